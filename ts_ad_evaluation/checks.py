@@ -1,0 +1,77 @@
+"""What every measure asks of its two arrays, checked in one place."""
+
+import numpy as np
+
+
+class EvaluationError(ValueError):
+    """An input for which the measure is undefined; the text says what is wrong with it."""
+
+
+def check_score(score, name="score"):
+    """Return `score` as float64, of shape (n,).
+
+    Raises
+    ------
+    EvaluationError
+        When it is empty, not one-dimensional, not numeric, or holds NaN or infinity.
+    """
+    array = np.asarray(score)
+    if array.ndim != 1:
+        raise EvaluationError(f"{name} must be one-dimensional, got shape {array.shape}")
+    if array.size == 0:
+        raise EvaluationError(f"{name} is empty")
+    if array.dtype.kind not in "biuf":
+        raise EvaluationError(f"{name} must be numeric, got dtype {array.dtype}")
+    array = array.astype(np.float64, copy=False)
+    finite = np.isfinite(array)
+    if not finite.all():
+        first = int(np.argmin(finite))
+        raise EvaluationError(f"{name} holds NaN or infinity, first at index {first}: {array[first]}")
+    return array
+
+
+def check_label(label, *, both_classes=True):
+    """Return `label` as bool, of shape (n,).
+
+    Parameters
+    ----------
+    label : array_like of shape (n,)
+        Zeros and ones (integer, boolean or float).
+    both_classes : bool
+        Also ask for at least one normal and one anomalous point.
+
+    Raises
+    ------
+    EvaluationError
+        When it is empty, not one-dimensional, holds other values than 0 and 1, or lacks a class.
+    """
+    array = np.asarray(label)
+    if array.ndim != 1:
+        raise EvaluationError(f"label must be one-dimensional, got shape {array.shape}")
+    if array.size == 0:
+        raise EvaluationError("label is empty")
+    anomalous = array == 1
+    other = ~(anomalous | (array == 0))
+    if other.any():
+        first = int(np.argmax(other))
+        raise EvaluationError(f"label must hold only 0 and 1, found {array[first]} at index {first}")
+    if both_classes and not anomalous.any():
+        raise EvaluationError("label has no anomalous point, the measure is undefined")
+    if both_classes and anomalous.all():
+        raise EvaluationError("label has only anomalous points, the measure is undefined")
+    return anomalous
+
+
+def check_label_score(label, score):
+    """Return (label as bool, score as float64), both of shape (n,).
+
+    Raises
+    ------
+    EvaluationError
+        As `check_label` and `check_score` do, and when the lengths differ.
+    """
+    label = check_label(label)
+    score = check_score(score)
+    if len(label) != len(score):
+        raise EvaluationError(f"label and score differ in length: {len(label)} and {len(score)}")
+    return label, score
