@@ -1,0 +1,6 @@
+"""CrossAD: cross-scale associations for time-series anomaly detection."""
+
+from .config import CrossADConfig
+from .crossad import CrossAD, CrossADOutput
+
+__all__ = ["CrossAD", "CrossADConfig", "CrossADOutput"]
