@@ -1,0 +1,77 @@
+"""CSV files read in blocks of rows with a fixed schema, and their faults told in one line."""
+
+import csv
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import csv as arrow_csv
+
+from data_provider.errors import DataError
+
+BLOCK_BYTES = 16 << 20
+
+
+def read_header(path: Path) -> list[str]:
+    """Column names of a CSV file, without blanks around them.
+
+    Raises
+    ------
+    DataError
+        When the file is empty, is not UTF-8 text, or names a column twice.
+    """
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            header = [name.strip() for name in next(csv.reader(file), [])]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: this is not a CSV file of UTF-8 text ({error})") from error
+    if not any(header):
+        raise DataError(f"{path}: the file has no header line with column names")
+    repeated = next((name for name in header if header.count(name) > 1), None)
+    if repeated is not None:
+        raise DataError(f"{path}: column '{repeated}' stands in the header more than once: rename one")
+    return header
+
+
+def stream_columns(path: Path, types: dict[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
+    """Yield the columns of `types` in blocks of rows, in file order; empty cells are nulls.
+
+    Raises
+    ------
+    DataError
+        When a line has too few or too many cells, or a cell is not of its column's type.
+    """
+    header = read_header(path)
+    try:
+        yield from _open(path, header, types, use_threads=True)
+    except pa.ArrowInvalid as fault:
+        raise DataError(_explain(path, header, types, fault)) from fault
+
+
+def _open(path, header, types, *, use_threads):
+    with arrow_csv.open_csv(
+        path,
+        read_options=arrow_csv.ReadOptions(
+            column_names=header, skip_rows=1, block_size=BLOCK_BYTES, use_threads=use_threads
+        ),
+        convert_options=arrow_csv.ConvertOptions(column_types=types, include_columns=list(types)),
+    ) as reader:
+        yield from reader
+
+
+def _explain(path, header, types, fault):
+    """One line about a fault, with the line number that only a reader without threads tells."""
+    try:
+        for _ in _open(path, header, types, use_threads=False):
+            pass
+    except pa.ArrowInvalid as serial_fault:
+        fault = serial_fault
+    text = str(fault).splitlines()[0]
+    row = re.search(r"Row #(\d+)", text)
+    line = f"line {row[1]}: " if row else ""
+    if found := re.search(r"CSV column #(\d+):.* invalid value '(.*)'", text):
+        return f"{path}: {line}column '{header[int(found[1])]}' holds '{found[2]}', which is not a number: correct it"
+    if found := re.search(r"Expected (\d+) columns, got (\d+)", text):
+        return f"{path}: {line}{found[2]} cells where the header has {found[1]} columns: correct the line"
+    return f"{path}: this CSV file cannot be read ({text})"

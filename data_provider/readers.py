@@ -1,0 +1,139 @@
+"""Readers of the datasets: a name or a file → a checked series."""
+
+import csv
+import difflib
+import re
+from pathlib import Path
+
+import numpy as np
+
+from data_provider.cache import read_cached
+from data_provider.csv_stream import read_header
+from data_provider.errors import DataError
+from data_provider.long_csv import read_long_csv
+from data_provider.series import Series
+from data_provider.table import Table, check_table, series_from_table
+from data_provider.wide_csv import read_wide_csv
+
+# Columns that mark a CSV format, and its reader; the first match counts. A new format is one line.
+CSV_FORMATS = {
+    ("data", "cols"): read_long_csv,
+    ("label",): read_wide_csv,
+}
+WHERE = "dataset/README.md says what to download and where to put it"
+
+
+def read_dataset(root: Path, name: str, *, train_rows: int | None = None) -> Series:
+    """Read the multivariate dataset root/data/NAME.csv, in the long or the wide format.
+
+    Parameters
+    ----------
+    root : Path
+        Folder with DETECT_META.csv and data/.
+    name : str
+    train_rows : int, optional
+        Rows of the training part; by default, as DETECT_META.csv says (`train_lens`).
+
+    Raises
+    ------
+    DataError
+        When the dataset is missing, unknown or faulty.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise DataError(f"{root}: there is no such folder: {WHERE}")
+    if train_rows is None:
+        train_rows = _train_rows(root / "DETECT_META.csv", name)
+    path = root / "data" / f"{name}.csv"
+    _check_file(path)
+    table = read_cached(path, _read_checked)
+    return series_from_table(path, name, table, train_rows, test_start=train_rows)
+
+
+def read_ucr(path: Path) -> Series:
+    """Read a file of the UCR anomaly archive, NNN_UCR_Anomaly_NAME_TRAIN_BEGIN_END.txt.
+
+    The first TRAIN points train, the others test. The points BEGIN … END−1, counted from 0 over the whole series,
+    are anomalous; where END equals BEGIN, as in three files of the archive, none is.
+
+    Raises
+    ------
+    DataError
+        When the file is missing, its name tells no such numbers, or a value is no finite number.
+    """
+    path = Path(path)
+    _check_file(path)
+    train, begin, end = _numbers_in_name(
+        path, r"_UCR_Anomaly_.*_(\d+)_(\d+)_(\d+)\.txt", "…_TRAIN_BEGIN_END.txt"
+    )
+    try:
+        values = np.array(path.read_text().split(), dtype=np.float64)
+    except ValueError as error:
+        raise DataError(f"{path}: a value is not a number ({error}): correct it") from error
+    if not begin <= end <= len(values):
+        raise DataError(
+            f"{path}: the event {begin}-{end} in its name does not fit its {len(values)} points: correct it"
+        )
+    label = np.zeros(len(values))
+    label[begin:end] = 1
+    table = Table(("value", "label"), np.stack([values, label]))
+    check_table(path, table)
+    return series_from_table(path, path.stem, table, train, test_start=train)
+
+
+def read_tsb_ad(path: Path) -> Series:
+    """Read a file of TSB-AD-U, …_tr_TRAIN_1st_FIRST.csv with columns Data and Label.
+
+    The first TRAIN points train; the whole series is the test part.
+
+    Raises
+    ------
+    DataError
+        When the file is missing, its name tells no TRAIN, or its content is faulty.
+    """
+    path = Path(path)
+    _check_file(path)
+    train, _ = _numbers_in_name(path, r"_tr_(\d+)_1st_(\d+)\.csv", "…_tr_TRAIN_1st_FIRST.csv")
+    return series_from_table(path, path.stem, _read_checked(path), train, test_start=0)
+
+
+def _check_file(path):
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such file: {WHERE}")
+
+
+def _read_checked(path):
+    header = {column.lower() for column in read_header(path)}
+    for marks, read in CSV_FORMATS.items():
+        if header.issuperset(marks):
+            table = read(path)
+            check_table(path, table)
+            return table
+    raise DataError(f"{path}: there is no column named 'label' (0 normal, 1 anomalous): add it")
+
+
+def _numbers_in_name(path, pattern, form):
+    found = re.search(pattern + "$", path.name)
+    if not found:
+        raise DataError(f"{path}: the name must end like {form}: rename the file")
+    return [int(number) for number in found.groups()]
+
+
+def _train_rows(meta, name):
+    if not meta.is_file():
+        raise DataError(
+            f"{meta}: there is no such file; copy it from the repository, or set train_rows in the config"
+        )
+    with open(meta, encoding="utf-8-sig", newline="") as file:
+        rows = {row.get("file_name"): row.get("train_lens") for row in csv.DictReader(file)}
+    if f"{name}.csv" not in rows:
+        known = [str(file_name).removesuffix(".csv") for file_name in rows]
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0) or known
+        raise DataError(
+            f"{meta}: there is no dataset '{name}', nearest are {', '.join(near)}: "
+            "correct the name, add a line, or set train_rows in the config"
+        )
+    try:
+        return int(rows[f"{name}.csv"])
+    except (TypeError, ValueError):
+        raise DataError(f"{meta}: column 'train_lens' of {name}.csv must be a whole number") from None
