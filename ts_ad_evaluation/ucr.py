@@ -1,0 +1,63 @@
+"""Accuracy on the UCR anomaly archive: how early the ranking of the points meets the anomaly."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ts_ad_evaluation.checks import check_label_score
+
+
+class UCRAccuracy(NamedTuple):
+    """Rank of the first anomalous point, and whether it lies in the top 3 % and 10 %."""
+
+    topk: int
+    total_len: int
+    alpha_quantile: float
+    correct_at_3: bool
+    correct_at_10: bool
+
+
+def ucr_accuracy(label, score):
+    """Rank the points by score, downward, and look where the first anomalous one stands.
+
+    Parameters
+    ----------
+    label : array_like of shape (n,)
+        1 for anomalous points, 0 for normal ones, both present.
+    score : array_like of shape (n,)
+        Higher is more anomalous.
+
+    Returns
+    -------
+    UCRAccuracy
+        `topk`, the rank (from 1) of the first anomalous point; `total_len`, n; `alpha_quantile`, their quotient;
+        `correct_at_3` and `correct_at_10`, whether that is below 0.03 and 0.10.
+
+    Raises
+    ------
+    EvaluationError
+        When the arrays are empty, of different lengths or not one-dimensional, the label is not binary or
+        lacks a class, or the score holds NaN or infinity.
+
+    Notes
+    -----
+    Where normal points tie with the first anomalous one, its rank is that of a heap sort, which is deterministic
+    but arbitrary within the tie. A constant score therefore says nothing.
+
+    References
+    ----------
+    R. Wu and E. Keogh, "Current Time Series Anomaly Detection Benchmarks are Flawed and are Creating the Illusion
+    of Progress", TKDE 2021.
+
+    Examples
+    --------
+    >>> ucr_accuracy([0, 0, 1, 0], [0.1, 0.9, 0.5, 0.2])
+    UCRAccuracy(topk=2, total_len=4, alpha_quantile=0.5, correct_at_3=False, correct_at_10=False)
+    """
+    label, score = check_label_score(label, score)
+    best = score[label].max()
+    topk = 1 + int(np.count_nonzero(score > best))
+    if np.any(score[~label] == best):
+        topk = 1 + int(np.argmax(label[np.argsort(-score, kind="heapsort")]))
+    alpha = topk / len(score)
+    return UCRAccuracy(topk, len(score), alpha, alpha < 0.03, alpha < 0.10)
