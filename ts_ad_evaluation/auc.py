@@ -17,8 +17,8 @@ class AUC(NamedTuple):
 class Levels(NamedTuple):
     """The distinct scores of the anomalous points, ascending, and what a threshold there predicts.
 
-    All arrays have shape (m,). Between two levels a lower threshold only adds false alarms, so the levels alone
-    determine both areas and the best F1.
+    All arrays have shape (m,). Between two levels a lower threshold only adds false alarms, so the levels
+    alone determine both areas and the best F1.
     """
 
     score: np.ndarray

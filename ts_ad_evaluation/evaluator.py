@@ -7,37 +7,43 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from ts_ad_evaluation.auc import auc
 from ts_ad_evaluation.checks import EvaluationError, check_label, check_score
-from ts_ad_evaluation.f1 import best_f1
+from ts_ad_evaluation.f1 import best_f1, f1_event, f1_pa, f1_r, f1_raw
 from ts_ad_evaluation.files import replacing
 from ts_ad_evaluation.range_auc import r_auc, vus
 from ts_ad_evaluation.ucr import ucr_accuracy
 
 logger = logging.getLogger(__name__)
 
+THRESHOLD = "threshold"
+WINDOW = "window"
+
 
 class Measure(NamedTuple):
-    """A measure of the evaluator: its function, the names of what it returns, and what it takes."""
+    """A measure of the evaluator."""
 
     function: Callable
-    columns: tuple[str, ...]
-    note: str = ""
-    takes_window: bool = False
-    takes_threshold: bool = False
+    columns: str  # names of the values it returns, in their order
+    takes: str = ""  # THRESHOLD, WINDOW (and the number of thresholds) or nothing
+    note: str = ""  # what a reader of the table must know
 
-
-ORACLE = "oracle: threshold chosen with the labels"
 
 MEASURES = {
-    "auc": Measure(auc, ("AUC_ROC", "AUC_PR")),
-    "r_auc": Measure(r_auc, ("R_AUC_ROC", "R_AUC_PR"), takes_window=True),
-    "vus": Measure(partial(vus, rule="2024"), ("VUS_ROC", "VUS_PR"), "rule of 2024", takes_window=True),
-    "vus_2022": Measure(
-        partial(vus, rule="2022"), ("VUS_2022_ROC", "VUS_2022_PR"), "rule of 2022", takes_window=True
+    "auc": Measure(auc, "AUC_ROC AUC_PR"),
+    "r_auc": Measure(r_auc, "R_AUC_ROC R_AUC_PR", WINDOW),
+    "vus": Measure(vus, "VUS_ROC VUS_PR", WINDOW, "rule of 2024"),
+    "vus_2022": Measure(partial(vus, rule="2022"), "VUS_2022_ROC VUS_2022_PR", WINDOW, "rule of 2022"),
+    "best_f1": Measure(
+        best_f1, "thre_best ACC_best P_best R_best F1_best", note="oracle: threshold chosen with the labels"
     ),
-    "best_f1": Measure(best_f1, ("thre_best", "ACC_best", "P_best", "R_best", "F1_best"), ORACLE),
-    "accomplish_UCR": Measure(ucr_accuracy, ("topk", "total_len", "alpha_quantile", "3_alpha", "10_alpha")),
+    "f1_raw": Measure(f1_raw, "thre_raw ACC_raw P_raw R_raw F1_raw", THRESHOLD),
+    "f1_pa": Measure(f1_pa, "thre_PA ACC_PA P_PA R_PA F1_PA", THRESHOLD),
+    "f1_r": Measure(f1_r, "thre_r ACC_r P_r R_r F1_r", THRESHOLD),
+    "f1_event": Measure(f1_event, "thre_event ACC_event P_event R_event F1_event", THRESHOLD),
+    "accomplish_UCR": Measure(ucr_accuracy, "topk total_len alpha_quantile 3_alpha 10_alpha"),
 }
 
 
@@ -56,14 +62,15 @@ class Evaluator:
     Raises
     ------
     EvaluationError
-        When the arrays are empty, of different lengths or not one-dimensional, the label is not binary, or the
-        score holds NaN or infinity.
+        When the arrays are empty, of different lengths or not one-dimensional, the label is not binary, or
+        the score holds NaN or infinity.
 
     Examples
     --------
     >>> evaluator = Evaluator([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], save_path=None)
-    >>> evaluator.evaluate(["auc"])["auc"].round(3).to_dict("list")
-    {'AUC_ROC': [0.75], 'AUC_PR': [0.833]}
+    >>> tables = evaluator.evaluate(["auc", "f1_raw"], f1_raw=[0.2, 0.5])
+    >>> tables["f1_raw"].round(3).to_dict("list")["F1_raw"]
+    [0.8, 0.667]
     """
 
     def __init__(self, gt, anomaly_score, save_path):
@@ -76,78 +83,111 @@ class Evaluator:
         self._folder = None if save_path is None else Path(save_path)
 
     def evaluate(self, metrics, merge=False, verbose=True, **metric_args):
-        """Compute measures and write them as CSV files, once all of them succeeded.
+        """Compute measures; write them as CSV files once all of them have succeeded.
 
         Parameters
         ----------
         metrics : list of str
             Names of `MEASURES`.
         merge : bool
-            Write one file `_results.csv`, the tables side by side, in place of one `_<metric>.csv` for each.
+            Write one file `_results.csv`, the tables side by side, in place of a `_<metric>.csv` for each.
         verbose : bool
             Log every table.
         **metric_args
-            `slidingWindow` (100), the buffer width, and `thre` (250), the number of thresholds, of r_auc and vus.
-            For every thresholded measure its thresholds, under its own name: ``f1_raw=[0.5, 0.7]``.
+            For each thresholded measure its thresholds, by its name: ``f1_raw=[0.5, 0.7]``. For r_auc and the
+            VUS, `slidingWindow` (100) is the buffer width and `thre` (250) the number of thresholds.
 
         Returns
         -------
         dict of str to pandas.DataFrame
-            Per measure one row, or one for each threshold.
+            Per measure a table of one row, or of one for each threshold.
 
         Raises
         ------
         EvaluationError
             When a name is unknown, thresholds are missing, or a measure is undefined for the label or score.
         """
-        window_args = {
-            "window": metric_args.pop("slidingWindow", 100),
-            "n_thresholds": metric_args.pop("thre", 250),
-        }
         _check_names(metrics, metric_args)
-        tables = {name: self._table(name, window_args, metric_args.get(name)) for name in metrics}
+        tables = {name: self._table(name, metric_args) for name in metrics}
         if verbose:
             for name, table in tables.items():
                 note = MEASURES[name].note
                 title = f"{name} ({note})" if note else name
                 logger.info("%s\n%s", title, table.to_string(index=False))
-        self._write(tables, merge)
+        self._write_tables(tables, merge)
         return tables
 
-    def _table(self, name, window_args, thresholds):
+    def find_thres(self, method, *, init_score=None, q=(), pAR=()):
+        """Find thresholds without the labels and write them as `_<method>_thres_info.csv`.
+
+        Parameters
+        ----------
+        method : {"spot", "prior_anomaly_rate"}
+            "spot" finds for each risk in `q` the mean threshold of a SPOT run over the score,
+            "prior_anomaly_rate" for each rate in `pAR` the threshold that this share of the points exceeds.
+        init_score : array_like of shape (m,), optional
+            Score of the training part. SPOT needs it; a prior rate without it is taken on the evaluated score,
+            as published.
+        q : sequence of float
+            Risks, the probabilities of a normal point above the threshold.
+        pAR : sequence of float
+            Prior anomaly rates, in (0, 1).
+
+        Returns
+        -------
+        list of float
+            A threshold for each risk or rate.
+
+        Raises
+        ------
+        EvaluationError
+            When the method is unknown, or its risks, rates or initial scores are missing or out of range.
+        """
+        raise NotImplementedError
+
+    def _table(self, name, metric_args):
         import pandas as pd
 
         measure = MEASURES[name]
-        arguments = window_args if measure.takes_window else {}
-        if measure.takes_threshold:
+        if measure.takes == THRESHOLD:
+            thresholds = np.atleast_1d(metric_args[name])
             rows = [measure.function(self._label, self._score, threshold) for threshold in thresholds]
+        elif measure.takes == WINDOW:
+            window, n_thresholds = metric_args.get("slidingWindow", 100), metric_args.get("thre", 250)
+            rows = [measure.function(self._label, self._score, window=window, n_thresholds=n_thresholds)]
         else:
-            rows = [measure.function(self._label, self._score, **arguments)]
-        return pd.DataFrame(rows, columns=list(measure.columns))
+            rows = [measure.function(self._label, self._score)]
+        return pd.DataFrame(rows, columns=measure.columns.split())
 
-    def _write(self, tables, merge):
+    def _write_tables(self, tables, merge):
         import pandas as pd
 
-        if self._folder is None:
-            return
         if merge:
             tables = {"results": pd.concat(list(tables.values()), axis=1)}
-        self._folder.mkdir(parents=True, exist_ok=True)
         for name, table in tables.items():
-            with replacing(self._folder / f"_{name}.csv") as temporary:
-                table.to_csv(temporary, index=False)
+            self._write(name, table)
+
+    def _write(self, name, table):
+        if self._folder is None:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with replacing(self._folder / f"_{name}.csv") as temporary:
+            table.to_csv(temporary, index=False)
 
 
 def _check_names(metrics, metric_args):
+    thresholded = [name for name, measure in MEASURES.items() if measure.takes == THRESHOLD]
     for name in metrics:
         if name not in MEASURES:
-            nearest = difflib.get_close_matches(name, MEASURES, n=1)
-            hint = f", did you mean {nearest[0]}?" if nearest else f", choose from {', '.join(MEASURES)}"
-            raise EvaluationError(f"unknown metric {name}{hint}")
-        if MEASURES[name].takes_threshold and not metric_args.get(name):
+            raise EvaluationError(f"unknown metric {name!r}, {_nearest(name, MEASURES)}")
+        if name in thresholded and np.size(metric_args.get(name, ())) == 0:
             raise EvaluationError(f"{name} needs thresholds: pass {name}=[...]")
+    known = ["slidingWindow", "thre", *thresholded]
     for name in metric_args:
-        if name not in metrics or not MEASURES[name].takes_threshold:
-            raise EvaluationError(
-                f"unknown argument {name}: only slidingWindow, thre and thresholds by metric"
-            )
+        if name not in known:
+            raise EvaluationError(f"unknown argument {name!r}, {_nearest(name, known)}")
+
+
+def _nearest(name, known):
+    nearest = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {nearest[0]!r}?" if nearest else f"choose from {', '.join(known)}"

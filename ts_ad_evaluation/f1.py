@@ -1,15 +1,20 @@
-"""F1 scores of a threshold: point-wise, point-adjusted, range-based, event-based, and the best over all thresholds."""
+"""F1 at a threshold: point-wise, point-adjusted, range-based and event-based; and the best of all thresholds.
+
+Events and predicted ranges are counted by look-ups in sorted positions: the cost hardly depends on how many
+there are.
+"""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from ts_ad_evaluation.auc import anomalous_levels
-from ts_ad_evaluation.checks import check_label_score
+from ts_ad_evaluation.checks import EvaluationError, check_label_score
+from ts_ad_evaluation.events import find_events
 
 
 class F1(NamedTuple):
-    """A threshold, what it gives, and the harmonic mean of precision and recall; all but the first in [0, 1]."""
+    """A threshold with its accuracy, precision, recall and F1, the last four in [0, 1]."""
 
     threshold: float
     accuracy: float
@@ -21,7 +26,7 @@ class F1(NamedTuple):
 def best_f1(label, score):
     """Largest point-wise F1 over all thresholds: an oracle figure, its threshold is chosen with the labels.
 
-    The point of scikit-learn's `precision_recall_curve` with the largest F1, the lowest threshold among equals.
+    It is the point of scikit-learn's `precision_recall_curve` with the largest F1; of equal ones the lowest.
 
     Parameters
     ----------
@@ -33,8 +38,8 @@ def best_f1(label, score):
     Returns
     -------
     F1
-        At `score >= threshold`, but for the accuracy, which is that of `score > threshold`, as published. A
-        constant score gives the share of anomalous points as precision, and recall 1.
+        Of the prediction `score >= threshold`, the accuracy alone of `score > threshold`, as published.
+        A constant score gives the share of anomalous points as precision, and a recall of 1.
 
     Raises
     ------
@@ -42,9 +47,14 @@ def best_f1(label, score):
         When the arrays are empty, of different lengths or not one-dimensional, the label is not binary or
         lacks a class, or the score holds NaN or infinity.
 
+    References
+    ----------
+    C. J. van Rijsbergen, "Information Retrieval", 2nd edition, 1979, chapter 7.
+
     Examples
     --------
     >>> best_f1([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
+    F1(threshold=0.35, accuracy=0.5, precision=0.6666666666666666, recall=1.0, f1=0.8)
     """
     label, score = check_label_score(label, score)
     level = anomalous_levels(label, score)
@@ -53,12 +63,232 @@ def best_f1(label, score):
     recall = level.hits / n_anomalous
     f1 = 2 * precision * recall / (precision + recall)
     best = int(np.argmax(f1))
-    false_alarms = level.predicted_above[best] - level.hits_above[best]
-    wrong = false_alarms + n_anomalous - level.hits_above[best]
+    correct = _correct(len(label), n_anomalous, level.predicted_above[best], level.hits_above[best])
     return F1(
         threshold=float(level.score[best]),
-        accuracy=float(1 - wrong / len(label)),
+        accuracy=float(correct / len(label)),
         precision=float(precision[best]),
         recall=float(recall[best]),
         f1=float(f1[best]),
     )
+
+
+def f1_raw(label, score, threshold):
+    """Point-wise F1 at a threshold.
+
+    Parameters
+    ----------
+    label : array_like of shape (n,)
+        1 for anomalous points, 0 for normal ones, both present.
+    score : array_like of shape (n,)
+        Higher is more anomalous.
+    threshold : float
+        A point is predicted when `score > threshold`.
+
+    Returns
+    -------
+    F1
+        Precision, recall and F1 are 0 when nothing is predicted.
+
+    Raises
+    ------
+    EvaluationError
+        When the arrays are empty, of different lengths or not one-dimensional, the label is not binary or
+        lacks a class, or the score holds NaN or infinity, or the threshold is not a number.
+
+    References
+    ----------
+    C. J. van Rijsbergen, "Information Retrieval", 2nd edition, 1979, chapter 7.
+
+    Examples
+    --------
+    >>> f1_raw([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], 0.3)
+    F1(threshold=0.3, accuracy=0.75, precision=0.6666666666666666, recall=1.0, f1=0.8)
+    """
+    label, predicted = _predict(label, score, threshold)
+    return _point_wise(threshold, *_counts(label, predicted))
+
+
+def f1_pa(label, score, threshold, *, adjust_first=False):
+    """Point-adjusted F1 at a threshold: an event with one predicted point counts as wholly predicted.
+
+    It flatters: a random score reaches high values on long events.
+
+    Parameters
+    ----------
+    label : array_like of shape (n,)
+        1 for anomalous points, 0 for normal ones, both present.
+    score : array_like of shape (n,)
+        Higher is more anomalous.
+    threshold : float
+        A point is predicted when `score > threshold`.
+    adjust_first : bool
+        Also fill in the very first point of the series. The published code leaves it as predicted.
+
+    Returns
+    -------
+    F1
+        All after the adjustment, the accuracy too. Precision, recall and F1 are 0 when nothing is predicted.
+
+    Raises
+    ------
+    EvaluationError
+        When the arrays are empty, of different lengths or not one-dimensional, the label is not binary or
+        lacks a class, or the score holds NaN or infinity, or the threshold is not a number.
+
+    References
+    ----------
+    H. Xu et al., "Unsupervised Anomaly Detection via Variational Auto-Encoder for Seasonal KPIs in Web
+    Applications", WWW 2018.
+
+    Examples
+    --------
+    >>> f1_pa([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], 0.5)
+    F1(threshold=0.5, accuracy=1.0, precision=1.0, recall=1.0, f1=1.0)
+    """
+    label, predicted = _predict(label, score, threshold)
+    n, n_anomalous, n_predicted, hits = _counts(label, predicted)
+    starts, ends = find_events(label)
+    is_hit = _count_inside(np.flatnonzero(label & predicted), starts, ends) > 0
+    filled = int(np.sum((ends - starts + 1)[is_hit]))
+    if starts[0] == 0 and is_hit[0] and not predicted[0] and not adjust_first:
+        filled -= 1
+    return _point_wise(threshold, n, n_anomalous, n_predicted - hits + filled, filled)
+
+
+def f1_r(label, score, threshold):
+    """Range-based F1 at a threshold, with flat bias and a weight of 0.2 on the existence of a detection.
+
+    Recall is the mean over the events of 0.2 if the event is hit at all, plus 0.8 times the share of it that
+    is predicted, divided by the number of predicted ranges that overlap it. Precision is the mean over the
+    predicted ranges of the share that is anomalous, divided by the number of events that overlap it.
+
+    Parameters
+    ----------
+    label : array_like of shape (n,)
+        1 for anomalous points, 0 for normal ones, both present.
+    score : array_like of shape (n,)
+        Higher is more anomalous.
+    threshold : float
+        A point is predicted when `score > threshold`.
+
+    Returns
+    -------
+    F1
+        The accuracy is point-wise. Precision, recall and F1 are 0 when nothing is predicted.
+
+    Raises
+    ------
+    EvaluationError
+        When the arrays are empty, of different lengths or not one-dimensional, the label is not binary or
+        lacks a class, or the score holds NaN or infinity, or the threshold is not a number.
+
+    References
+    ----------
+    N. Tatbul et al., "Precision and Recall for Time Series", NeurIPS 2018.
+
+    Examples
+    --------
+    >>> f1_r([0, 0, 1, 1, 1, 1], [0, 0, 1, 0, 1, 0], 0.5).recall
+    0.4
+    """
+    label, predicted = _predict(label, score, threshold)
+    hits = np.flatnonzero(label & predicted)
+    events, ranges = find_events(label), find_events(predicted)
+    recall = np.mean(_overlap_rewards(events, ranges, hits, existence=0.2))
+    precision = np.mean(_overlap_rewards(ranges, events, hits, existence=0.0)) if predicted.any() else 0.0
+    accuracy = np.mean(label == predicted)
+    return F1(
+        float(threshold), float(accuracy), float(precision), float(recall), _harmonic(precision, recall)
+    )
+
+
+def f1_event(label, score, threshold):
+    """Event-based F1 at a threshold: precision by points, recall by events.
+
+    Parameters
+    ----------
+    label : array_like of shape (n,)
+        1 for anomalous points, 0 for normal ones, both present.
+    score : array_like of shape (n,)
+        Higher is more anomalous.
+    threshold : float
+        A point is predicted when `score > threshold`.
+
+    Returns
+    -------
+    F1
+        `recall` is the share of the events with at least one predicted point; accuracy and precision are
+        point-wise; the denominator of F1 has 1e-15 added, as published. Precision, recall and F1 are 0 when
+        nothing is predicted.
+
+    Raises
+    ------
+    EvaluationError
+        When the arrays are empty, of different lengths or not one-dimensional, the label is not binary or
+        lacks a class, or the score holds NaN or infinity, or the threshold is not a number.
+
+    References
+    ----------
+    A. Garg et al., "An Evaluation of Anomaly Detection and Diagnosis in Multivariate Time Series", IEEE
+    Transactions on Neural Networks and Learning Systems 33(6), 2022.
+
+    Examples
+    --------
+    >>> f1_event([0, 0, 1, 1, 0, 1], [0.1, 0.4, 0.35, 0.8, 0, 0.2], 0.3).recall
+    0.5
+    """
+    label, predicted = _predict(label, score, threshold)
+    points = _point_wise(threshold, *_counts(label, predicted))
+    recall = float(np.mean(_count_inside(np.flatnonzero(label & predicted), *find_events(label)) > 0))
+    f1 = 2 * points.precision * recall / (points.precision + recall + 1e-15)
+    return points._replace(recall=recall, f1=f1)
+
+
+def _predict(label, score, threshold):
+    """Return the checked label and the prediction, bool arrays of shape (n,)."""
+    label, score = check_label_score(label, score)
+    if np.ndim(threshold) != 0 or np.isnan(threshold):
+        raise EvaluationError(f"threshold must be a single number, got {threshold!r}")
+    return label, score > threshold
+
+
+def _counts(label, predicted):
+    """Numbers of all, anomalous, predicted, and both anomalous and predicted points."""
+    counts = (int(np.count_nonzero(mask)) for mask in (label, predicted, label & predicted))
+    return len(label), *counts
+
+
+def _correct(n, n_anomalous, n_predicted, hits):
+    """Count the points that are predicted and anomalous or neither."""
+    return n - n_anomalous - n_predicted + 2 * hits
+
+
+def _point_wise(threshold, n, n_anomalous, n_predicted, hits):
+    precision = hits / max(n_predicted, 1)
+    recall = hits / n_anomalous
+    return F1(
+        threshold=float(threshold),
+        accuracy=_correct(n, n_anomalous, n_predicted, hits) / n,
+        precision=precision,
+        recall=recall,
+        f1=_harmonic(precision, recall),
+    )
+
+
+def _harmonic(precision, recall):
+    return float(2 * precision * recall / (precision + recall)) if precision + recall > 0 else 0.0
+
+
+def _count_inside(positions, starts, ends):
+    """Count the sorted `positions` inside each range from `starts` to `ends`; of shape (ranges,)."""
+    return np.searchsorted(positions, ends, side="right") - np.searchsorted(positions, starts, side="left")
+
+
+def _overlap_rewards(ranges, others, hits, *, existence):
+    """Tatbul's reward of each range for its overlap with others, given the positions of both; (ranges,)."""
+    starts, ends = ranges
+    other_starts, other_ends = others
+    n_overlapping = np.searchsorted(other_starts, ends, side="right") - np.searchsorted(other_ends, starts)
+    covered = _count_inside(hits, starts, ends) / (ends - starts + 1)
+    return existence * (n_overlapping > 0) + (1 - existence) * covered / np.maximum(n_overlapping, 1)

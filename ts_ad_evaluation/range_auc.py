@@ -1,9 +1,9 @@
 """Range AUC and volume under the surface (VUS): areas that forgive a detection close to an event.
 
-Both rest on one observation. Around an event, a buffer of width w raises the label to sqrt(1 - d / w) at distance
-d <= w // 2. That is more than 1/2, so a point within reach of two events is capped at 1, and a point's label depends
-on nothing but the distances to its nearest and second nearest event. Counting points by (distance, first threshold
-that catches them) therefore gives every curve for every buffer, without visiting the points again.
+Both rest on one observation. Around an event, a buffer of width w raises the label to sqrt(1 - d / w) at
+distance d <= w // 2. That is more than 1/2 and labels are capped at 1, so a point in two buffers has label 1.
+All that matters is which buffer is the first to hold a point, and from which width on a second one does. The
+numbers of points by distance and by the first threshold that catches them therefore give every curve.
 """
 
 from typing import NamedTuple
@@ -51,7 +51,7 @@ def r_auc(label, score, *, window=100, n_thresholds=250):
     score : array_like of shape (n,)
         Higher is more anomalous. Only the order of the scores matters.
     window : int
-        Buffer width: labels fall off over `window // 2` points before and after each event. 0 means no buffer.
+        Buffer width: labels fall off over `window // 2` points beside each event. 0 means no buffer.
     n_thresholds : int
         Number of thresholds, at least 2, at evenly spaced ranks of the score.
 
@@ -73,7 +73,9 @@ def r_auc(label, score, *, window=100, n_thresholds=250):
 
     Examples
     --------
-    >>> r_auc([0, 0, 0, 1, 1, 0, 0, 0], [0, 0, 1, 2, 1, 0, 0, 0], window=4)
+    >>> label, score = [0, 0, 0, 1, 1, 0, 0, 0], [0, 0, 1, 2, 1, 0, 0, 0]
+    >>> np.round(r_auc(label, score, window=4), 4).tolist()
+    [0.9494, 0.9602]
     """
     label, score = check_label_score(label, score)
     _check_options(window, n_thresholds)
@@ -95,10 +97,10 @@ def vus(label, score, *, window=100, n_thresholds=250, rule="2024"):
     n_thresholds : int
         Number of thresholds, at least 2, at evenly spaced ranks of the score.
     rule : {"2024", "2022"}
-        Two rules go by the name VUS, and their values differ, most for short events. "2024" is what the code of
-        the authors computes since November 2024 (CrossAD and TSB-AD use it): a buffer counts as anomalous only
-        where it is predicted, and the precision–recall area is a sum of right steps. "2022" is the published
-        one: the mean of `r_auc` over the widths (TAB, aeon and TimeEval use it).
+        Two rules go by the name VUS, and their values differ, most for short events. "2024" is what the code
+        of the authors computes since November 2024 (CrossAD and TSB-AD use it): a buffer counts as anomalous
+        only where it is predicted, and the precision–recall area is a sum of right steps. "2022" is the one
+        before: the mean of `r_auc` over the widths (TAB, aeon and TimeEval use it).
 
     Returns
     -------
@@ -119,8 +121,10 @@ def vus(label, score, *, window=100, n_thresholds=250, rule="2024"):
     Examples
     --------
     >>> label, score = [0, 0, 0, 1, 1, 0, 0, 0], [0, 0, 1, 2, 1, 0, 0, 0]
-    >>> vus(label, score, window=4)
-    >>> vus(label, score, window=4, rule="2022")
+    >>> np.round(vus(label, score, window=4), 4).tolist()
+    [0.9779, 0.913]
+    >>> np.round(vus(label, score, window=4, rule="2022"), 4).tolist()
+    [0.9683, 0.9495]
     """
     label, score = check_label_score(label, score)
     _check_options(window, n_thresholds)
@@ -138,34 +142,35 @@ def _check_options(window, n_thresholds):
 
 
 def _areas_2022(surface):
-    """Areas where every buffer counts as anomalous throughout; both by trapezoids. Two arrays of shape (V,)."""
+    """Areas where all of a buffer counts as anomalous, both by trapezoids; two arrays of shape (V,)."""
     anomalous = surface.n_anomalous + surface.buffer[:, -1:] / 2
     fpr, tpr, precision = _curves(surface, anomalous)
-    return _roc_area(fpr, tpr), np.sum(np.diff(tpr) * (precision[:, 1:] + precision[:, :-1]) / 2, axis=1)
+    return _trapezoids(fpr, tpr), _trapezoids(tpr[:, :-1], precision[:, :-1])
 
 
 def _areas_2024(surface):
-    """Areas where a buffer counts as anomalous where predicted; PR by right steps. Two arrays of shape (V,)."""
+    """Areas where only predicted buffer counts as anomalous, PR by right steps; two arrays of shape (V,)."""
     anomalous = surface.n_anomalous + surface.buffer / 2
     fpr, tpr, precision = _curves(surface, anomalous)
-    return _roc_area(fpr, tpr), np.sum(np.diff(tpr) * precision[:, 1:], axis=1)
+    return _trapezoids(fpr, tpr), np.sum(np.diff(tpr[:, :-1]) * precision[:, 1:-1], axis=1)
 
 
 def _curves(surface, anomalous):
-    """False and true positive rate and precision, from (0, 0, 1) on. Three arrays of shape (V, K + 1)."""
+    """False positive rate, true positive rate, precision from (0, 0, 1) to (1, 1, 0); each (V, K + 2)."""
     hits = surface.hits + surface.buffer
     tpr = np.minimum(hits / anomalous, 1) * surface.existence
     fpr = (surface.predicted - hits) / (surface.n - anomalous)
     precision = hits / surface.predicted
-    start = ((0, 0), (1, 0))
-    return np.pad(fpr, start), np.pad(tpr, start), np.pad(precision, start, constant_values=1)
+    ends = ((0, 0), (1, 1))
+    return (
+        np.pad(fpr, ends, constant_values=(0, 1)),
+        np.pad(tpr, ends, constant_values=(0, 1)),
+        np.pad(precision, ends, constant_values=(1, 0)),
+    )
 
 
-def _roc_area(fpr, tpr):
-    """Trapezoid areas up to the point (1, 1), of shape (V,)."""
-    end = ((0, 0), (0, 1))
-    fpr, tpr = np.pad(fpr, end, constant_values=1), np.pad(tpr, end, constant_values=1)
-    return np.sum(np.diff(fpr) * (tpr[:, 1:] + tpr[:, :-1]) / 2, axis=1)
+def _trapezoids(x, y):
+    return np.sum(np.diff(x) * (y[:, 1:] + y[:, :-1]) / 2, axis=1)
 
 
 def _surface(label, score, windows, n_thresholds, right_lag):
@@ -176,14 +181,12 @@ def _surface(label, score, windows, n_thresholds, right_lag):
     n = len(label)
     ascending = np.sort(score)
     thresholds = ascending[n - 1 - np.linspace(0, n - 1, n_thresholds).astype(int)]
-    predicted = n - np.searchsorted(ascending, thresholds, side="left")
     starts, ends = find_events(label)
     reach = windows[-1] // 2
     near = _near_points(starts, ends, n, reach, right_lag)
 
-    caught = np.empty(
-        n, dtype=np.int64
-    )  # index of the first threshold that catches a point; only filled in zones
+    # Per point the index of the first threshold that catches it; filled only where it is asked for.
+    caught = np.empty(n, dtype=np.int64)
     for points in (np.flatnonzero(label), near.position):
         caught[points] = n_thresholds - np.searchsorted(thresholds[::-1], score[points], side="right")
 
@@ -192,7 +195,7 @@ def _surface(label, score, windows, n_thresholds, right_lag):
     return _Surface(
         n=n,
         n_anomalous=int(hits[-1]),
-        predicted=predicted,
+        predicted=n - np.searchsorted(ascending, thresholds, side="left"),
         hits=hits,
         buffer=_buffer_sums(near, caught[near.position], windows, n_thresholds),
         existence=shares[[window // 2 for window in windows]],
@@ -203,55 +206,64 @@ class _Near(NamedTuple):
     """The normal points within reach of an event; arrays of shape (points,)."""
 
     position: np.ndarray
-    distance: np.ndarray  # to the event whose buffer comes first to the point
-    alone_from: np.ndarray  # half-width from which on that buffer holds the point
+    distance: np.ndarray  # to the event whose buffer is the first to hold the point
+    alone_from: np.ndarray  # half-width from which on that buffer holds it
     shared_from: np.ndarray  # half-width from which on a second buffer holds it
 
 
 def _near_points(starts, ends, n, reach, right_lag):
     """Find the normal points at most `reach` away from an event."""
-    far = n + reach + 1
-    previous_end = np.concatenate(([-far, -far], ends))
-    next_start = np.concatenate((starts, [n + far, n + far]))
+    far = reach + right_lag + 1
+    dtype = np.int32 if n + far < 2**31 else np.int64
+    previous_end = np.concatenate(([-far, -far], ends)).astype(dtype)
+    next_start = np.concatenate((starts, [n + far, n + far])).astype(dtype)
     gap_start = np.append(0, ends + 1)
     gap_length = np.append(starts, n) - gap_start
 
-    # Two stretches in each gap between events: after the event before it, and what is left before the next one.
+    # Two stretches of each gap: what the event before it reaches, then of the rest what the event after does.
     after = np.minimum(gap_length, reach)
     after[0] = 0
     before = np.minimum(gap_length - after, reach)
     before[-1] = 0
     length = np.concatenate((after, before))
-    gap = np.repeat(np.tile(np.arange(len(gap_length)), 2), length)
-    first = np.concatenate((gap_start, gap_start + gap_length - before))
-    position = np.arange(len(gap)) + np.repeat(first - (np.cumsum(length) - length), length)
+    gap = np.tile(np.arange(len(gap_length)), 2)
+    position = _ranges(np.concatenate((gap_start, gap_start + gap_length - before)), length).astype(dtype)
 
-    from_left = position - previous_end[gap + 1] + right_lag
-    from_right = next_start[gap] - position
-    second_left = position - previous_end[gap] + right_lag
-    second_right = next_start[gap + 1] - position
-    left_first = from_left < from_right
+    left = position - np.repeat(previous_end[gap + 1], length)
+    right = np.repeat(next_start[gap], length) - position
+    second_left = position - np.repeat(previous_end[gap], length)
+    second_right = np.repeat(next_start[gap + 1], length) - position
+    left_from = left + right_lag
     return _Near(
         position=position,
-        distance=np.where(left_first, from_left - right_lag, from_right),
-        alone_from=np.minimum(from_left, from_right),
-        shared_from=np.minimum(np.maximum(from_left, from_right), np.minimum(second_left, second_right)),
+        distance=np.where(left_from < right, left, right),
+        alone_from=np.minimum(left_from, right),
+        shared_from=np.minimum(
+            np.maximum(left_from, right), np.minimum(second_left + right_lag, second_right)
+        ),
     )
 
 
+def _ranges(first, length):
+    """Concatenate the ranges of integers of the given first elements and lengths."""
+    offset = np.cumsum(length) - length
+    return np.repeat(first - offset, length) + np.arange(length.sum())
+
+
 def _buffer_sums(near, caught, windows, n_thresholds):
-    """Sum the labels of the buffers over the points that each threshold catches, of shape (V, K)."""
-    reach = windows[-1] // 2
-    cell = near.distance * n_thresholds + caught
-    arriving = _grouped(cell, near.alone_from, reach)
-    leaving = _grouped(cell, near.shared_from, reach)
-    alone = np.zeros((reach + 1, n_thresholds))  # points in one buffer, by distance and first threshold
+    """Sum the labels of the buffers over the points that each threshold catches; of shape (V, K)."""
+    halves = range(windows[0] // 2, windows[-1] // 2 + 1)
+    cell = near.distance.astype(np.int64) * n_thresholds + caught
+    arriving = _grouped(cell, near.alone_from, halves)
+    leaving = _grouped(cell, near.shared_from, halves)
+    alone = np.zeros((halves[-1] + 1, n_thresholds))  # points in one buffer, by distance and first threshold
     shared = np.zeros(n_thresholds)  # points in two buffers or more
     sums = []
-    for half in range(reach + 1):
-        np.add.at(alone.ravel(), arriving[half], 1)
-        np.subtract.at(alone.ravel(), leaving[half], 1)
-        shared += np.bincount(leaving[half] % n_thresholds, minlength=n_thresholds)
+    for half, come, go in zip(halves, arriving, leaving, strict=True):
+        held = alone[: half + 1].reshape(-1)  # a view: no buffer holds points farther away yet
+        held += np.bincount(come, minlength=held.size)
+        held -= np.bincount(go, minlength=held.size)
+        shared += np.bincount(go % n_thresholds, minlength=n_thresholds)
         for window in (2 * half, 2 * half + 1):
             if window in windows:
                 weight = np.sqrt(1 - np.arange(half + 1) / max(window, 1))
@@ -259,27 +271,27 @@ def _buffer_sums(near, caught, windows, n_thresholds):
     return np.cumsum(sums, axis=1)
 
 
-def _grouped(values, group, last):
-    """Split `values` into a list by their group 0, 1, …, `last`, leaving out those of higher groups."""
-    values, group = values[group <= last], group[group <= last]
-    order = np.argsort(group.astype(np.uint16 if last < 2**16 else np.int64), kind="stable")
-    return np.split(values[order], np.cumsum(np.bincount(group, minlength=last + 1))[:-1])
+def _grouped(values, since, halves):
+    """Split `values` by the half-width `since` which they count; the first group has all earlier ones too."""
+    within = since <= halves[-1]
+    group = np.maximum(since[within] - halves[0], 0)
+    order = np.argsort(group.astype(np.uint16 if len(halves) < 2**16 else np.int64), kind="stable")
+    return np.split(values[within][order], np.cumsum(np.bincount(group, minlength=len(halves)))[:-1])
 
 
 def _zone_shares(starts, ends, caught, reach, n_thresholds, right_lag):
     """Share of the zones that each threshold catches, for the half-widths 0 to `reach`; (reach + 1, K)."""
-    sizes = ends - starts + 1
-    inside = np.repeat(starts - (np.cumsum(sizes) - sizes), sizes) + np.arange(sizes.sum())
-    best = np.minimum.reduceat(caught[inside], np.cumsum(sizes) - sizes)
+    length = ends - starts + 1
+    best = np.minimum.reduceat(caught[_ranges(starts, length)], np.cumsum(length) - length)
     counts = [np.bincount(best, minlength=n_thresholds)]
     for half in range(1, reach + 1):
         first = np.maximum(starts - half, 0)
         last = np.minimum(ends + half - right_lag, len(caught) - 1)
         best = np.minimum(best, np.minimum(caught[first], caught[last]))
         apart = starts[1:] - ends[:-1] > 2 * half
-        opens = np.flatnonzero(np.append(True, apart))
-        best = np.minimum.reduceat(best, opens)
-        starts, ends = starts[opens], ends[np.append(apart, True)]
+        opening = np.flatnonzero(np.append(True, apart))
+        best = np.minimum.reduceat(best, opening)
+        starts, ends = starts[opening], ends[np.append(apart, True)]
         counts.append(np.bincount(best, minlength=n_thresholds))
-    counts = np.array(counts)
-    return np.cumsum(counts, axis=1) / counts.sum(axis=1, keepdims=True)
+    zones = np.array(counts)
+    return np.cumsum(zones, axis=1) / zones.sum(axis=1, keepdims=True)

@@ -30,8 +30,8 @@ def ucr_accuracy(label, score):
     Returns
     -------
     UCRAccuracy
-        `topk`, the rank (from 1) of the first anomalous point; `total_len`, n; `alpha_quantile`, their quotient;
-        `correct_at_3` and `correct_at_10`, whether that is below 0.03 and 0.10.
+        `topk`, the rank (from 1) of the first anomalous point; `total_len`, n; `alpha_quantile`, their
+        quotient; `correct_at_3` and `correct_at_10`, whether that is below 0.03 and 0.10.
 
     Raises
     ------
@@ -41,13 +41,13 @@ def ucr_accuracy(label, score):
 
     Notes
     -----
-    Where normal points tie with the first anomalous one, its rank is that of a heap sort, which is deterministic
-    but arbitrary within the tie. A constant score therefore says nothing.
+    Where normal points tie with the first anomalous one, its rank is that of a heap sort: deterministic, but
+    arbitrary within the tie. The rank that a constant score gets therefore says nothing.
 
     References
     ----------
-    R. Wu and E. Keogh, "Current Time Series Anomaly Detection Benchmarks are Flawed and are Creating the Illusion
-    of Progress", TKDE 2021.
+    R. Wu and E. Keogh, "Current Time Series Anomaly Detection Benchmarks are Flawed and are Creating the
+    Illusion of Progress", TKDE 2021.
 
     Examples
     --------
