@@ -12,12 +12,17 @@ def replacing(path):
     Parameters
     ----------
     path : str or Path
-        The file to write. Its folder must exist.
+        The file to write.
 
     Yields
     ------
     Path
         Write here. When the block raises, this file is removed and `path` stays as it was.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the folder does not exist.
 
     Examples
     --------
@@ -29,6 +34,8 @@ def replacing(path):
     'hello'
     """
     path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary

@@ -1,0 +1,239 @@
+"""Reads the results of runs from their folders.
+
+Three kinds of folders hold a run:
+
+- `run.json` (keys `dataset`, `model`, `seed`, `status`, `error`) and the evaluator's `_<metric>.csv` files;
+- `ucr.csv`, a run over the UCR archive, one row for each series;
+- `CrossAD.csv`, a run over TSB-AD-U, one row for each series.
+
+In the tables of series, a column `error` may give the reason why cells are empty.
+"""
+
+import csv
+import json
+import math
+import os
+import statistics
+from pathlib import Path
+from typing import NamedTuple
+
+from ts_ad_evaluation.checks import EvaluationError
+from ts_ad_evaluation.evaluator import MEASURES, THRESHOLD
+
+ORACLE = MEASURES["best_f1"].note
+# UCR's columns under the names of their means over series.
+UCR_NAMES = {
+    "3_alpha": "accuracy_at_3_percent",
+    "10_alpha": "accuracy_at_10_percent",
+    "alpha_quantile": "mean_alpha_quantile",
+    "aplha_quantile": "mean_alpha_quantile",  # the published spelling
+}
+TSB_AD_NOTES = {
+    "AUC-PR": "",
+    "AUC-ROC": "",
+    "VUS-PR": "rule of 2024",
+    "VUS-ROC": "rule of 2024",
+    "Standard-F1": ORACLE,
+    "PA-F1": ORACLE,
+    "Event-based-F1": ORACLE,
+    "R-based-F1": ORACLE,
+    "Affiliation-F": ORACLE,
+}
+SERIES_TABLES = {"ucr.csv": ("name", tuple(UCR_NAMES)), "CrossAD.csv": ("file", tuple(TSB_AD_NOTES))}
+# Ranks and thresholds of different series or runs have no mean.
+UNAVERAGED = {"topk", "total_len", "thre_best"} | {
+    measure.columns.split()[0] for measure in MEASURES.values() if measure.takes == THRESHOLD
+}
+# What a reader must know of a metric; the order is that of the tables.
+NOTES = {
+    **{column: measure.note for measure in MEASURES.values() for column in measure.columns.split()},
+    **dict.fromkeys(UCR_NAMES.values(), ""),
+    **TSB_AD_NOTES,
+}
+
+
+class Value(NamedTuple):
+    """A run's figure: None where undefined, else its mean over `used` of its `total` series."""
+
+    number: float | None
+    used: int = 1
+    total: int = 1
+
+
+class Run(NamedTuple):
+    """What one folder holds."""
+
+    folder: str
+    dataset: str
+    model: str
+    seed: str
+    values: dict  # metric -> Value
+    problems: tuple[str, ...]
+    of_series: bool
+
+    def label(self):
+        """Name the run for a reader."""
+        return f"{self.folder} (seed {self.seed})" if self.seed else self.folder
+
+
+def find_runs(root):
+    """Read every run below `root`.
+
+    Parameters
+    ----------
+    root : str or Path
+
+    Returns
+    -------
+    list of Run
+        In the order of their paths. What could not be read is among the problems of its run.
+
+    Raises
+    ------
+    EvaluationError
+        When `root` is no folder or holds no run.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise EvaluationError(f"{root} is not a folder: name the one that holds the results")
+    runs, series_folders = [], set()
+    for name, subfolders, files in os.walk(root):
+        subfolders.sort()
+        folder = Path(name)
+        tables = [table for table in SERIES_TABLES if table in files]
+        metric_files = sorted(file for file in files if _is_metric_file(file))
+        # Below a table of series stand the runs of its series, which are in the table already.
+        if tables or (("run.json" in files or metric_files) and series_folders.isdisjoint(folder.parents)):
+            runs.append(_read_run(root, folder, tables, metric_files))
+        if tables:
+            series_folders.add(folder)
+    if not runs:
+        raise EvaluationError(
+            f"no run below {root}: expected run.json, _<metric>.csv, ucr.csv or CrossAD.csv"
+        )
+    return runs
+
+
+def _is_metric_file(name):
+    return name.startswith("_") and name.endswith(".csv") and not name.endswith("_thres_info.csv")
+
+
+def _read_run(root, folder, tables, metric_files):
+    """Read one folder; what is wrong with it becomes a problem of the run."""
+    info, values, problems = {}, {}, []
+    try:
+        info = _read_info(folder / "run.json")
+    except EvaluationError as error:
+        problems.append(str(error))
+    if info.get("status") == "failed" or info.get("error"):
+        problems.append(f"failed: {info.get('error') or 'no reason given'}")
+        metric_files = []  # left from an earlier try, or of half a run
+    for name in tables or metric_files:
+        try:
+            if tables:
+                found, missing = _series_means(folder / name)
+                problems += missing
+            else:
+                found = _measure_values(folder / name)
+            values |= found
+        except EvaluationError as error:
+            problems.append(str(error))
+    if not values and not problems:
+        problems.append(f"no results, status {info.get('status', 'unknown')}")
+    place = folder.relative_to(root)
+    return Run(
+        folder=place.as_posix(),
+        dataset=str(info.get("dataset") or (place.parts or [root.resolve().name])[0]),
+        model=str(info.get("model") or ""),
+        seed=str(info.get("seed", "")),
+        values=values,
+        problems=tuple(problems),
+        of_series=bool(tables),
+    )
+
+
+def _read_info(path):
+    """The content of `run.json`, empty where there is none."""
+    if not path.exists():
+        return {}
+    try:
+        info = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise EvaluationError(f"{path.name} is not valid JSON: {error}") from None
+    if not isinstance(info, dict):
+        raise EvaluationError(f"{path.name} must hold an object")
+    return info
+
+
+def _read_rows(path):
+    """The rows of a CSV file with a header, as dicts of str."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file, restval=""))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise EvaluationError(f"{path.name} is not a CSV file: {error}") from None
+    if not rows:
+        raise EvaluationError(f"{path.name} has no rows")
+    if any(None in row for row in rows):
+        raise EvaluationError(f"{path.name} has rows with more cells than its header")
+    return rows
+
+
+def _number(path, column, text):
+    """A cell as a number; None when it is empty or NaN."""
+    text = {"True": "1", "False": "0", "": "nan"}.get(text.strip(), text)
+    try:
+        number = float(text)
+    except ValueError:
+        raise EvaluationError(f"{path.name}: {column} holds {text!r}, which is no number") from None
+    return number if math.isfinite(number) else None
+
+
+def _threshold_labels(folder):
+    """Map each threshold found without labels to its method and hyper-parameter, as `spot 0.01`."""
+    labels = {}
+    for path in sorted(folder.glob("_*_thres_info.csv")):
+        method = path.name.removeprefix("_").removesuffix("_thres_info.csv")
+        labels |= {row.get("threshold"): f"{method} {row.get('hyper-parameter')}" for row in _read_rows(path)}
+    return labels
+
+
+def _measure_values(path):
+    """The figures of an evaluator's file: metric, or `metric at threshold` for several rows, to Value."""
+    rows = _read_rows(path)
+    labels = _threshold_labels(path.parent)
+    values = {}
+    for measure in MEASURES.values():
+        columns = [column for column in measure.columns.split() if column in rows[0]]
+        # In a merged file, shorter tables end in empty cells.
+        filled = [row for row in rows if any(row[column] for column in columns)]
+        for row in filled or rows[:1]:
+            threshold = row[columns[0]] if columns and measure.takes == THRESHOLD else ""
+            suffix = f" at {labels.get(threshold, threshold)}" if threshold else ""
+            for column in columns:
+                if column not in UNAVERAGED:
+                    metric = UCR_NAMES.get(column, column) + suffix
+                    values[metric] = Value(_number(path, column, row[column]))
+    return values
+
+
+def _series_means(path):
+    """The means of a table of series (metric to Value), and one line for each series missing from one."""
+    identifier, columns = SERIES_TABLES[path.name]
+    rows = _read_rows(path)
+    columns = [column for column in columns if column in rows[0]]
+    if identifier not in rows[0] or not columns:
+        raise EvaluationError(f"{path.name} needs the column {identifier} and at least one measure")
+    cells = [{column: _number(path, column, row[column]) for column in columns} for row in rows]
+    values = {}
+    for column in columns:
+        numbers = [cell[column] for cell in cells if cell[column] is not None]
+        mean = statistics.fmean(numbers) if numbers else None
+        values[UCR_NAMES.get(column, column)] = Value(mean, len(numbers), len(rows))
+    missing = []
+    for row, cell in zip(rows, cells, strict=True):
+        undefined = [column for column in columns if cell[column] is None]
+        if undefined:
+            reason = row.get("error") or f"undefined: {', '.join(undefined)}"
+            missing.append(f"{row[identifier]}: {reason}")
+    return values, missing
