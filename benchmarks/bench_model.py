@@ -23,13 +23,27 @@ from models.CrossAD import CrossAD, CrossADConfig
 CASES = {
     "MSL": ({"seq_len": 96, "patch_len": 6, "ms_kernels": [16, 8, 4, 2]}, 1),
     "SMAP": (
-        {"seq_len": 192, "patch_len": 8, "ms_kernels": [24, 12, 6], "d_model": 256, "n_heads": 8, "decay": 0.9}
+        {
+            "seq_len": 192,
+            "patch_len": 8,
+            "ms_kernels": [24, 12, 6],
+            "d_model": 256,
+            "n_heads": 8,
+            "decay": 0.9,
+        }
         | dict.fromkeys(["e_layers", "d_layers", "m_layers"], 1)
         | dict.fromkeys(["attn_dropout", "proj_dropout", "ff_dropout"], 0.0),
         1,
     ),
     "SWAT": (
-        {"seq_len": 192, "patch_len": 6, "ms_kernels": [32, 16, 8, 4, 2], "d_model": 256, "n_heads": 8, "decay": 0.9}
+        {
+            "seq_len": 192,
+            "patch_len": 6,
+            "ms_kernels": [32, 16, 8, 4, 2],
+            "d_model": 256,
+            "n_heads": 8,
+            "decay": 0.9,
+        }
         | dict.fromkeys(["attn_dropout", "proj_dropout", "ff_dropout"], 0.2),
         31,
     ),
@@ -82,7 +96,9 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
 
     print(f"torch {torch.__version__}, {arguments.threads} thread(s), batch {arguments.batch}, {arguments.precision}")
-    print(f"{'config':8s}{'what':8s}{'s':>9s}{'windows/s':>11s}{'GFLOP':>9s}{'GFLOP/s':>9s}{'product':>9s}{'share':>7s}")
+    print(
+        f"{'config':8s}{'what':8s}{'s':>9s}{'windows/s':>11s}{'GFLOP':>9s}{'GFLOP/s':>9s}{'product':>9s}{'share':>7s}"
+    )
     for name in arguments.configs:
         mapping, channels = CASES[name]
         config = CrossADConfig.from_dict(mapping)

@@ -2,13 +2,19 @@
 
 import difflib
 from collections.abc import Mapping
-from typing_extensions import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from typing_extensions import Self
 
 
 class ConfigError(ValueError):
     """A configuration that cannot be used; the text names the key and the remedy."""
+
+
+def nearest(name: str, valid) -> str:
+    """Return the remedy for an unknown name: the nearest of the valid ones, or all of them."""
+    near = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.4)
+    return f"did you mean {near[0]!r}?" if near else "valid are " + ", ".join(valid)
 
 
 class Settings(BaseModel):
@@ -17,8 +23,15 @@ class Settings(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
-    def from_dict(cls, mapping: Mapping) -> Self:
+    def from_dict(cls, mapping: Mapping, *, section: str = "") -> Self:
         """Check `mapping` and build the settings from it.
+
+        Parameters
+        ----------
+        mapping : Mapping
+            Values by key; lists stand for tuples.
+        section : str
+            Where the mapping stands in its file, for the keys in errors.
 
         Raises
         ------
@@ -26,32 +39,21 @@ class Settings(BaseModel):
             With one line for all that is wrong, each part naming its key.
         """
         if not isinstance(mapping, Mapping):
-            raise ConfigError(f"expected keys and values, got {mapping!r}")
+            where = f"{section}: " if section else ""
+            raise ConfigError(f"{where}expected keys with values, got {mapping!r}")
         try:
             return cls.model_validate(mapping)
         except ValidationError as error:
-            raise ConfigError("; ".join(cls._explain(item) for item in error.errors())) from None
+            raise ConfigError("; ".join(cls._explain(item, section) for item in error.errors())) from None
 
     @classmethod
-    def _explain(cls, item) -> str:
-        location = [str(part) for part in item["loc"]]
-        key = ".".join(location)
+    def _explain(cls, item, section) -> str:
+        key = ".".join(str(part) for part in (section, *item["loc"]) if part != "")
         if item["type"] == "extra_forbidden":
-            valid = list(cls._at(location[:-1]).model_fields)
-            near = difflib.get_close_matches(location[-1], valid, n=1, cutoff=0.4)
-            hint = f"did you mean {near[0]!r}?" if near else "valid keys are " + ", ".join(valid)
-            return f"unknown key {key!r}: {hint}"
+            return f"unknown key {key!r}: {nearest(str(item['loc'][-1]), cls.model_fields)}"
         if item["type"] == "missing":
             return f"key {key!r} is missing"
-        message = item["msg"].removeprefix("Value error, ")
+        message = item["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
         prefix = f"{key}: " if key else ""
         shown = "" if isinstance(item["input"], Mapping) else f", got {item['input']!r}"
         return f"{prefix}{message[0].lower()}{message[1:]}{shown}"
-
-    @classmethod
-    def _at(cls, location) -> "type[Settings]":
-        """Return the settings class found by following field names from this one."""
-        settings = cls
-        for name in location:
-            settings = settings.model_fields[name].annotation
-        return settings

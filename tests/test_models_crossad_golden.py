@@ -13,7 +13,19 @@ from models.CrossAD.official import to_official
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "golden" / "crossad"
 LOCAL = Path(__file__).resolve().parent / "golden" / "crossad"
-CASES = ["GECCO", "MSL", "PSM", "SMAP", "SMD", "SWAN", "SWAT", "UCR_1", "UCR_2", "odd_layernorm", "odd_batchnorm"]
+CASES = [
+    "GECCO",
+    "MSL",
+    "PSM",
+    "SMAP",
+    "SMD",
+    "SWAN",
+    "SWAT",
+    "UCR_1",
+    "UCR_2",
+    "odd_layernorm",
+    "odd_batchnorm",
+]
 
 
 def fill(shapes, width):
@@ -30,7 +42,9 @@ def fill(shapes, width):
         state[key] = torch.from_numpy(np.asarray(z, dtype=np.float32))
         if key.endswith("num_batches_tracked"):
             state[key] = torch.tensor(0)
-    state["pos_embedding.pe"] = to_official({}, CrossADConfig(seq_len=8, patch_len=1, ms_kernels=(2,), topk=1, d_model=width))["pos_embedding.pe"]
+    state["pos_embedding.pe"] = to_official(
+        {}, CrossADConfig(seq_len=8, patch_len=1, ms_kernels=(2,), topk=1, d_model=width)
+    )["pos_embedding.pe"]
     return state
 
 

@@ -1,8 +1,9 @@
 """The hyperparameters of CrossAD, by the names of the published configuration files."""
 
+import itertools
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveInt, field_validator, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 
 from models.settings import Settings
 
@@ -15,7 +16,7 @@ class CrossADConfig(Settings):
     # Window and scales
     seq_len: PositiveInt  # T, points in a window
     patch_len: PositiveInt  # p, points in a patch
-    ms_kernels: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]  # downsampling steps, coarsest first
+    ms_kernels: Annotated[tuple[PositiveInt, ...], Field(min_length=1, strict=False)]  # downsampling, coarsest first
     ms_method: Literal["average_pooling", "interval_sampling"] = "average_pooling"
 
     # Context
@@ -41,15 +42,10 @@ class CrossADConfig(Settings):
     norm: str = "layernorm"  # any name with "batch" in it means batch normalisation
     activation: str = "gelu"  # "relu"; anything else means exact GELU
 
-    @field_validator("ms_kernels", mode="before")
-    @classmethod
-    def _list_to_tuple(cls, value):
-        return tuple(value) if isinstance(value, list) else value
-
     @model_validator(mode="after")
     def _check(self):
         kernels = list(self.ms_kernels)
-        if any(coarse <= fine for coarse, fine in zip(kernels, kernels[1:], strict=False)):
+        if any(coarse <= fine for coarse, fine in itertools.pairwise(kernels)):
             raise ValueError(f"ms_kernels must fall strictly, coarsest first: {kernels}")
         if kernels[-1] < 2:
             raise ValueError(f"ms_kernels must be 2 or more, the window itself is always a scale: {kernels}")

@@ -44,7 +44,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, rate:
     """
     if query.device.type != "cpu":
         return F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=rate)
-    # With few tokens the weights stay in the cache: plain products beat the fused CPU kernel, which also knows no dropout.
+    # With so few keys plain products beat the fused CPU kernel, which also knows no dropout.
     scores = query @ (key * (1.0 / math.sqrt(key.shape[-1]))).mT
     if bias is not None:
         scores = scores + bias

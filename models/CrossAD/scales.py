@@ -94,10 +94,7 @@ class ScaleLayout:
         self.same_scale = source[:, None] == source
         self.own_or_coarser = target[:, None] >= target
         self.kept_points = torch.cat(
-            [
-                torch.arange(length) + patch * sum(fine[:i])
-                for i, length in enumerate(self.lengths[1:])
-            ]
+            [torch.arange(length) + patch * sum(fine[:i]) for i, length in enumerate(self.lengths[1:])]
         )
 
 

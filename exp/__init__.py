@@ -1,0 +1,1 @@
+"""The experiment: the only room that knows data, models and measures."""

@@ -1,0 +1,186 @@
+"""The configuration of an experiment: a YAML file and overrides become typed settings.
+
+A file has four sections: `data`, `model` (with the detector's `name`, its other keys are the detector's own), `train`
+and `evaluation`.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+
+from exp.errors import UserError
+from models import DETECTORS, ConfigError, Settings
+from models.settings import nearest
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class DataConfig(Settings):
+    """Which series, and how it is prepared."""
+
+    name: str  # names the dataset in results; without `file` it is read from data/NAME.csv
+    file: str | None = None  # a single file under the root folder, for the formats of one series a file
+    format: Literal["table", "ucr", "tsb-ad"] = "table"
+    drop_channels: Annotated[tuple[NonNegativeInt, ...], Field(strict=False)] = ()  # counted from 0
+    train_rows: PositiveInt | None = None  # rows of the training part; none: as DETECT_META.csv says
+    validation_share: Share = 0.2  # of the training part, its end
+    standardise: Literal["train", "each"] = "train"  # all by the training part's figures, or each part by its own
+
+
+class TrainConfig(Settings):
+    """How the network is trained."""
+
+    train_epochs: PositiveInt = 20
+    batch_size: PositiveInt = 128  # windows
+    optim: Literal["adam", "adamw"] = "adam"
+    learning_rate: PositiveFloat = 1e-4
+    lradj: Literal["type1", "type2", "type3", "cosine", "1cycle"] = "type1"  # schedule of the learning rate
+    pct_start: Share = 0.3  # share of the steps in which 1cycle's rate rises
+    patience: PositiveInt = 3  # epochs without a better validation loss that end the training
+    seed: NonNegativeInt = 2025
+    precision: Literal["fp32", "bf16"] = "fp32"  # of the products inside the network
+    compile: bool = False  # torch.compile: a slow start, then faster steps
+
+
+class EvaluationConfig(Settings):
+    """How scores are measured."""
+
+    metrics: Annotated[tuple[str, ...], Field(strict=False)] = ("auc", "r_auc", "vus", "best_f1")
+    window: NonNegativeInt = 100  # buffer of r_auc and vus, in points
+    n_thresholds: PositiveInt = 250  # thresholds of r_auc and vus
+    cover_tail: bool = False  # also score the points behind the last whole window
+
+
+@dataclass(frozen=True)
+class ExperimentConfig:
+    """All settings of one experiment; `detector` names the entry of `models.DETECTORS` that `model` belongs to."""
+
+    data: DataConfig
+    detector: str
+    model: Settings
+    train: TrainConfig
+    evaluation: EvaluationConfig
+
+    @classmethod
+    def from_dict(cls, mapping: dict) -> "ExperimentConfig":
+        """Check a nested mapping with the four sections.
+
+        Raises
+        ------
+        ConfigError
+            With one line that names the key and the remedy.
+        """
+        sections = ("data", "model", "train", "evaluation")
+        for name in mapping:
+            if name not in sections:
+                raise ConfigError(f"unknown section {name!r}: {nearest(str(name), sections)}")
+        for name in ("data", "model"):
+            if name not in mapping:
+                raise ConfigError(f"section {name!r} is missing")
+        model = mapping["model"]
+        detector = model.get("name") if isinstance(model, dict) else None
+        if detector not in DETECTORS:
+            raise ConfigError(f"model.name is {detector!r}: {nearest(str(detector), DETECTORS)}")
+        own = {key: value for key, value in model.items() if key != "name"}
+        return cls(
+            DataConfig.from_dict(mapping["data"], section="data"),
+            detector,
+            DETECTORS[detector].config.from_dict(own, section="model"),
+            TrainConfig.from_dict(mapping.get("train") or {}, section="train"),
+            EvaluationConfig.from_dict(mapping.get("evaluation") or {}, section="evaluation"),
+        )
+
+    def to_dict(self) -> dict:
+        """Return the nested mapping that `from_dict` takes, every default filled in, of plain values."""
+        return {
+            "data": self.data.model_dump(mode="json"),
+            "model": {"name": self.detector, **self.model.model_dump(mode="json")},
+            "train": self.train.model_dump(mode="json"),
+            "evaluation": self.evaluation.model_dump(mode="json"),
+        }
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as people write it: 1e-4 is a number, and a key given twice is an error."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [self.construct_object(key) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
+
+
+def load_config(path: Path, overrides: Iterable[str] = ()) -> ExperimentConfig:
+    """Read a configuration file and apply overrides.
+
+    Parameters
+    ----------
+    path : Path
+        A YAML file, or a folder that holds `config.yaml`.
+    overrides : iterable of str
+        Each `section.key=value`, the value written as in YAML.
+
+    Raises
+    ------
+    UserError
+        When the file is missing or no YAML, or an override is not of that form.
+    ConfigError
+        When a key or value is wrong; the text begins with the file.
+    """
+    path = Path(path)
+    file = path / "config.yaml" if path.is_dir() else path
+    if not file.is_file():
+        raise UserError(f"{file}: no such file: give a configuration file, or a folder that holds config.yaml")
+    try:
+        mapping = yaml.load(file.read_text(encoding="utf-8"), _Loader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise UserError(f"{file}{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
+    if not isinstance(mapping, dict):
+        raise ConfigError(f"{file}: expected the sections data, model, train and evaluation")
+    source = str(file)
+    for override in overrides:
+        _apply(override, mapping)
+        source = f"{file} with --set"
+    try:
+        return ExperimentConfig.from_dict(mapping)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from None
+
+
+def _apply(override: str, mapping: dict) -> None:
+    match = re.fullmatch(r"(\w+)\.(\w+)=(.*)", override, re.DOTALL)
+    if match is None:
+        raise UserError(f"--set {override}: expected section.key=value, such as train.batch_size=64")
+    section, key, text = match.groups()
+    try:
+        value = yaml.load(text, _Loader)
+    except yaml.YAMLError:
+        raise UserError(f"--set {override}: the value is not valid YAML") from None
+    if not isinstance(mapping.setdefault(section, {}), dict):
+        raise ConfigError(f"section {section!r} must hold keys with values")
+    mapping[section][key] = value
+
+
+def differences(first: dict, second: dict, prefix: str = "") -> list[str]:
+    """Name the keys in which two nested mappings differ, with both values."""
+    rows = []
+    for key in sorted(first.keys() | second.keys(), key=str):
+        one, other = first.get(key), second.get(key)
+        if isinstance(one, dict) and isinstance(other, dict):
+            rows += differences(one, other, f"{prefix}{key}.")
+        elif one != other:
+            rows.append(f"{prefix}{key} {one!r} against {other!r}")
+    return rows

@@ -1,0 +1,185 @@
+"""The experiment: a configuration and a series become a trained network, scores and measures, in one folder."""
+
+import logging
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from data_provider import Parts, Series, Windows, read_dataset, read_tsb_ad, read_ucr, split_series
+from exp import checkpoint
+from exp.config import DataConfig, ExperimentConfig
+from exp.devices import describe_device, mixed_precision, seed_everything
+from exp.results import RunFolder, git_commit, versions
+from exp.training import Trainer
+from models import DETECTORS
+from ts_ad_evaluation import Evaluator
+from ts_ad_evaluation.figures import plot_scores
+
+logger = logging.getLogger(__name__)
+
+
+def read_series(config: DataConfig, root: Path) -> Series:
+    """Read the series that a configuration names from the folder `root`, less the channels that it drops."""
+    if config.format == "table":
+        series = read_dataset(root, config.name, train_rows=config.train_rows)
+    else:
+        read = {"ucr": read_ucr, "tsb-ad": read_tsb_ad}[config.format]
+        series = read(root / (config.file or f"{config.name}.txt"))
+    return series.select(drop=config.drop_channels)
+
+
+class Experiment:
+    """One detector on one series.
+
+    Parameters
+    ----------
+    config : ExperimentConfig
+    series : Series
+    folder : RunFolder
+        Where everything is written; made when missing.
+    device : torch.device
+    """
+
+    def __init__(self, config: ExperimentConfig, series: Series, folder: RunFolder, device: torch.device):
+        self.config, self.folder, self.device = config, folder, device
+        self.parts: Parts = split_series(
+            series, validation_share=config.data.validation_share, standardise=config.data.standardise
+        )
+        self.series_name = series.name
+        self.training_windows = self._windows(self.parts.train, "training part")
+        self.validation_windows = self._windows(self._validation_part(), "validation part", stride=self._length)
+        self.test_windows = self._scoring_windows(self.parts.test, "test part")
+        seed_everything(config.train.seed)
+        self.network = DETECTORS[config.detector].network(config.model).to(device)
+        self._log_summary()
+
+    def train(self, *, resume: bool = False) -> None:
+        """Train, and keep the weights of the epoch with the lowest validation loss.
+
+        Parameters
+        ----------
+        resume : bool
+            Go on after the last finished epoch of an interrupted training in the same folder.
+        """
+        self.folder.make()
+        if not resume:
+            self.folder.clear()
+        self._start_record("training")
+        trainer = Trainer(self.network, self.config, self.folder.checkpoint, self.folder.state)
+        progress = trainer.fit(
+            self.training_windows.to(self.device), self.validation_windows.to(self.device), resume=resume
+        )
+        logger.info(
+            "trained %d epochs in %.1f s, best is epoch %d: %s",
+            len(progress.epochs), progress.seconds, progress.best_epoch, self.folder.checkpoint,
+        )  # fmt: skip
+        self.folder.update_record(
+            status="trained",
+            best_epoch=progress.best_epoch,
+            epochs=progress.epochs,
+            train_seconds=progress.seconds,
+        )
+
+    def test(self, metrics, *, weights: Path | None = None) -> dict:
+        """Score the test part and measure the score.
+
+        Parameters
+        ----------
+        metrics : sequence of str
+            Names of the evaluation package's measures that need no threshold.
+        weights : Path, optional
+            A checkpoint of this project or a published one; by default the one in the run's folder.
+
+        Returns
+        -------
+        dict of str to pandas.DataFrame
+            A table for each measure, also written to `_<measure>.csv`.
+        """
+        weights = weights or self.folder.checkpoint
+        checkpoint.load_network(weights, self.network, self.config)
+        self.folder.make()
+        self._start_record("testing", checkpoint=str(weights))
+        start = time.perf_counter()
+        score = self.score(self.test_windows, "test part")
+        seconds = time.perf_counter() - start
+        label = self.parts.test_label[: len(score)]
+        logger.info("scored %d of %d test points in %.1f s", len(score), len(self.parts.test), seconds)
+        self.folder.save_array(self.folder.test_score, score)
+        self.folder.save_array(self.folder.label, label)
+        point_score = score.mean(axis=1)
+        plot_scores(self.parts.test[: len(score)], point_score, label, path=self.folder.figure)
+        evaluation = self.config.evaluation
+        tables = Evaluator(label, point_score, self.folder.path).evaluate(
+            list(metrics), slidingWindow=evaluation.window, thre=evaluation.n_thresholds, verbose=False
+        )
+        self.folder.update_record(status="tested", score_seconds=round(seconds, 3))
+        return tables
+
+    def score(self, windows: Windows, title: str) -> np.ndarray:
+        """Return the scores (points, C) of the points that windows cover."""
+        windows = windows.to(self.device)
+        batch_size = self.config.train.batch_size
+        scores = torch.empty(len(windows), windows.length, windows.values.shape[1])
+        with tqdm(total=len(windows), desc=f"score {title}", unit="window", disable=None, leave=False) as bar:
+            for indices in windows.batches(batch_size):
+                with mixed_precision(self.device, self.config.train.precision):
+                    scores[indices] = self.network.score(windows.gather(indices)).cpu()
+                bar.update(len(indices))
+        return windows.assemble(scores).numpy()
+
+    @property
+    def _length(self) -> int:
+        return self.config.model.seq_len
+
+    def _windows(self, values: np.ndarray, title: str, stride: int = 1, cover_tail: bool = False) -> Windows:
+        return Windows(
+            values,
+            self._length,
+            stride=stride,
+            cover_tail=cover_tail,
+            name=f"{self.config.data.name}: the {title}",
+        )
+
+    def _scoring_windows(self, values: np.ndarray, title: str) -> Windows:
+        return self._windows(values, title, stride=self._length, cover_tail=self.config.evaluation.cover_tail)
+
+    def _validation_part(self) -> np.ndarray:
+        if len(self.parts.validation) >= self._length:
+            return self.parts.validation
+        logger.info(
+            "the validation part has %d points, fewer than a window of %d: the training part's last window validates",
+            len(self.parts.validation), self._length,
+        )  # fmt: skip
+        return self.parts.train_full[-self._length :]
+
+    def _log_summary(self) -> None:
+        parts, label = self.parts, self.parts.test_label
+        parameters = sum(parameter.numel() for parameter in self.network.parameters())
+        logger.info("device: %s, precision %s", describe_device(self.device), self.config.train.precision)
+        logger.info(
+            "%s: %d channels, %d training, %d validation and %d test points, %.2f %% anomalous",
+            self.series_name, len(parts.channels), len(parts.train), len(parts.validation), len(parts.test),
+            100 * label.mean(),
+        )  # fmt: skip
+        logger.info(
+            "%s: %d parameters, %d training windows of %d points",
+            self.config.detector, parameters, len(self.training_windows), self._length,
+        )  # fmt: skip
+
+    def _start_record(self, status: str, **entries) -> None:
+        self.folder.update_record(
+            dataset=self.config.data.name,
+            model=self.config.detector,
+            seed=self.config.train.seed,
+            status=status,
+            started=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            device=describe_device(self.device),
+            git_commit=git_commit(),
+            versions=versions(),
+            config=self.config.to_dict(),
+            **entries,
+        )

@@ -1,0 +1,208 @@
+"""Training a network on windows, epoch by epoch, with a state on disk from which it can go on."""
+
+import logging
+import math
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import OneCycleLR
+from tqdm import tqdm
+
+from data_provider import Windows
+from exp import checkpoint
+from exp.config import ExperimentConfig, differences
+from exp.devices import mixed_precision, seed_everything
+from exp.errors import UserError
+from exp.schedules import next_rate
+
+logger = logging.getLogger(__name__)
+
+OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+
+
+@dataclass
+class Progress:
+    """How far a training has come.
+
+    Attributes
+    ----------
+    epochs : list of dict
+        Per finished epoch: epoch (from 1), learning_rate, train_loss, validation_loss, seconds.
+    best_epoch, best_loss
+        The epoch of the lowest validation loss, whose weights are kept.
+    finished : bool
+        All epochs are done, or patience has run out.
+    """
+
+    epochs: list = field(default_factory=list)
+    best_epoch: int = 0
+    best_loss: float = math.inf
+    finished: bool = False
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of all finished epochs."""
+        return sum(epoch["seconds"] for epoch in self.epochs)
+
+
+class Trainer:
+    """Train one network; the best weights and the state of the training are files.
+
+    Parameters
+    ----------
+    network : nn.Module
+        On its device already.
+    config : ExperimentConfig
+    best_path, state_path : Path
+        The checkpoint of the best epoch, and the state after the last finished epoch.
+    """
+
+    def __init__(self, network: nn.Module, config: ExperimentConfig, best_path: Path, state_path: Path):
+        self.network, self.config, self.settings = network, config, config.train
+        self.best_path, self.state_path = best_path, state_path
+        self.device = next(network.parameters()).device
+        self.forward = torch.compile(network) if self.settings.compile else network
+        self.optimizer = OPTIMIZERS[self.settings.optim](network.parameters(), lr=self.settings.learning_rate)
+        self.progress = Progress()
+
+    def fit(self, train: Windows, validation: Windows, *, resume: bool = False) -> Progress:
+        """Train to the end, and leave the network with its best weights.
+
+        Parameters
+        ----------
+        train, validation : Windows
+            On the network's device.
+        resume : bool
+            Go on after the last epoch that an earlier training has finished in the same place, if there is one.
+
+        Raises
+        ------
+        UserError
+            When the state to resume from belongs to another configuration, or the loss is no longer a number.
+        """
+        steps = math.ceil(len(train) / self.settings.batch_size)
+        self.cycle = self._one_cycle(steps)
+        if resume:
+            self._resume()
+        while not self.progress.finished:
+            self._epoch(train, validation)
+        checkpoint.load_network(self.best_path, self.network, self.config)
+        return self.progress
+
+    def _epoch(self, train: Windows, validation: Windows) -> None:
+        number = len(self.progress.epochs) + 1
+        rate = self.optimizer.param_groups[0]["lr"]
+        start = time.perf_counter()
+        order = seed_everything(self.settings.seed, number)
+        train_loss = self._train(train, order, f"epoch {number}/{self.settings.train_epochs}")
+        validation_loss = self._validate(validation)
+        seconds = time.perf_counter() - start
+        self.progress.epochs.append(
+            {
+                "epoch": number,
+                "learning_rate": rate,
+                "train_loss": train_loss,
+                "validation_loss": validation_loss,
+                "seconds": round(seconds, 3),
+            }
+        )
+        better = validation_loss < self.progress.best_loss
+        logger.info(
+            "epoch %d/%d: train loss %.6f, validation loss %.6f%s, learning rate %.3g, %.1f s (%.0f windows/s)",
+            number, self.settings.train_epochs, train_loss, validation_loss, " (best)" if better else "",
+            rate, seconds, len(train) / seconds,
+        )  # fmt: skip
+        if better:
+            self.progress.best_epoch, self.progress.best_loss = number, validation_loss
+            checkpoint.save_network(self.best_path, self.network, self.config)
+        if number - self.progress.best_epoch >= self.settings.patience:
+            logger.info("no better validation loss for %d epochs: training ends", self.settings.patience)
+            self.progress.finished = True
+        self.progress.finished |= number == self.settings.train_epochs
+        if self.cycle is None:
+            self.optimizer.param_groups[0]["lr"] = next_rate(self.settings, number, rate)
+        self._save_state()
+
+    def _train(self, windows: Windows, order: torch.Generator, title: str) -> float:
+        """Take one gradient step per batch and return the mean loss over the windows."""
+        self.network.train()
+        total = torch.zeros((), dtype=torch.float64)
+        shown = time.monotonic()
+        with tqdm(total=len(windows), desc=title, unit="window", disable=None, leave=False) as bar:
+            for indices in windows.batches(self.settings.batch_size, generator=order):
+                with mixed_precision(self.device, self.settings.precision):
+                    loss = self.forward(windows.gather(indices)).loss
+                self.optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                self.optimizer.step()
+                if self.cycle is not None:
+                    self.cycle.step()
+                total = total.to(loss.device, loss.dtype) + loss.detach() * len(indices)
+                bar.update(len(indices))
+                # Reading the loss makes the processor wait for the device: only when there is something to show.
+                if not bar.disable and time.monotonic() - shown > 0.5:
+                    bar.set_postfix(loss=f"{float(loss):.5f}")
+                    shown = time.monotonic()
+        return self._finite(float(total) / len(windows), title)
+
+    @torch.no_grad()
+    def _validate(self, windows: Windows) -> float:
+        """Return the mean loss over the windows, in evaluation mode."""
+        self.network.eval()
+        total = 0.0
+        for indices in windows.batches(self.settings.batch_size):
+            with mixed_precision(self.device, self.settings.precision):
+                loss = self.network(windows.gather(indices)).loss
+            total += float(loss) * len(indices)
+        return self._finite(total / len(windows), "validation")
+
+    @staticmethod
+    def _finite(loss: float, title: str) -> float:
+        if not math.isfinite(loss):
+            raise UserError(f"{title}: the loss is {loss}: lower train.learning_rate, or use train.precision fp32")
+        return loss
+
+    def _one_cycle(self, steps: int) -> OneCycleLR | None:
+        settings = self.settings
+        if settings.lradj != "1cycle":
+            return None
+        return OneCycleLR(
+            self.optimizer,
+            max_lr=settings.learning_rate,
+            steps_per_epoch=steps,
+            epochs=settings.train_epochs,
+            pct_start=settings.pct_start,
+        )
+
+    def _save_state(self) -> None:
+        state = {"config": self.config.to_dict(), "progress": asdict(self.progress)}
+        if not self.progress.finished:  # nothing goes on from a finished training
+            state["network"] = self.network.state_dict()
+            state["optimizer"] = self.optimizer.state_dict()
+            state["cycle"] = self.cycle.state_dict() if self.cycle is not None else None
+        checkpoint.save(self.state_path, state)
+
+    def _resume(self) -> None:
+        if not self.state_path.is_file():
+            logger.info("nothing to resume in %s: training starts anew", self.state_path.parent)
+            return
+        state = checkpoint.load(self.state_path)
+        differing = differences(state["config"], self.config.to_dict())
+        differing = [row for row in differing if not row.startswith("evaluation.")]
+        if differing:
+            raise UserError(
+                f"{self.state_path}: was trained with another configuration (then against now: "
+                f"{', '.join(differing)}): set these keys back, or train anew without --resume"
+            )
+        self.progress = Progress(**state["progress"])
+        if self.progress.finished:
+            logger.info("the training had finished after %d epochs", len(self.progress.epochs))
+            return
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.cycle is not None:
+            self.cycle.load_state_dict(state["cycle"])
+        logger.info("resumed after epoch %d", len(self.progress.epochs))

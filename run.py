@@ -1,0 +1,8 @@
+"""Train and test a detector: python run.py --config configs/SMD (--help tells all options)."""
+
+import sys
+
+from exp.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
