@@ -75,3 +75,17 @@ def check_label_score(label, score):
     if len(label) != len(score):
         raise EvaluationError(f"label and score differ in length: {len(label)} and {len(score)}")
     return label, score
+
+
+def check_threshold(threshold):
+    """Return `threshold` as float; infinity is allowed.
+
+    Raises
+    ------
+    EvaluationError
+        When it is not a single number, or NaN.
+    """
+    array = np.asarray(threshold)
+    if array.ndim != 0 or array.dtype.kind not in "biuf" or np.isnan(array):
+        raise EvaluationError(f"threshold must be a single number, got {threshold!r}")
+    return float(array)

@@ -77,9 +77,7 @@ class Evaluator:
         self._label = check_label(gt, both_classes=False)
         self._score = check_score(anomaly_score, "anomaly_score")
         if len(self._label) != len(self._score):
-            raise EvaluationError(
-                f"gt and anomaly_score differ in length: {len(self._label)} and {len(self._score)}"
-            )
+            raise EvaluationError(f"gt and anomaly_score differ in length: {len(self._label)} and {len(self._score)}")
         self._folder = None if save_path is None else Path(save_path)
 
     def evaluate(self, metrics, merge=False, verbose=True, **metric_args):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ts_ad_evaluation.auc import anomalous_levels
-from ts_ad_evaluation.checks import EvaluationError, check_label_score
+from ts_ad_evaluation.checks import check_label_score, check_threshold
 from ts_ad_evaluation.events import find_events
 
 
@@ -105,7 +105,7 @@ def f1_raw(label, score, threshold):
     >>> f1_raw([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], 0.3)
     F1(threshold=0.3, accuracy=0.75, precision=0.6666666666666666, recall=1.0, f1=0.8)
     """
-    label, predicted = _predict(label, score, threshold)
+    label, predicted, threshold = _predict(label, score, threshold)
     return _point_wise(threshold, *_counts(label, predicted))
 
 
@@ -146,7 +146,7 @@ def f1_pa(label, score, threshold, *, adjust_first=False):
     >>> f1_pa([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], 0.5)
     F1(threshold=0.5, accuracy=1.0, precision=1.0, recall=1.0, f1=1.0)
     """
-    label, predicted = _predict(label, score, threshold)
+    label, predicted, threshold = _predict(label, score, threshold)
     n, n_anomalous, n_predicted, hits = _counts(label, predicted)
     starts, ends = find_events(label)
     is_hit = _count_inside(np.flatnonzero(label & predicted), starts, ends) > 0
@@ -192,15 +192,13 @@ def f1_r(label, score, threshold):
     >>> f1_r([0, 0, 1, 1, 1, 1], [0, 0, 1, 0, 1, 0], 0.5).recall
     0.4
     """
-    label, predicted = _predict(label, score, threshold)
+    label, predicted, threshold = _predict(label, score, threshold)
     hits = np.flatnonzero(label & predicted)
     events, ranges = find_events(label), find_events(predicted)
     recall = np.mean(_overlap_rewards(events, ranges, hits, existence=0.2))
     precision = np.mean(_overlap_rewards(ranges, events, hits, existence=0.0)) if predicted.any() else 0.0
     accuracy = np.mean(label == predicted)
-    return F1(
-        float(threshold), float(accuracy), float(precision), float(recall), _harmonic(precision, recall)
-    )
+    return F1(float(threshold), float(accuracy), float(precision), float(recall), _harmonic(precision, recall))
 
 
 def f1_event(label, score, threshold):
@@ -238,7 +236,7 @@ def f1_event(label, score, threshold):
     >>> f1_event([0, 0, 1, 1, 0, 1], [0.1, 0.4, 0.35, 0.8, 0, 0.2], 0.3).recall
     0.5
     """
-    label, predicted = _predict(label, score, threshold)
+    label, predicted, threshold = _predict(label, score, threshold)
     points = _point_wise(threshold, *_counts(label, predicted))
     recall = float(np.mean(_count_inside(np.flatnonzero(label & predicted), *find_events(label)) > 0))
     f1 = 2 * points.precision * recall / (points.precision + recall + 1e-15)
@@ -246,11 +244,10 @@ def f1_event(label, score, threshold):
 
 
 def _predict(label, score, threshold):
-    """Return the checked label and the prediction, bool arrays of shape (n,)."""
+    """Return the checked label, the prediction (bool arrays of shape (n,)) and the threshold as float."""
     label, score = check_label_score(label, score)
-    if np.ndim(threshold) != 0 or np.isnan(threshold):
-        raise EvaluationError(f"threshold must be a single number, got {threshold!r}")
-    return label, score > threshold
+    threshold = check_threshold(threshold)
+    return label, score > threshold, threshold
 
 
 def _counts(label, predicted):
@@ -268,7 +265,7 @@ def _point_wise(threshold, n, n_anomalous, n_predicted, hits):
     precision = hits / max(n_predicted, 1)
     recall = hits / n_anomalous
     return F1(
-        threshold=float(threshold),
+        threshold=threshold,
         accuracy=_correct(n, n_anomalous, n_predicted, hits) / n,
         precision=precision,
         recall=recall,

@@ -238,9 +238,7 @@ def _near_points(starts, ends, n, reach, right_lag):
         position=position,
         distance=np.where(left_from < right, left, right),
         alone_from=np.minimum(left_from, right),
-        shared_from=np.minimum(
-            np.maximum(left_from, right), np.minimum(second_left + right_lag, second_right)
-        ),
+        shared_from=np.minimum(np.maximum(left_from, right), np.minimum(second_left + right_lag, second_right)),
     )
 
 
