@@ -83,7 +83,7 @@ def run(options: argparse.Namespace) -> None:
     if options.mode in ("all", "test"):
         tables = experiment.test(config.evaluation.metrics, weights=options.checkpoint)
         sys.stdout.write(format_tables(tables))
-        sys.stdout.write(f"results in {folder.path}\n")
+        sys.stdout.write(f"results in {folder.path}, figure {folder.figure.name}\n")
 
 
 def resolve_config(options: argparse.Namespace) -> ExperimentConfig:
@@ -99,6 +99,12 @@ def resolve_config(options: argparse.Namespace) -> ExperimentConfig:
 
 
 def format_tables(tables: dict) -> str:
-    """Lay out one-row tables for the terminal: a line for each figure."""
+    """Lay out one-row tables for the terminal: a line for each figure, and where the anomaly of a UCR series ranks."""
     rows = [(column, table[column].iloc[0]) for table in tables.values() for column in table.columns]
-    return "".join(f"{name:>16s}  {value:.6g}\n" for name, value in rows)
+    lines = [f"{name:>16s}  {value:.6g}\n" for name, value in rows]
+    if "best_f1" in tables:
+        lines.append("(…_best: at the threshold that is best for the test labels, an oracle's figure)\n")
+    if "accomplish_UCR" in tables:
+        ranked = tables["accomplish_UCR"].iloc[0]
+        lines.append(f"the anomaly's first point is ranked {ranked['topk']:.0f} of {ranked['total_len']:.0f}\n")
+    return "".join(lines)

@@ -1,1 +1,1 @@
-python run.py --config configs/GECCO --mode test "$@"
+sh "$(dirname "$0")/../run.sh" run.py --config configs/GECCO --mode test "$@"

@@ -1,1 +1,1 @@
-python run.py --config configs/PSM --mode test "$@"
+sh "$(dirname "$0")/../run.sh" run.py --config configs/PSM --mode test "$@"

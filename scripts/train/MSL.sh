@@ -1,1 +1,1 @@
-python run.py --config configs/MSL --mode train "$@"
+sh "$(dirname "$0")/../run.sh" run.py --config configs/MSL --mode train "$@"

@@ -1,0 +1,7 @@
+#!/bin/sh
+# Installs the requirements into .venv, then trains and tests CrossAD on the embedded series. Arguments go to run.py.
+set -eu
+cd "$(dirname "$0")/.."
+requirements=requirements.txt
+. scripts/environment.sh
+exec .venv/bin/python run.py --config configs/quickstart "$@"
