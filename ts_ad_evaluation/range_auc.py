@@ -182,7 +182,9 @@ def _surface(label, score, windows, n_thresholds, right_lag):
     ascending = np.sort(score)
     thresholds = ascending[n - 1 - np.linspace(0, n - 1, n_thresholds).astype(int)]
     starts, ends = find_events(label)
-    reach = windows[-1] // 2
+    windows = np.asarray(windows)
+    half_widths = np.minimum(windows // 2, n)  # wider buffers hold the same points
+    reach = half_widths[-1]
     near = _near_points(starts, ends, n, reach, right_lag)
 
     # Per point the index of the first threshold that catches it; filled only where it is asked for.
@@ -197,8 +199,8 @@ def _surface(label, score, windows, n_thresholds, right_lag):
         n_anomalous=int(hits[-1]),
         predicted=n - np.searchsorted(ascending, thresholds, side="left"),
         hits=hits,
-        buffer=_buffer_sums(near, caught[near.position], windows, n_thresholds),
-        existence=shares[[window // 2 for window in windows]],
+        buffer=_buffer_sums(near, caught[near.position], windows, half_widths, n_thresholds),
+        existence=shares[half_widths],
     )
 
 
@@ -248,9 +250,9 @@ def _ranges(first, length):
     return np.repeat(first - offset, length) + np.arange(length.sum())
 
 
-def _buffer_sums(near, caught, windows, n_thresholds):
+def _buffer_sums(near, caught, windows, half_widths, n_thresholds):
     """Sum the labels of the buffers over the points that each threshold catches; of shape (V, K)."""
-    halves = range(windows[0] // 2, windows[-1] // 2 + 1)
+    halves = range(half_widths[0], half_widths[-1] + 1)
     cell = near.distance.astype(np.int64) * n_thresholds + caught
     arriving = _grouped(cell, near.alone_from, halves)
     leaving = _grouped(cell, near.shared_from, halves)
@@ -258,14 +260,12 @@ def _buffer_sums(near, caught, windows, n_thresholds):
     shared = np.zeros(n_thresholds)  # points in two buffers or more
     sums = []
     for half, come, go in zip(halves, arriving, leaving, strict=True):
-        held = alone[: half + 1].reshape(-1)  # a view: no buffer holds points farther away yet
-        held += np.bincount(come, minlength=held.size)
-        held -= np.bincount(go, minlength=held.size)
-        shared += np.bincount(go % n_thresholds, minlength=n_thresholds)
-        for window in (2 * half, 2 * half + 1):
-            if window in windows:
-                weight = np.sqrt(1 - np.arange(half + 1) / max(window, 1))
-                sums.append(weight @ alone[: half + 1] + shared)
+        np.add.at(alone.reshape(-1), come, 1.0)  # with an integer 1 it is 30 times slower
+        np.add.at(alone.reshape(-1), go, -1.0)
+        np.add.at(shared, go % n_thresholds, 1.0)
+        for window in windows[half_widths == half]:
+            weight = np.sqrt(1 - np.arange(half + 1) / max(window, 1))
+            sums.append(weight @ alone[: half + 1] + shared)
     return np.cumsum(sums, axis=1)
 
 
