@@ -10,7 +10,7 @@ from pyarrow import csv as arrow_csv
 
 from data_provider.errors import DataError
 
-BLOCK_BYTES = 16 << 20
+BLOCK_BYTES = 4 << 20
 
 
 def read_header(path: Path) -> list[str]:
@@ -19,15 +19,16 @@ def read_header(path: Path) -> list[str]:
     Raises
     ------
     DataError
-        When the file is empty, is not UTF-8 text, or names a column twice.
+        When the file is unreadable or empty, or names a column twice.
     """
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            header = [name.strip() for name in next(csv.reader(file), [])]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: this is not a CSV file of UTF-8 text ({error})") from error
+        with open(path, "rb") as file:
+            line = file.readline(BLOCK_BYTES).decode("utf-8-sig")
+        header = [name.strip() for name in next(csv.reader([line]), [])]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read as a CSV file of UTF-8 text: {error}") from error
     if not any(header):
-        raise DataError(f"{path}: the file has no header line with column names")
+        raise DataError(f"{path}: the first line must name the columns: add it")
     repeated = next((name for name in header if header.count(name) > 1), None)
     if repeated is not None:
         raise DataError(f"{path}: column '{repeated}' stands in the header more than once: rename one")
@@ -35,7 +36,7 @@ def read_header(path: Path) -> list[str]:
 
 
 def stream_columns(path: Path, types: dict[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
-    """Yield the columns of `types` in blocks of rows, in file order; empty cells are nulls.
+    """Yield the columns of `types` in blocks of rows, in file order; an empty cell is null.
 
     Raises
     ------
@@ -46,7 +47,7 @@ def stream_columns(path: Path, types: dict[str, pa.DataType]) -> Iterator[pa.Rec
     try:
         yield from _open(path, header, types, use_threads=True)
     except pa.ArrowInvalid as fault:
-        raise DataError(_explain(path, header, types, fault)) from fault
+        raise DataError(f"{path}: {_explain(path, header, types, fault)}") from fault
 
 
 def _open(path, header, types, *, use_threads):
@@ -61,17 +62,18 @@ def _open(path, header, types, *, use_threads):
 
 
 def _explain(path, header, types, fault):
-    """One line about a fault, with the line number that only a reader without threads tells."""
+    """Say what and where a fault is. Only a second reading, without threads, tells the line."""
     try:
         for _ in _open(path, header, types, use_threads=False):
             pass
-    except pa.ArrowInvalid as serial_fault:
-        fault = serial_fault
+    except pa.ArrowInvalid as fault_with_line:
+        fault = fault_with_line
     text = str(fault).splitlines()[0]
-    row = re.search(r"Row #(\d+)", text)
-    line = f"line {row[1]}: " if row else ""
+    line = re.search(r"Row #(\d+)", text)
+    place = f"line {line[1]}: " if line else ""
     if found := re.search(r"CSV column #(\d+):.* invalid value '(.*)'", text):
-        return f"{path}: {line}column '{header[int(found[1])]}' holds '{found[2]}', which is not a number: correct it"
+        column, value = header[int(found[1])], found[2]
+        return f"{place}column '{column}' holds '{value}', which is not a number: correct it"
     if found := re.search(r"Expected (\d+) columns, got (\d+)", text):
-        return f"{path}: {line}{found[2]} cells where the header has {found[1]} columns: correct the line"
-    return f"{path}: this CSV file cannot be read ({text})"
+        return f"{place}{found[2]} cells, where the header has {found[1]} columns: correct the line"
+    return f"{place}this is not a sound CSV file, mend or replace it: {text}"

@@ -1,14 +1,17 @@
-"""The long CSV format of the TAB benchmark: columns date, data, cols; one block of rows per channel, then `label`."""
+"""The long CSV format of the TAB benchmark: date,data,cols; a block of rows per channel, `label` the last."""
 
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as arrow_compute
+from pyarrow import csv as arrow_csv
 
 from data_provider.csv_stream import stream_columns
 from data_provider.errors import DataError
+from data_provider.files import replacing
+from data_provider.series import Series
 from data_provider.table import Table
 
 
@@ -20,7 +23,7 @@ def read_long_csv(path: Path) -> Table:
     DataError
         When a cell is not numeric, rows of a channel do not stand together, or blocks differ in length.
     """
-    chunks: list[np.ndarray] = []
+    chunks = [np.empty(0)]
     lengths: dict[str, int] = {}
     current = None
     for batch in stream_columns(path, {"data": pa.float64(), "cols": pa.string()}):
@@ -29,15 +32,27 @@ def read_long_csv(path: Path) -> Table:
         ends = [0, *runs.run_ends.to_pylist()]
         for name, (begin, end) in zip(runs.values.to_pylist(), pairwise(ends), strict=True):
             if name != current and name in lengths:
-                raise DataError(
-                    f"{path}: column 'cols' has two blocks named '{name}': sort the rows by channel"
-                )
+                raise DataError(f"{path}: column 'cols' has a second block of '{name}': put its rows together")
             lengths[name] = lengths.get(name, 0) + end - begin
             current = name
     rows = max(lengths.values(), default=0)
     for name, length in lengths.items():
         if length != rows:
-            raise DataError(
-                f"{path}: block '{name}' has {length} rows where the longest has {rows}: complete it"
-            )
-    return Table(tuple(lengths), np.concatenate([np.empty(0), *chunks]).reshape(len(lengths), rows))
+            raise DataError(f"{path}: column '{name}' has {length} rows, the longest has {rows}: complete it")
+    return Table(tuple(lengths), np.concatenate(chunks).reshape(len(lengths), rows))
+
+
+def write_long_csv(path: Path, series: Series) -> None:
+    """Write the training part and the test part after it as a long CSV file.
+
+    The date is the row's number, the training part's label is 0, and every value reads back exactly.
+    """
+    label = np.concatenate([np.zeros(len(series.train)), series.test_label])
+    dates = pa.array(np.arange(1, len(label) + 1))
+    schema = pa.schema({"date": pa.int64(), "data": pa.float64(), "cols": pa.string()})
+    values = (np.concatenate(parts) for parts in zip(series.train.T, series.test.T, strict=True))
+    blocks = chain(zip(series.channels, values, strict=True), [("label", label)])
+    with replacing(path) as temporary, arrow_csv.CSVWriter(temporary, schema) as writer:
+        for name, block in blocks:
+            columns = [dates, pa.array(block, pa.float64()), pa.repeat(name, len(label))]
+            writer.write_batch(pa.record_batch(columns, schema=schema))

@@ -1,4 +1,4 @@
-"""Readers of the datasets: a name or a file → a checked series."""
+"""Readers of the datasets: a dataset's name or a file → a checked series."""
 
 import csv
 import difflib
@@ -19,8 +19,9 @@ from data_provider.wide_csv import read_wide_csv
 CSV_FORMATS = {
     ("data", "cols"): read_long_csv,
     ("label",): read_wide_csv,
+    ("Label",): read_wide_csv,
 }
-WHERE = "dataset/README.md says what to download and where to put it"
+GUIDE = "see dataset/README.md"
 
 
 def read_dataset(root: Path, name: str, *, train_rows: int | None = None) -> Series:
@@ -32,7 +33,7 @@ def read_dataset(root: Path, name: str, *, train_rows: int | None = None) -> Ser
         Folder with DETECT_META.csv and data/.
     name : str
     train_rows : int, optional
-        Rows of the training part; by default, as DETECT_META.csv says (`train_lens`).
+        Rows of the training part; by default as DETECT_META.csv says (`train_lens`).
 
     Raises
     ------
@@ -41,38 +42,36 @@ def read_dataset(root: Path, name: str, *, train_rows: int | None = None) -> Ser
     """
     root = Path(root)
     if not root.is_dir():
-        raise DataError(f"{root}: there is no such folder: {WHERE}")
+        raise DataError(f"{root}: no such folder; name the one with DETECT_META.csv and data/ ({GUIDE})")
     if train_rows is None:
         train_rows = _train_rows(root / "DETECT_META.csv", name)
     path = root / "data" / f"{name}.csv"
-    _check_file(path)
-    table = read_cached(path, _read_checked)
-    return series_from_table(path, name, table, train_rows, test_start=train_rows)
+    _check_file(path, f"download {name}.csv of the TAB benchmark and put it there ({GUIDE})")
+    return series_from_table(path, name, read_cached(path, _read_csv), train_rows, test_start=train_rows)
 
 
 def read_ucr(path: Path) -> Series:
     """Read a file of the UCR anomaly archive, NNN_UCR_Anomaly_NAME_TRAIN_BEGIN_END.txt.
 
-    The first TRAIN points train, the others test. The points BEGIN … END−1, counted from 0 over the whole series,
-    are anomalous; where END equals BEGIN, as in three files of the archive, none is.
+    The first TRAIN points train, the others test. Anomalous are the points BEGIN … END−1, counted from 0 over
+    the whole series; where END equals BEGIN, as in three files of the archive, none is.
 
     Raises
     ------
     DataError
-        When the file is missing, its name tells no such numbers, or a value is no finite number.
+        When the file is missing, its name lacks the numbers, or a value is no finite number.
     """
     path = Path(path)
-    _check_file(path)
-    train, begin, end = _numbers_in_name(
-        path, r"_UCR_Anomaly_.*_(\d+)_(\d+)_(\d+)\.txt", "…_TRAIN_BEGIN_END.txt"
-    )
+    _check_file(path, f"download the UCR Anomaly Archive and put its files there ({GUIDE})")
+    pattern = r"_UCR_Anomaly_.*_(\d+)_(\d+)_(\d+)\.txt"
+    train, begin, end = _numbers_in_name(path, pattern, "_UCR_Anomaly_NAME_TRAIN_BEGIN_END.txt")
     try:
-        values = np.array(path.read_text().split(), dtype=np.float64)
-    except ValueError as error:
-        raise DataError(f"{path}: a value is not a number ({error}): correct it") from error
+        values = np.array([float(number) for number in path.read_text().split()])
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read as a list of numbers: {error}; correct it") from error
     if not begin <= end <= len(values):
         raise DataError(
-            f"{path}: the event {begin}-{end} in its name does not fit its {len(values)} points: correct it"
+            f"{path}: the event {begin}-{end} in the name does not fit {len(values)} values: rename the file"
         )
     label = np.zeros(len(values))
     label[begin:end] = 1
@@ -82,34 +81,34 @@ def read_ucr(path: Path) -> Series:
 
 
 def read_tsb_ad(path: Path) -> Series:
-    """Read a file of TSB-AD-U, …_tr_TRAIN_1st_FIRST.csv with columns Data and Label.
+    """Read a file of TSB-AD-U, …_tr_TRAIN_1st_FIRST.csv with the columns Data and Label.
 
     The first TRAIN points train; the whole series is the test part.
 
     Raises
     ------
     DataError
-        When the file is missing, its name tells no TRAIN, or its content is faulty.
+        When the file is missing, its name lacks the numbers, or its content is faulty.
     """
     path = Path(path)
-    _check_file(path)
-    train, _ = _numbers_in_name(path, r"_tr_(\d+)_1st_(\d+)\.csv", "…_tr_TRAIN_1st_FIRST.csv")
-    return series_from_table(path, path.stem, _read_checked(path), train, test_start=0)
+    _check_file(path, f"download TSB-AD-U and put its files there ({GUIDE})")
+    train, _ = _numbers_in_name(path, r"_tr_(\d+)_1st_(\d+)\.csv", "_tr_TRAIN_1st_FIRST.csv")
+    return series_from_table(path, path.stem, _read_csv(path), train, test_start=0)
 
 
-def _check_file(path):
-    if not path.is_file():
-        raise DataError(f"{path}: there is no such file: {WHERE}")
-
-
-def _read_checked(path):
-    header = {column.lower() for column in read_header(path)}
+def _read_csv(path):
+    header = set(read_header(path))
     for marks, read in CSV_FORMATS.items():
         if header.issuperset(marks):
             table = read(path)
             check_table(path, table)
             return table
     raise DataError(f"{path}: there is no column named 'label' (0 normal, 1 anomalous): add it")
+
+
+def _check_file(path, remedy):
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; {remedy}")
 
 
 def _numbers_in_name(path, pattern, form):
@@ -120,20 +119,18 @@ def _numbers_in_name(path, pattern, form):
 
 
 def _train_rows(meta, name):
-    if not meta.is_file():
-        raise DataError(
-            f"{meta}: there is no such file; copy it from the repository, or set train_rows in the config"
-        )
+    """Rows of the training part, by the column `train_lens` of DETECT_META.csv."""
+    _check_file(meta, "copy it from the repository's dataset folder, or set train_rows")
     with open(meta, encoding="utf-8-sig", newline="") as file:
         rows = {row.get("file_name"): row.get("train_lens") for row in csv.DictReader(file)}
     if f"{name}.csv" not in rows:
-        known = [str(file_name).removesuffix(".csv") for file_name in rows]
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0) or known
+        known = {file_name.lower(): file_name for file_name in rows if file_name}
+        near = [known[key] for key in difflib.get_close_matches(f"{name}.csv".lower(), known, cutoff=0)]
         raise DataError(
-            f"{meta}: there is no dataset '{name}', nearest are {', '.join(near)}: "
-            "correct the name, add a line, or set train_rows in the config"
+            f"{meta}: column 'file_name' has no {name}.csv, nearest are {', '.join(near)}: "
+            "correct the dataset's name, add a line for it, or set train_rows"
         )
     try:
         return int(rows[f"{name}.csv"])
     except (TypeError, ValueError):
-        raise DataError(f"{meta}: column 'train_lens' of {name}.csv must be a whole number") from None
+        raise DataError(f"{meta}: column 'train_lens' of {name}.csv must be a whole number: correct it") from None

@@ -1,6 +1,6 @@
 """A labelled series as read from a file, and its standardised parts."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,15 +30,8 @@ class Series:
     test_label: np.ndarray
     channels: tuple[str, ...]
 
-    def select(self, *, keep: Iterable[int] | None = None, drop: Iterable[int] = ()) -> "Series":
-        """Return the series with fewer channels.
-
-        Parameters
-        ----------
-        keep : indexes of channels, optional
-            The channels that stay, in this order; all by default.
-        drop : indexes of channels
-            The channels that go.
+    def select(self, *, drop: Collection[int]) -> "Series":
+        """Return the series without the channels at the indexes `drop`.
 
         Raises
         ------
@@ -46,15 +39,17 @@ class Series:
             When an index is none of the series' channels, or no channel is left.
         """
         count = len(self.channels)
-        keep, drop = list(range(count) if keep is None else keep), set(drop)
-        for index in [*keep, *sorted(drop)]:
+        for index in drop:
             if not 0 <= index < count:
                 raise DataError(
-                    f"{self.name}: there is no channel {index}, its {count} channels count from 0: correct the list"
+                    f"{self.name}: there is no channel {index} to drop, the channels are 0 to {count - 1}: "
+                    "correct drop_channels"
                 )
-        kept = [index for index in keep if index not in drop]
+        kept = [index for index in range(count) if index not in drop]
         if not kept:
-            raise DataError(f"{self.name}: no channel is left of {count}, drop fewer")
+            raise DataError(f"{self.name}: none of its {count} channels is left: shorten drop_channels")
+        if len(kept) == count:
+            return self
         return replace(
             self,
             train=self.train[:, kept],
@@ -99,7 +94,7 @@ def split_series(series: Series, *, validation_share: float = 0.2, standardise: 
     validation_share : float
         Share of the training part, at its end, that validates.
     standardise : {"train", "each"}
-        "train": everything by the whole training part's figures; train and validation are views of train_full.
+        "train": everything by the whole training part's figures; train and validation view train_full.
         "each": train, validation, train_full and test each by its own figures (TSB-AD-U's rule).
 
     Raises
@@ -113,8 +108,8 @@ def split_series(series: Series, *, validation_share: float = 0.2, standardise: 
     cut = int(points * (1 - validation_share))
     if not 0 < cut < points:
         raise DataError(
-            f"{series.name}: a training part of {points} points cannot be split with validation_share "
-            f"{validation_share}: use a longer training part or another share"
+            f"{series.name}: a training part of {points} points cannot be split with a validation share of "
+            f"{validation_share}: use more points or another share"
         )
     mean, scale = _figures(series.train)
     train_full = _standardised(series.train, mean, scale)
@@ -122,19 +117,18 @@ def split_series(series: Series, *, validation_share: float = 0.2, standardise: 
         train, validation = train_full[:cut], train_full[cut:]
         test = _standardised(series.test, mean, scale)
     else:
-        train, validation, test = (
-            _standardised(part, *_figures(part))
-            for part in (series.train[:cut], series.train[cut:], series.test)
-        )
+        raw_parts = series.train[:cut], series.train[cut:], series.test
+        train, validation, test = (_standardised(part, *_figures(part)) for part in raw_parts)
     return Parts(train, validation, train_full, test, series.test_label, series.channels, mean, scale)
 
 
 def _figures(values):
-    """Mean and population deviation of each channel, a constant channel's deviation being 1: two (C,) arrays."""
-    from sklearn.preprocessing import StandardScaler
-
-    scaler = StandardScaler().fit(values)
-    return scaler.mean_, scaler.scale_
+    """Mean and deviation of each channel, (C,) arrays, as scikit-learn's StandardScaler has them."""
+    mean, variance = values.mean(axis=0), values.var(axis=0)
+    # A variance within the rounding error of its sums is that of a constant channel.
+    epsilon = np.finfo(np.float64).eps
+    constant = variance <= len(values) * epsilon * variance + (len(values) * mean * epsilon) ** 2
+    return mean, np.sqrt(np.where(constant, 1.0, variance))
 
 
 def _standardised(values, mean, scale):

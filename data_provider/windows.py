@@ -13,18 +13,19 @@ class Windows:
 
     Parameters
     ----------
-    values : float32 tensor or array of shape (n, C)
+    values : tensor or array of shape (n, C)
     length : int
         Points in a window.
     stride : int
         Points between the starts of neighbouring windows.
     cover_tail : bool
-        Where the last window does not reach the last point, add one that ends there.
+        Where the last window ends before the last point, add one that ends there.
     name : str
-        What the part is called in errors.
+        What errors call the part.
 
     Attributes
     ----------
+    values : float32 tensor of shape (n, C)
     starts : int64 tensor of shape (number of windows,)
         First point of each window.
     covered_points : int
@@ -36,16 +37,14 @@ class Windows:
         When the part is shorter than a window.
     """
 
-    def __init__(
-        self, values, length: int, *, stride: int = 1, cover_tail: bool = False, name: str = "series"
-    ):
+    def __init__(self, values, length: int, *, stride: int = 1, cover_tail: bool = False, name: str = "the series"):
         if length < 1 or stride < 1:
             raise ValueError(f"length and stride must be positive, got {length} and {stride}")
         if values.ndim != 2:
             raise ValueError(f"values must have shape (n, C), got {tuple(values.shape)}")
         if len(values) < length:
             raise DataError(
-                f"{name} has {len(values)} points, fewer than a window of {length}: "
+                f"{name} has {len(values)} points, fewer than a window of {length} (seq_len): "
                 "use more points or a shorter window"
             )
         if isinstance(values, np.ndarray):
@@ -53,52 +52,48 @@ class Windows:
         self.values = values.to(torch.float32).contiguous()
         self.length, self.stride, self.cover_tail, self.name = length, stride, cover_tail, name
         last = len(values) - length
-        starts = torch.arange(0, last + 1, stride, device=self.values.device)
+        self.starts = torch.arange(0, last + 1, stride, device=self.values.device)
         if cover_tail and last % stride:
-            starts = torch.cat([starts, starts.new_tensor([last])])
-        self.starts = starts
-        self.covered_points = int(starts[-1]) + length
+            self.starts = torch.cat([self.starts, self.starts.new_tensor([last])])
+        self.covered_points = int(self.starts[-1]) + length
         self._offsets = torch.arange(length, device=self.values.device)
 
     def __len__(self) -> int:
         return len(self.starts)
 
     def to(self, device) -> "Windows":
-        """Return the same windows over a copy of the part on `device`."""
-        return Windows(
-            self.values.to(device),
-            self.length,
-            stride=self.stride,
-            cover_tail=self.cover_tail,
-            name=self.name,
-        )
+        """Return the same windows over the part on `device`, where batches are then gathered."""
+        options = {"stride": self.stride, "cover_tail": self.cover_tail, "name": self.name}
+        return Windows(self.values.to(device), self.length, **options)
 
     def gather(self, indices: torch.Tensor) -> torch.Tensor:
-        """Copy the windows at `indices` (int64, shape (B,)) into one tensor of shape (B, length, C)."""
+        """Copy the windows at `indices`, int64 of shape (B,), into one tensor of shape (B, length, C)."""
         starts = self.starts[indices.to(self.starts.device)]
         points = (starts[:, None] + self._offsets).flatten()
+        # Selecting rows of the contiguous part needs no memory beyond the batch on any device; some devices
+        # make a strided view of all windows contiguous before they select from it.
         return self.values.index_select(0, points).view(len(starts), self.length, -1)
 
     def batches(self, batch_size: int, *, generator: torch.Generator | None = None) -> Iterator[torch.Tensor]:
-        """Yield the indices of all windows in batches: in order, or shuffled by `generator`."""
+        """Yield the indices of all windows in batches: in order, or shuffled where a generator is given."""
         count = len(self)
         order = torch.arange(count) if generator is None else torch.randperm(count, generator=generator)
         yield from order.split(batch_size)
 
     def assemble(self, scores: torch.Tensor) -> torch.Tensor:
-        """Lay the scores of all windows side by side: each covered point once, by the first window that holds it.
+        """Lay the windows' scores in a row, each covered point once, from the first window that holds it.
 
         Parameters
         ----------
-        scores : tensor of shape (number of windows, length, ...)
+        scores : tensor of shape (number of windows, length, C)
 
         Returns
         -------
-        tensor of shape (covered_points, ...)
+        tensor of shape (covered_points, C)
         """
         if self.stride > self.length:
             raise ValueError(f"windows of {self.length} points at a stride of {self.stride} leave gaps")
         starts = self.starts.to(scores.device)
-        seen = torch.cat([starts.new_zeros(1), starts[:-1] + self.length])  # points seen before each window
-        fresh = starts[:, None] + torch.arange(self.length, device=scores.device) >= seen[:, None]
+        seen = torch.cat([starts.new_zeros(1), starts[:-1] + self.length])  # points before each window's fresh ones
+        fresh = starts[:, None] + self._offsets.to(scores.device) >= seen[:, None]
         return scores[fresh]

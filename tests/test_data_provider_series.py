@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+from sklearn.preprocessing import StandardScaler
+
+from data_provider import DataError, Series, split_series
+
+
+@pytest.fixture
+def series():
+    random = np.random.default_rng(0)
+    train, test = (random.normal([5, -3, 0], [2, 0.1, 1], (points, 3)) for points in (103, 40))
+    train[:, 2] = test[:, 2] = 0.1  # a constant whose mean is not exact
+    return Series("toy", train, test, (random.random(40) < 0.1).astype(np.uint8), ("a", "b", "c"))
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_train_mode_equals_standard_scaler(series, order):
+    train, test = (np.asarray(part, order=order) for part in (series.train, series.test))
+    parts = split_series(Series("toy", train, test, series.test_label, series.channels))
+    scaler = StandardScaler().fit(series.train)
+    np.testing.assert_allclose(parts.mean, scaler.mean_, rtol=1e-13)
+    np.testing.assert_allclose(parts.scale, scaler.scale_, rtol=1e-13)
+    np.testing.assert_allclose(parts.train_full, scaler.transform(series.train), rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(parts.test, scaler.transform(series.test), rtol=1e-6, atol=1e-7)
+    assert parts.scale[2] == 1
+    assert {part.dtype for part in (parts.train_full, parts.test)} == {np.dtype(np.float32)}
+
+
+def test_train_and_validation_are_views_of_the_training_part(series):
+    parts = split_series(series)
+    assert (len(parts.train), len(parts.validation)) == (82, 21)
+    assert np.shares_memory(parts.train, parts.train_full)
+    np.testing.assert_array_equal(np.concatenate([parts.train, parts.validation]), parts.train_full)
+    assert parts.train_full.flags.c_contiguous
+
+
+def test_each_mode_takes_every_part_by_its_own_figures(series):
+    parts = split_series(series, standardise="each")
+    train = series.train
+    raw = {"train": train[:82], "validation": train[82:], "train_full": train, "test": series.test}
+    for name, values in raw.items():
+        expected = StandardScaler().fit_transform(values)
+        np.testing.assert_allclose(getattr(parts, name), expected, rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize(("points", "share", "cut"), [(1200, 0.2, 960), (10, 0.3, 7), (11, 0.2, 8)])
+def test_the_split(points, share, cut):
+    values = np.arange(float(points))[:, None]
+    series = Series("line", values, values, np.zeros(points, np.uint8), ("a",))
+    assert len(split_series(series, validation_share=share).train) == cut
+
+
+def test_a_training_part_too_short_to_split(series):
+    short = Series("short", series.train[:1], series.test, series.test_label, series.channels)
+    with pytest.raises(DataError, match="short: a training part of 1 points cannot be split"):
+        split_series(short)
+
+
+def test_unknown_rule(series):
+    with pytest.raises(ValueError, match="'train' or 'each', got 'test'"):
+        split_series(series, standardise="test")
+
+
+def test_select(series):
+    dropped = series.select(drop=[1])
+    assert dropped.channels == ("a", "c")
+    np.testing.assert_array_equal(dropped.train, series.train[:, [0, 2]])
+    np.testing.assert_array_equal(dropped.test, series.test[:, [0, 2]])
+    assert dropped.test_label is series.test_label
+    assert series.select(drop=[]) is series
+
+
+@pytest.mark.parametrize("index", [3, -1])
+def test_select_beyond_the_channels(series, index):
+    with pytest.raises(DataError, match=f"toy: there is no channel {index} to drop, the channels are 0 to 2: correct"):
+        series.select(drop=[0, index])
+
+
+def test_select_nothing(series):
+    with pytest.raises(DataError, match="toy: none of its 3 channels is left: shorten drop_channels"):
+        series.select(drop=range(3))
