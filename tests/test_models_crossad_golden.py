@@ -55,9 +55,9 @@ def walk(seed, config, channels):
 
 @pytest.fixture(params=CASES)
 def case(request):
-    folder = SHARED if (SHARED / f"{request.param}.npz").exists() else LOCAL
+    folder = LOCAL if (LOCAL / f"{request.param}.npz").exists() else SHARED
     if not (folder / f"{request.param}.npz").exists():
-        pytest.skip(f"golden case {request.param} is not in this clone")
+        pytest.skip(f"needs ../shared/golden/crossad/{request.param}.npz")
     index = json.loads((folder / "index.json").read_text())[request.param]
     golden = np.load(folder / f"{request.param}.npz")
     return index, golden
