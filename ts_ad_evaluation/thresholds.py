@@ -1,0 +1,43 @@
+"""Thresholds that need no fitted distribution."""
+
+import numpy as np
+
+from ts_ad_evaluation.checks import EvaluationError, check_score
+
+
+def prior_anomaly_rate(init_score, rate):
+    """Threshold that a given share of the scores is above.
+
+    Parameters
+    ----------
+    init_score : array_like of shape (m,)
+        Scores to take the quantile of. For a threshold meant for use take those of the training part; the published
+        figures take those of the test part, which needs no labels but all of the test series.
+    rate : float
+        Share of the points expected to be anomalous, in [0, 1].
+
+    Returns
+    -------
+    float
+        The quantile 1 - rate, between two scores by linear interpolation. Fewer points are above it where scores tie;
+        of a constant score none is.
+
+    Raises
+    ------
+    EvaluationError
+        When the scores are empty, not one-dimensional, or hold NaN or infinity, or the rate is not in [0, 1].
+
+    References
+    ----------
+    R. J. Hyndman and Y. Fan, "Sample Quantiles in Statistical Packages", The American Statistician 50(4), 1996,
+    definition 7.
+
+    Examples
+    --------
+    >>> prior_anomaly_rate([5, 1, 4, 2, 3], 0.25)
+    4.0
+    """
+    score = check_score(init_score, "init_score")
+    if not 0 <= rate <= 1:
+        raise EvaluationError(f"rate must be in [0, 1], got {rate}")
+    return float(np.quantile(score, 1 - rate))
