@@ -1,4 +1,7 @@
-"""Figures of series, scores and events. PNG or PDF, drawn without a display and without global state."""
+"""The figure of series, score and events, and what all figures share.
+
+They are PNG or PDF files, drawn without a display and without global state. `curves` has the other figures.
+"""
 
 from pathlib import Path
 
@@ -66,7 +69,7 @@ def plot_scores(series, score, label, *, threshold=None, events=None, path=None)
     alarms = find_events(score > threshold) if threshold is not None else None
     for (title, (first, stop)), (upper, lower) in zip(spans.items(), cells, strict=True):
         _draw_line(lower, score[first:stop], first, color=SCORE)
-        lower.xaxis.set_major_formatter(lambda index, _: _spaced(index))
+        lower.xaxis.set_major_formatter(lambda index, _: spaced(index))
         _draw_bars(lower, bounds, (first, stop), y=(1.0, 0.05), color=EVENT)
         if threshold is not None:
             lower.axhline(threshold, **THRESHOLD_LINE)
@@ -133,6 +136,11 @@ def thin(values, columns):
     return np.unique(np.concatenate(kept))
 
 
+def needs_log_axis(score):
+    """Tell whether a few peaks would flatten all other scores on a linear axis."""
+    return score.min() >= 0 and 0 < 50 * np.quantile(score, 0.99) < score.max()
+
+
 def _check_series(series, n):
     """Return `series` as float64 of shape (n, C)."""
     series = np.asarray(series)
@@ -158,7 +166,7 @@ def _event_spans(starts, ends, events, n):
             raise EvaluationError(f"there is no event {event}: the label has {len(starts)}, counted from 0")
         start, end = int(starts[event]), int(ends[event])
         margin = max(50, end - start + 1)
-        spans[f"event {event}: {_spaced(start)} – {_spaced(end)}"] = (
+        spans[f"event {event}: {spaced(start)} – {spaced(end)}"] = (
             max(0, start - margin),
             min(n, end + 1 + margin),
         )
@@ -181,15 +189,15 @@ def _lay_out(n_spans, n_channels):
         row, column = divmod(span, columns)
         lower = figure.add_subplot(grid[(row + 1) * len(heights) - 1, column])
         upper = figure.add_subplot(grid[2 * row, column], sharex=lower) if n_channels else None
-        _dress(lower, "time (points)", "score" if column == 0 else "")
+        dress(lower, "time (points)", "score" if column == 0 else "")
         if upper is not None:
-            _dress(upper, "", "" if column else "series" if n_channels == 1 else "channel")
+            dress(upper, "", "" if column else "series" if n_channels == 1 else "channel")
             upper.tick_params(labelbottom=False)
         cells.append((upper, lower))
     return figure, cells
 
 
-def _dress(axes, x_label, y_label):
+def dress(axes, x_label, y_label):
     """Give `axes` the labels and the quiet frame that all figures share."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(INK)
@@ -241,11 +249,10 @@ def _draw_bars(axes, bounds, span, *, y, color, zorder=5):
 
 
 def _scale_score_axis(axes, score, threshold):
-    """Show all scores and the threshold; logarithmic when a few peaks would flatten all the rest."""
+    """Show all scores and the threshold, with a little air."""
     values = score if threshold is None else np.append(score, threshold)
     low, high = values.min(), values.max()
-    typical = np.quantile(score, 0.99)
-    if low >= 0 and 0 < 50 * typical < high:
+    if needs_log_axis(score):
         axes.set_yscale("log")
         axes.set_ylim(max(low, np.median(score) / 20, high * 1e-9), high * 2)
     else:
@@ -264,6 +271,6 @@ def _legend_entries(threshold):
     return {"handles": list(entries.values()), "labels": list(entries)}
 
 
-def _spaced(number):
+def spaced(number):
     """Write a count or an index with narrow spaces between the thousands."""
     return f"{number:,.0f}".replace(",", "\u202f")

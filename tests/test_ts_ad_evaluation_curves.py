@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from ts_ad_evaluation.auc import auc
+from ts_ad_evaluation.checks import EvaluationError
+from ts_ad_evaluation.curves import plot_curves, plot_histogram, plot_vus_surface
+from ts_ad_evaluation.f1 import best_f1
+from ts_ad_evaluation.range_auc import vus
+
+
+@pytest.fixture
+def example():
+    rng = np.random.default_rng(3)
+    label = np.zeros(2_000, dtype=int)
+    label[300:340] = label[900:905] = label[1_500:1_600] = 1
+    return label, np.abs(rng.standard_normal(2_000)) + 1.5 * label
+
+
+def legend_of(axes):
+    return [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+def area_under(line):
+    return np.trapezoid(line.get_ydata(), line.get_xdata())
+
+
+def test_histogram_of_each_class_adds_up_to_one(example):
+    figure = plot_histogram(*example, threshold=2.5)
+    (axes,) = figure.axes
+    assert [patch.get_data().values.sum() for patch in axes.patches] == pytest.approx([1, 1])
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "normal (1\u202f855 points)",
+        "anomalous (145 points)",
+        "threshold 2.5",
+    ]
+    assert axes.get_xscale() == "linear"
+
+
+def test_histogram_counts_every_point_on_a_logarithmic_axis():
+    score = np.append(np.linspace(0, 1, 999), 1e4)
+    (axes,) = plot_histogram(score > 100, score).axes
+    assert axes.get_xscale() == "log"
+    assert [patch.get_data().values.sum() for patch in axes.patches] == pytest.approx([1, 1])
+
+
+def test_constant_score_can_be_drawn():
+    label = np.arange(10) == 4
+    plot_histogram(label, np.ones(10))
+    plot_curves(label, np.ones(10))
+
+
+def test_curves_have_the_areas_they_state(example):
+    left, right = plot_curves(*example).axes
+    areas, best = auc(*example), best_f1(*example)
+    assert area_under(left.lines[0]) == pytest.approx(areas.roc, abs=2e-3)
+    assert -area_under(right.lines[0]) == pytest.approx(areas.pr, abs=5e-3)
+    assert legend_of(left)[0] == f"ROC, area {areas.roc:.4f}"
+    assert legend_of(right)[2] == f"best F1 {best.f1:.4f} (oracle)"
+    assert right.lines[2].get_xydata().tolist() == [[best.recall, best.precision]]
+
+
+def test_long_curves_are_thinned():
+    rng = np.random.default_rng(5)
+    label = rng.random(200_000) < 0.3
+    figure = plot_curves(label, rng.standard_normal(200_000) + label)
+    assert all(len(line.get_xdata()) < 10_000 for axes in figure.axes for line in axes.lines)
+
+
+@pytest.mark.parametrize("rule", ["2024", "2022"])
+def test_surface_states_its_volume_and_rule(example, rule):
+    figure = plot_vus_surface(*example, window=20, rule=rule)
+    volume = vus(*example, window=20, rule=rule)
+    assert [axes.get_title() for axes in figure.axes] == [
+        f"VUS_ROC {volume.roc:.4f} (rule of {rule})",
+        f"VUS_PR {volume.pr:.4f} (rule of {rule})",
+    ]
+    assert [axes.get_ylim() for axes in figure.axes] == [(0, 20)] * 2
+
+
+def test_surface_needs_a_window(example):
+    with pytest.raises(EvaluationError, match="window of at least 1"):
+        plot_vus_surface(*example, window=0)
+
+
+@pytest.mark.parametrize("plot", [plot_histogram, plot_curves, plot_vus_surface])
+@pytest.mark.parametrize("suffix", ["png", "pdf"])
+def test_files_open(example, tmp_path, plot, suffix):
+    path = tmp_path / f"figure.{suffix}"
+    plot(*example, path=path)
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+    if suffix == "png":
+        assert imread(path).std() > 0.01
+    else:
+        assert path.read_bytes().startswith(b"%PDF")
+    assert path.stat().st_size < 500_000

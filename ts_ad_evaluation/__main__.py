@@ -1,0 +1,189 @@
+"""Command line for two arrays: ``python -m ts_ad_evaluation --label L --score S``."""
+
+import argparse
+import json
+import logging
+import sys
+from pathlib import Path
+
+from ts_ad_evaluation.checks import EvaluationError, check_label, check_score
+from ts_ad_evaluation.curves import plot_curves, plot_histogram, plot_vus_surface
+from ts_ad_evaluation.evaluator import MEASURES, THRESHOLD, WINDOW, Evaluator
+from ts_ad_evaluation.events import find_events
+from ts_ad_evaluation.figures import plot_scores
+from ts_ad_evaluation.files import replacing
+from ts_ad_evaluation.inputs import load_array
+from ts_ad_evaluation.tables import Column, render
+
+logger = logging.getLogger(__name__)
+
+FIGURES = ("scores", "histogram", "curves", "vus_surface")
+THRESHOLDED = [name for name, measure in MEASURES.items() if measure.takes == THRESHOLD]
+# Meant for one event, and the other of the two rules of VUS.
+ON_REQUEST = ("accomplish_UCR", "vus_2022")
+RISK = 1e-3
+
+
+def parse_arguments(arguments=None):
+    """Return the parsed command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m ts_ad_evaluation",
+        description="Measures of an anomaly score against a label.",
+        epilog="FILE is .npy, .npz[:KEY] or .csv[:COLUMN]; KEY and COLUMN are needed where there are several.",
+    )
+    parser.add_argument("--label", required=True, metavar="FILE", help="1 for anomalous points, 0 for normal ones")
+    parser.add_argument(
+        "--score", required=True, metavar="FILE", help="higher is more anomalous; channels are averaged"
+    )
+    parser.add_argument(
+        "--init-score", metavar="FILE", help="score of the training part, from which SPOT finds thresholds"
+    )
+    parser.add_argument(
+        "--risk", type=float, nargs="+", help=f"SPOT's probability of a normal point above the threshold ({RISK})"
+    )
+    parser.add_argument("--thresholds", type=float, nargs="+", help="for the thresholded measures")
+    parser.add_argument(
+        "--metrics",
+        nargs="+",
+        choices=MEASURES,
+        metavar="NAME",
+        help=f"of {', '.join(MEASURES)}; by default all but {' and '.join(ON_REQUEST)}, and those that need "
+        f"thresholds ({', '.join(THRESHOLDED)}) where there are any",
+    )
+    parser.add_argument("--window", type=int, default=100, help="buffer width of r_auc, largest one of vus (100)")
+    parser.add_argument(
+        "--vus-rule", choices=("2024", "2022"), default="2024", help="which of the two rules vus follows (2024)"
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the CSV files and the figures")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="file for all values as JSON")
+    parser.add_argument("--figure", nargs="+", choices=FIGURES, default=(), help="figures to draw into --out")
+    parser.add_argument("--figure-format", choices=("png", "pdf"), default="png")
+    parser.add_argument("--series", metavar="FILE", help="the series itself, drawn above the scores")
+    parser.add_argument(
+        "--events", type=int, nargs="+", metavar="K", help="draw the scores around these events, counted from 0"
+    )
+    return parser.parse_args(arguments)
+
+
+def run(options):
+    """Compute, write and draw what the command line asks for; return the table for the terminal.
+
+    Raises
+    ------
+    EvaluationError, OSError
+        With a text for the user.
+    """
+    _check_combination(options)
+    label = _load("--label", options.label, check_label)
+    score = _load("--score", options.score, check_score)
+    if len(label) != len(score):
+        raise EvaluationError(f"--label and --score differ in length: {len(label)} and {len(score)}")
+    evaluator = Evaluator(label, score, options.out)
+    thresholds = dict.fromkeys(options.thresholds or (), "given")
+    if options.init_score:
+        init_score = _load("--init-score", options.init_score, check_score)
+        risks = options.risk or [RISK]
+        found = evaluator.find_thres(method="spot", init_score=init_score, q=risks)
+        thresholds |= {value: f"spot {risk:g}" for value, risk in zip(found, risks, strict=True)}
+    tables = evaluator.evaluate(
+        _metrics(options, thresholds),
+        verbose=False,
+        slidingWindow=options.window,
+        **{name: list(thresholds) for name in THRESHOLDED},
+    )
+    results = [result for name in tables for result in _results(name, tables[name], thresholds, options.window)]
+    about = {"points": len(label), "anomalous_points": int(label.sum()), "events": len(find_events(label)[0])}
+    if options.json:
+        text = json.dumps({"label": options.label, "score": options.score, **about, "results": results}, indent=2)
+        with replacing(options.json) as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8")
+    _draw(options, label, score, next(iter(thresholds), None))
+    return _table(results, about)
+
+
+def _check_combination(options):
+    if options.risk and not options.init_score:
+        raise EvaluationError("--risk is SPOT's and needs --init-score, the score of the training part")
+    if options.figure and not options.out:
+        raise EvaluationError("--figure needs --out, the folder to draw into")
+    if (options.series or options.events) and "scores" not in options.figure:
+        raise EvaluationError("--series and --events belong to --figure scores")
+    for name in options.metrics or ():
+        if name in THRESHOLDED and not (options.thresholds or options.init_score):
+            raise EvaluationError(f"{name} needs thresholds: give --thresholds, or --init-score to find some")
+
+
+def _load(option, place, check):
+    """Load the array of `option`, averaged over its channels where it has several, and check it."""
+    array = load_array(place)
+    if array.ndim == 2 and check is check_score:
+        logger.info("%s %s: averaged over %d channels", option, place, array.shape[1])
+        array = array.mean(axis=1)
+    try:
+        return check(array)
+    except EvaluationError as error:
+        raise EvaluationError(f"{option} {place}: {error}") from None
+
+
+def _metrics(options, thresholds):
+    left_out = ON_REQUEST if thresholds else (*ON_REQUEST, *THRESHOLDED)
+    metrics = options.metrics or [name for name in MEASURES if name not in left_out]
+    return ["vus_2022" if name == "vus" and options.vus_rule == "2022" else name for name in metrics]
+
+
+def _results(name, table, thresholds, window):
+    """The values of one measure's table, each with what a reader must know of it."""
+    measure = MEASURES[name]
+    note = [measure.note] if measure.note else []
+    note += [f"window {window}"] if measure.takes == WINDOW else []
+    threshold_column = next((column for column in table.columns if "thre" in column), None)
+    for row in table.to_dict("records"):
+        threshold = row.pop(threshold_column, None)
+        for column, value in row.items():
+            yield {
+                "measure": name,
+                "column": column,
+                "value": value,
+                "threshold": threshold,
+                "note": ", ".join([*note, *filter(None, [thresholds.get(threshold)])]),
+            }
+
+
+def _table(results, about):
+    columns = [Column("measure"), Column("column"), Column("value", ".6g"), Column("threshold", ".6g"), Column("note")]
+    rows = [
+        [value if isinstance(value, float) or value is None else str(value) for value in result.values()]
+        for result in results
+    ]
+    counts = f"{about['points']} points, {about['anomalous_points']} of them anomalous, in {about['events']} events"
+    return render(columns, rows, [counts])
+
+
+def _draw(options, label, score, threshold):
+    series = load_array(options.series) if options.series else None
+    drawings = {
+        "scores": lambda path: plot_scores(series, score, label, threshold=threshold, events=options.events, path=path),
+        "histogram": lambda path: plot_histogram(label, score, threshold=threshold, path=path),
+        "curves": lambda path: plot_curves(label, score, path=path),
+        "vus_surface": lambda path: plot_vus_surface(
+            label, score, window=options.window, rule=options.vus_rule, path=path
+        ),
+    }
+    for name in options.figure:
+        drawings[name](options.out / f"{name}.{options.figure_format}")
+
+
+def main(arguments=None):
+    """Run the command line; return its exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    options = parse_arguments(arguments)
+    try:
+        sys.stdout.write(run(options))
+    except (EvaluationError, OSError) as error:
+        sys.stderr.write(f"python -m ts_ad_evaluation: {error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
