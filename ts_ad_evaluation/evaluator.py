@@ -9,11 +9,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ts_ad_evaluation.affiliation import affiliation
 from ts_ad_evaluation.auc import auc
 from ts_ad_evaluation.checks import EvaluationError, check_label, check_score
 from ts_ad_evaluation.f1 import best_f1, f1_event, f1_pa, f1_r, f1_raw
 from ts_ad_evaluation.files import replacing
+from ts_ad_evaluation.pate import pate
 from ts_ad_evaluation.range_auc import r_auc, vus
+from ts_ad_evaluation.spot import spot_threshold
+from ts_ad_evaluation.thresholds import prior_anomaly_rate
 from ts_ad_evaluation.ucr import ucr_accuracy
 
 logger = logging.getLogger(__name__)
@@ -43,6 +47,12 @@ MEASURES = {
     "f1_pa": Measure(f1_pa, "thre_PA ACC_PA P_PA R_PA F1_PA", THRESHOLD),
     "f1_r": Measure(f1_r, "thre_r ACC_r P_r R_r F1_r", THRESHOLD),
     "f1_event": Measure(f1_event, "thre_event ACC_event P_event R_event F1_event", THRESHOLD),
+    "affiliation": Measure(
+        affiliation,
+        "Affiliation_thre Affiliation_ACC Affiliation_P Affiliation_R Affiliation_F1",
+        THRESHOLD,
+    ),
+    "pate": Measure(pate, "pate"),
     "accomplish_UCR": Measure(ucr_accuracy, "topk total_len alpha_quantile 3_alpha 10_alpha"),
 }
 
@@ -129,7 +139,7 @@ class Evaluator:
         q : sequence of float
             Risks, the probabilities of a normal point above the threshold.
         pAR : sequence of float
-            Prior anomaly rates, in (0, 1).
+            Prior anomaly rates, in [0, 1].
 
         Returns
         -------
@@ -141,7 +151,24 @@ class Evaluator:
         EvaluationError
             When the method is unknown, or its risks, rates or initial scores are missing or out of range.
         """
-        raise NotImplementedError
+        import pandas as pd
+
+        parameters = {"spot": ("q", q), "prior_anomaly_rate": ("pAR", pAR)}
+        if method not in parameters:
+            raise EvaluationError(f"unknown method {method!r}, choose from {', '.join(parameters)}")
+        name, values = parameters[method]
+        if len(values) == 0:
+            raise EvaluationError(f"{method} needs at least one value: pass {name}=[...]")
+        if method == "spot":
+            if init_score is None:
+                raise EvaluationError("spot needs the score of the training part: pass init_score=...")
+            thresholds = [spot_threshold(init_score, self._score, risk=risk).threshold for risk in q]
+        else:
+            reference = self._score if init_score is None else init_score
+            thresholds = [prior_anomaly_rate(reference, rate) for rate in pAR]
+        table = pd.DataFrame({"hyper-parameter": values, "threshold": thresholds})
+        self._write(f"{method}_thres_info", table)
+        return thresholds
 
     def _table(self, name, metric_args):
         import pandas as pd
@@ -175,6 +202,8 @@ class Evaluator:
 
 def _check_names(metrics, metric_args):
     thresholded = [name for name, measure in MEASURES.items() if measure.takes == THRESHOLD]
+    if isinstance(metrics, str) or len(metrics) == 0:
+        raise EvaluationError(f"metrics must be a list of names, got {metrics!r}")
     for name in metrics:
         if name not in MEASURES:
             raise EvaluationError(f"unknown metric {name!r}, {_nearest(name, MEASURES)}")
