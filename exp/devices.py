@@ -51,10 +51,11 @@ def mixed_precision(device: torch.device, precision: str) -> contextlib.Abstract
     return torch.autocast(device.type, torch.bfloat16)
 
 
-def seed_everything(seed: int, epoch: int = 0) -> torch.Generator:
+def seed_everything(seed: int, epoch: int = 0, rank: int = 0) -> torch.Generator:
     """Seed PyTorch on every device for one epoch, and return a generator of the CPU's for the order of windows.
 
-    Each epoch has a seed of its own, so that a resumed run draws what an uninterrupted one would.
+    Each epoch has a seed of its own, so that a resumed run draws what an uninterrupted one would. Processes that train
+    together draw different numbers, but share the order.
     """
-    torch.manual_seed((seed << 20) + epoch)
-    return torch.Generator().manual_seed((seed << 20) + epoch)
+    torch.manual_seed((seed << 32) + (rank << 20) + epoch)
+    return torch.Generator().manual_seed((seed << 32) + epoch)

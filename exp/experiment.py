@@ -13,10 +13,13 @@ from data_provider import Parts, Series, Windows, read_dataset, read_tsb_ad, rea
 from exp import checkpoint
 from exp.config import DataConfig, ExperimentConfig
 from exp.devices import describe_device, mixed_precision, seed_everything
+from exp.errors import UserError
+from exp.processes import ALONE, Processes
 from exp.results import RunFolder, git_commit, versions
 from exp.training import Trainer
 from models import DETECTORS
 from ts_ad_evaluation import Evaluator
+from ts_ad_evaluation.evaluator import MEASURES, THRESHOLD
 from ts_ad_evaluation.figures import plot_scores
 
 logger = logging.getLogger(__name__)
@@ -42,10 +45,19 @@ class Experiment:
     folder : RunFolder
         Where everything is written; made when missing.
     device : torch.device
+    processes : Processes
+        Those that train together.
     """
 
-    def __init__(self, config: ExperimentConfig, series: Series, folder: RunFolder, device: torch.device):
-        self.config, self.folder, self.device = config, folder, device
+    def __init__(
+        self,
+        config: ExperimentConfig,
+        series: Series,
+        folder: RunFolder,
+        device: torch.device,
+        processes: Processes = ALONE,
+    ):
+        self.config, self.folder, self.device, self.processes = config, folder, device, processes
         self.parts: Parts = split_series(
             series, validation_share=config.data.validation_share, standardise=config.data.standardise
         )
@@ -65,11 +77,13 @@ class Experiment:
         resume : bool
             Go on after the last finished epoch of an interrupted training in the same folder.
         """
-        self.folder.make()
-        if not resume:
-            self.folder.clear()
-        self._start_record("training")
-        trainer = Trainer(self.network, self.config, self.folder.checkpoint, self.folder.state)
+        if self.processes.first:
+            self.folder.make()
+            if not resume:
+                self.folder.clear()
+            self._start_record("training")
+        self.processes.wait()
+        trainer = Trainer(self.network, self.config, self.folder.checkpoint, self.folder.state, self.processes)
         progress = trainer.fit(
             self.training_windows.to(self.device), self.validation_windows.to(self.device), resume=resume
         )
@@ -77,20 +91,23 @@ class Experiment:
             "trained %d epochs in %.1f s, best is epoch %d: %s",
             len(progress.epochs), progress.seconds, progress.best_epoch, self.folder.checkpoint,
         )  # fmt: skip
-        self.folder.update_record(
-            status="trained",
-            best_epoch=progress.best_epoch,
-            epochs=progress.epochs,
-            train_seconds=progress.seconds,
-        )
+        if self.processes.first:
+            self.folder.update_record(
+                status="trained",
+                best_epoch=progress.best_epoch,
+                epochs=progress.epochs,
+                train_seconds=progress.seconds,
+            )
 
-    def test(self, metrics, *, weights: Path | None = None) -> dict:
-        """Score the test part and measure the score.
+    def test(self, metrics, *, thresholds=None, weights: Path | None = None) -> dict:
+        """Score the test part, draw the score, and measure it.
 
         Parameters
         ----------
         metrics : sequence of str
-            Names of the evaluation package's measures that need no threshold.
+            Names of the evaluation package's measures.
+        thresholds : sequence of float, optional
+            For measures that need them.
         weights : Path, optional
             A checkpoint of this project or a published one; by default the one in the run's folder.
 
@@ -99,10 +116,54 @@ class Experiment:
         dict of str to pandas.DataFrame
             A table for each measure, also written to `_<measure>.csv`.
         """
-        weights = weights or self.folder.checkpoint
-        checkpoint.load_network(weights, self.network, self.config)
+        self._load(weights)
+        self._start_record("testing", checkpoint=str(weights or self.folder.checkpoint))
+        score, label = self._score_test()
+        plot_scores(self.parts.test[: len(score)], score.mean(axis=1), label, path=self.folder.figure)
+        tables = self._measure(self._evaluator(score, label), metrics, thresholds)
+        self.folder.update_record(status="tested")
+        return tables
+
+    def evaluate(self, metrics, *, thresholds=None, weights: Path | None = None) -> dict:
+        """Set thresholds by the scores of the whole training part, and measure what needs them.
+
+        Scores that the folder holds are used as they are; missing ones are computed.
+
+        Parameters
+        ----------
+        metrics : sequence of str
+            Names of the evaluation package's measures.
+        thresholds : sequence of float, optional
+            Used in place of SPOT's.
+        weights : Path, optional
+            As in `test`; with it all scores are computed anew.
+
+        Returns
+        -------
+        dict of str to pandas.DataFrame
+            A table for each measure; SPOT's thresholds are written to `_spot_thres_info.csv`.
+        """
+        files = (self.folder.test_score, self.folder.label, self.folder.train_score)
+        if weights or not all(file.is_file() for file in files):
+            self._load(weights)
+            self._start_record("evaluating", checkpoint=str(weights or self.folder.checkpoint))
+            self._score_test()
+            self._score_train()
+        test_score, label, train_score = (self.folder.load_array(file) for file in files)
+        evaluator = self._evaluator(test_score, label)
+        if thresholds is None:
+            thresholds = evaluator.find_thres(
+                method="spot", init_score=train_score.mean(axis=1), q=list(self.config.evaluation.spot_risks)
+            )
+        tables = self._measure(evaluator, metrics, thresholds)
+        self.folder.update_record(status="evaluated")
+        return tables
+
+    def _load(self, weights: Path | None) -> None:
+        checkpoint.load_network(weights or self.folder.checkpoint, self.network, self.config)
         self.folder.make()
-        self._start_record("testing", checkpoint=str(weights))
+
+    def _score_test(self) -> tuple[np.ndarray, np.ndarray]:
         start = time.perf_counter()
         score = self.score(self.test_windows, "test part")
         seconds = time.perf_counter() - start
@@ -110,14 +171,30 @@ class Experiment:
         logger.info("scored %d of %d test points in %.1f s", len(score), len(self.parts.test), seconds)
         self.folder.save_array(self.folder.test_score, score)
         self.folder.save_array(self.folder.label, label)
-        point_score = score.mean(axis=1)
-        plot_scores(self.parts.test[: len(score)], point_score, label, path=self.folder.figure)
+        self.folder.update_record(score_seconds=round(seconds, 3))
+        return score, label
+
+    def _score_train(self) -> None:
+        windows = self._scoring_windows(self.parts.train_full, "training part")
+        self.folder.save_array(self.folder.train_score, self.score(windows, "training part"))
+
+    def _evaluator(self, score: np.ndarray, label: np.ndarray) -> Evaluator:
+        return Evaluator(label, score.mean(axis=1), self.folder.path)
+
+    def _measure(self, evaluator: Evaluator, metrics, thresholds) -> dict:
         evaluation = self.config.evaluation
-        tables = Evaluator(label, point_score, self.folder.path).evaluate(
-            list(metrics), slidingWindow=evaluation.window, thre=evaluation.n_thresholds, verbose=False
+        by_threshold = [name for name in metrics if MEASURES[name].takes == THRESHOLD]
+        if by_threshold and thresholds is None:
+            raise UserError(
+                f"{by_threshold[0]} needs thresholds: give --thresholds, or use --mode evaluate, where SPOT sets them"
+            )
+        return evaluator.evaluate(
+            list(metrics),
+            slidingWindow=evaluation.window,
+            thre=evaluation.n_thresholds,
+            verbose=False,
+            **dict.fromkeys(by_threshold, thresholds),
         )
-        self.folder.update_record(status="tested", score_seconds=round(seconds, 3))
-        return tables
 
     def score(self, windows: Windows, title: str) -> np.ndarray:
         """Return the scores (points, C) of the points that windows cover."""

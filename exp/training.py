@@ -16,6 +16,7 @@ from exp import checkpoint
 from exp.config import ExperimentConfig, differences
 from exp.devices import mixed_precision, seed_everything
 from exp.errors import UserError
+from exp.processes import ALONE, Processes
 from exp.schedules import next_rate
 
 logger = logging.getLogger(__name__)
@@ -58,13 +59,23 @@ class Trainer:
     config : ExperimentConfig
     best_path, state_path : Path
         The checkpoint of the best epoch, and the state after the last finished epoch.
+    processes : Processes
+        Those that train together; each takes its part of every batch, the first one writes.
     """
 
-    def __init__(self, network: nn.Module, config: ExperimentConfig, best_path: Path, state_path: Path):
+    def __init__(
+        self,
+        network: nn.Module,
+        config: ExperimentConfig,
+        best_path: Path,
+        state_path: Path,
+        processes: Processes = ALONE,
+    ):
         self.network, self.config, self.settings = network, config, config.train
-        self.best_path, self.state_path = best_path, state_path
+        self.best_path, self.state_path, self.processes = best_path, state_path, processes
         self.device = next(network.parameters()).device
-        self.forward = torch.compile(network) if self.settings.compile else network
+        shared = processes.share(network)
+        self.forward = torch.compile(shared) if self.settings.compile else shared
         self.optimizer = OPTIMIZERS[self.settings.optim](network.parameters(), lr=self.settings.learning_rate)
         self.progress = Progress()
 
@@ -89,6 +100,7 @@ class Trainer:
             self._resume()
         while not self.progress.finished:
             self._epoch(train, validation)
+        self.processes.wait()  # the first one may still be writing
         checkpoint.load_network(self.best_path, self.network, self.config)
         return self.progress
 
@@ -96,7 +108,7 @@ class Trainer:
         number = len(self.progress.epochs) + 1
         rate = self.optimizer.param_groups[0]["lr"]
         start = time.perf_counter()
-        order = seed_everything(self.settings.seed, number)
+        order = seed_everything(self.settings.seed, number, self.processes.rank)
         train_loss = self._train(train, order, f"epoch {number}/{self.settings.train_epochs}")
         validation_loss = self._validate(validation)
         seconds = time.perf_counter() - start
@@ -117,36 +129,44 @@ class Trainer:
         )  # fmt: skip
         if better:
             self.progress.best_epoch, self.progress.best_loss = number, validation_loss
-            checkpoint.save_network(self.best_path, self.network, self.config)
+            if self.processes.first:
+                checkpoint.save_network(self.best_path, self.network, self.config)
         if number - self.progress.best_epoch >= self.settings.patience:
             logger.info("no better validation loss for %d epochs: training ends", self.settings.patience)
             self.progress.finished = True
         self.progress.finished |= number == self.settings.train_epochs
         if self.cycle is None:
             self.optimizer.param_groups[0]["lr"] = next_rate(self.settings, number, rate)
-        self._save_state()
+        if self.processes.first:
+            self._save_state()
 
     def _train(self, windows: Windows, order: torch.Generator, title: str) -> float:
         """Take one gradient step per batch and return the mean loss over the windows."""
         self.network.train()
-        total = torch.zeros((), dtype=torch.float64)
+        processes = self.processes
+        total = torch.zeros((), device=self.device)
         shown = time.monotonic()
-        with tqdm(total=len(windows), desc=title, unit="window", disable=None, leave=False) as bar:
+        hidden = None if processes.first else True  # None: hidden where the output is no terminal
+        with tqdm(total=len(windows), desc=title, unit="window", disable=hidden, leave=False) as bar:
             for indices in windows.batches(self.settings.batch_size, generator=order):
+                own = processes.shard(indices)
+                if len(indices) < processes.size:
+                    continue  # an epoch's last windows, too few to go round
                 with mixed_precision(self.device, self.settings.precision):
-                    loss = self.forward(windows.gather(indices)).loss
+                    loss = self.forward(windows.gather(own)).loss
                 self.optimizer.zero_grad(set_to_none=True)
-                loss.backward()
+                # Processes' gradients are averaged; the weight makes that the mean over the batch's windows.
+                (loss * (len(own) * processes.size / len(indices))).backward()
                 self.optimizer.step()
                 if self.cycle is not None:
                     self.cycle.step()
-                total = total.to(loss.device, loss.dtype) + loss.detach() * len(indices)
+                total += loss.detach() * len(own)
                 bar.update(len(indices))
                 # Reading the loss makes the processor wait for the device: only when there is something to show.
                 if not bar.disable and time.monotonic() - shown > 0.5:
                     bar.set_postfix(loss=f"{float(loss):.5f}")
                     shown = time.monotonic()
-        return self._finite(float(total) / len(windows), title)
+        return self._finite(float(processes.sum(total)) / len(windows), title)
 
     @torch.no_grad()
     def _validate(self, windows: Windows) -> float:
@@ -157,7 +177,7 @@ class Trainer:
             with mixed_precision(self.device, self.settings.precision):
                 loss = self.network(windows.gather(indices)).loss
             total += float(loss) * len(indices)
-        return self._finite(total / len(windows), "validation")
+        return self._finite(self.processes.agree(total / len(windows), self.device), "validation")
 
     @staticmethod
     def _finite(loss: float, title: str) -> float:

@@ -4,6 +4,7 @@ What the experiment asks of a network:
 
 * ``network(x)`` on windows x of shape (B, T, C) returns an output whose ``loss`` is to be minimised;
 * ``network.score(x)`` returns the scores (B, T, C) in evaluation mode without gradients;
+* ``network.share_statistics(total)``, where the network learns from a batch by other ways than gradients;
 * ``network.load_official(state_dict)``, where checkpoints of a published implementation exist.
 
 And of its settings: ``seq_len``, the window's length T.

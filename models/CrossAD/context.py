@@ -1,5 +1,7 @@
 """The context: a query per window, what it finds in the window, and prototypes learned over all windows."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -32,6 +34,8 @@ class GlobalContext(nn.Module):
     ----------
     prototypes, sums : Tensors of shape (K, Lq, d)
     counts : Tensor of shape (K,)
+    total : callable
+        Makes a tensor that belongs to a batch the one of all batches that are trained on at once.
     """
 
     def __init__(self, config: CrossADConfig):
@@ -41,6 +45,7 @@ class GlobalContext(nn.Module):
         self.register_buffer("prototypes", torch.randn(shape))
         self.register_buffer("counts", torch.ones(config.bank_size))
         self.register_buffer("sums", torch.zeros(shape))
+        self.total: Callable[[Tensor], Tensor] = lambda own: own
 
     def forward(self, representations: Tensor) -> tuple[Tensor, Tensor]:
         """Move the prototypes towards the representations that are nearest to them.
@@ -62,9 +67,9 @@ class GlobalContext(nn.Module):
             nearest = (old.square().sum(1) - 2 * flat @ old.T).argmin(1)
             taken = F.one_hot(nearest, len(old)).to(flat.dtype)  # (N, K)
             distance = F.mse_loss(flat, old[nearest])
-        sums = (taken.T @ flat).view_as(self.sums)
+        sums = self.total((taken.T @ flat).view_as(self.sums))
         with torch.no_grad():
-            self._move(taken.sum(0), sums)
+            self._move(self.total(taken.sum(0)), sums)
         # Zero in value: it only leads the gradient past the moving averages.
         return self.prototypes + (sums - sums.detach()), distance
 

@@ -1,5 +1,6 @@
 """CrossAD: reconstruct every finer scale of a window from the coarser ones (NeurIPS 2025, arXiv 2510.12489)."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -112,6 +113,16 @@ class CrossAD(nn.Module):
         scores = torch.cat([self._score(chunk) for chunk in windows.split(self.score_chunk)])
         self.train(was_training)
         return self._unfold(scores, x)
+
+    def share_statistics(self, total: Callable[[Tensor], Tensor]) -> None:
+        """Learn the global context from several batches at once, in as many processes.
+
+        Parameters
+        ----------
+        total : callable
+            Differentiable; turns a tensor of this process into its sum over all processes.
+        """
+        self.context.bank.total = total
 
     def load_official(self, state_dict: dict[str, Tensor]) -> None:
         """Take over the weights of a published checkpoint, given as its flat state dict.
