@@ -214,7 +214,7 @@ class _Near(NamedTuple):
 
 
 def _near_points(starts, ends, n, reach, right_lag):
-    """Find the normal points at most `reach` away from an event."""
+    """Find all normal points at most `reach` away from an event, and a few more at the ends of the series."""
     far = reach + right_lag + 1
     dtype = np.int32 if n + far < 2**31 else np.int64
     previous_end = np.concatenate(([-far, -far], ends)).astype(dtype)
@@ -222,11 +222,9 @@ def _near_points(starts, ends, n, reach, right_lag):
     gap_start = np.append(0, ends + 1)
     gap_length = np.append(starts, n) - gap_start
 
-    # Two stretches of each gap: what the event before it reaches, then of the rest what the event after does.
+    # Two stretches of each gap: what an event before it reaches, then of the rest what an event after it does.
     after = np.minimum(gap_length, reach)
-    after[0] = 0
     before = np.minimum(gap_length - after, reach)
-    before[-1] = 0
     length = np.concatenate((after, before))
     gap = np.tile(np.arange(len(gap_length)), 2)
     position = _ranges(np.concatenate((gap_start, gap_start + gap_length - before)), length).astype(dtype)
