@@ -3,6 +3,7 @@
 import contextlib
 import platform
 
+import numpy as np
 import torch
 
 from exp.errors import UserError
@@ -57,5 +58,10 @@ def seed_everything(seed: int, epoch: int = 0, rank: int = 0) -> torch.Generator
     Each epoch has a seed of its own, so that a resumed run draws what an uninterrupted one would. Processes that train
     together draw different numbers, but share the order.
     """
-    torch.manual_seed((seed << 32) + (rank << 20) + epoch)
-    return torch.Generator().manual_seed((seed << 32) + epoch)
+    torch.manual_seed(_mixed(seed, epoch, rank))
+    return torch.Generator().manual_seed(_mixed(seed, epoch))
+
+
+def _mixed(*numbers: int) -> int:
+    """Return 32 bits that depend on all of the numbers: PyTorch's generator on the CPU takes no more from a seed."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
