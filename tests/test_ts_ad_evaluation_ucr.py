@@ -1,5 +1,7 @@
 """UCR accuracy against golden numbers, its definition, and laws."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -22,6 +24,27 @@ def test_the_rank_lies_within_the_tie_of_the_best_anomalous_point(case):
     assert np.sum(score > best) < got.topk <= np.sum(score > best) + np.sum((score == best) & (label == 0)) + 1
     assert got.total_len == len(label)
     assert got.alpha_quantile == got.topk / len(label)
+
+
+def test_a_tie_counts_by_the_median_over_its_orders():
+    for n_tied in range(2, 10):
+        for n_anomalous in range(1, n_tied):
+            ranks = sorted(1 + min(places) for places in combinations(range(n_tied), n_anomalous))
+            label = np.arange(n_tied + 3) < n_anomalous
+            score = np.append(np.zeros(n_tied), [1, 2, -1])
+            assert ucr_accuracy(label, score).topk == 2 + ranks[(len(ranks) - 1) // 2]
+
+
+def test_a_tie_of_a_million_points():
+    label = np.zeros(1_000_001, dtype=int)
+    label[0] = 1
+    assert ucr_accuracy(label, np.zeros(1_000_001)).topk == 500_001
+
+
+@given(cases())
+def test_the_order_of_the_points_does_not_matter(case):
+    label, score = case
+    assert ucr_accuracy(label[::-1], score[::-1]) == ucr_accuracy(label, score)
 
 
 @given(cases())

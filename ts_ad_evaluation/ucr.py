@@ -41,8 +41,9 @@ def ucr_accuracy(label, score):
 
     Notes
     -----
-    Where normal points tie with the first anomalous one, its rank is that of a heap sort: deterministic, but
-    arbitrary within the tie. The rank that a constant score gets therefore says nothing.
+    Where normal points tie with the best anomalous one, its rank is the median over all orders of the tie, for a
+    constant score over all orders of the series. The published code leaves it to the sort, which differs between
+    processors.
 
     References
     ----------
@@ -56,8 +57,16 @@ def ucr_accuracy(label, score):
     """
     label, score = check_label_score(label, score)
     best = score[label].max()
-    topk = 1 + int(np.count_nonzero(score > best))
-    if np.any(score[~label] == best):
-        topk = 1 + int(np.argmax(label[np.argsort(-score, kind="heapsort")]))
+    tied = score == best
+    n_anomalous = int(np.count_nonzero(tied & label))
+    n_normal = int(np.count_nonzero(tied)) - n_anomalous
+    topk = 1 + int(np.count_nonzero(score > best)) + _median_normal_first(n_normal, n_anomalous)
     alpha = topk / len(score)
     return UCRAccuracy(topk, len(score), alpha, alpha < 0.03, alpha < 0.10)
+
+
+def _median_normal_first(n_normal, n_anomalous):
+    """Median, over all orders, of the number of normal points that come before the first anomalous one."""
+    drawn = np.arange(n_normal + 1)
+    more_than = np.cumprod((n_normal - drawn) / (n_normal + n_anomalous - drawn))  # probability of more than `drawn`
+    return int(np.argmax(more_than <= 0.5 + 1e-9))  # rounding must not miss an exact half
