@@ -128,30 +128,31 @@ def _misses(length, caught, n_thresholds):
     float array of shape (n_thresholds,)
     """
     stop = np.cumsum(length)
-    start = stop - length
     event = np.repeat(np.arange(len(length)), length)
-    offset = np.arange(len(event)) - start[event]
-    misses = np.empty(n_thresholds)
-    for k in range(n_thresholds):
-        detected = np.flatnonzero(caught <= k)
-        missed = np.flatnonzero(caught > k)
-        misses[k] = len(missed)
-        if len(detected) == 0 or len(missed) == 0:
-            continue
-        first = detected[np.flatnonzero(np.diff(event[detected], prepend=-1))]
-        hit = event[first]
-        next_missed = np.append(missed, len(event))[np.searchsorted(missed, first)]
-        run = np.minimum(next_missed, stop[hit]) - first
+    offset = np.arange(len(event)) - (stop - length)[event]
+    steps = np.unique(caught)  # between these nothing changes
+    after_step = [_misses_at(caught <= k, length, stop, event, offset) for k in steps]
+    return np.repeat([len(caught), *after_step], np.diff(np.concatenate(([0], steps, [n_thresholds]))))
 
-        # The missed points past start + run, all of them at offsets d, lose (run + 1)(d - run / 2) of the L(L - 1)/2.
-        low = np.searchsorted(missed, start[hit] + run, side="right")
-        high = np.searchsorted(missed, stop[hit])
-        some = high > low
-        run, low, high, hit = run[some], low[some], high[some], hit[some]
-        total_offset = np.append(0, np.cumsum(offset[missed]))
-        loss = (run + 1) * (total_offset[high] - total_offset[low] - (high - low) * run / 2)
-        misses[k] -= np.sum(2 * loss / (length[hit] * (length[hit] - 1)))
-    return misses
+
+def _misses_at(is_detected, length, stop, event, offset):
+    """False negatives of one prediction with at least one detected point."""
+    detected, missed = np.flatnonzero(is_detected), np.flatnonzero(~is_detected)
+    if len(missed) == 0:
+        return 0.0
+    first = detected[np.flatnonzero(np.diff(event[detected], prepend=-1))]
+    hit = event[first]
+    length, stop = length[hit], stop[hit]
+    next_missed = np.append(missed, len(event))[np.searchsorted(missed, first)]
+    run = np.minimum(next_missed, stop) - first
+
+    # Of an event of L points, those missed at offsets d > run lose (run + 1)(d - run / 2) of L (L - 1) / 2 each.
+    low = np.searchsorted(missed, stop - length + run, side="right")
+    high = np.searchsorted(missed, stop)
+    total_offset = np.append(0, np.cumsum(offset[missed]))
+    loss = (run + 1) * (total_offset[high] - total_offset[low] - (high - low) * run / 2)
+    some = high > low
+    return len(missed) - np.sum(2 * loss[some] / (length * (length - 1))[some])
 
 
 def _buffers(starts, ends, n, early, late):

@@ -78,7 +78,8 @@ class SPOT:
     init_score : array_like of shape (m,)
         Scores of normal data to start from.
     risk : float
-        Probability, in (0, 1), that a normal score is above the threshold.
+        Probability, in (0, 1), that a normal score is above the threshold. In a long run somewhat more become alarms
+        (over 100 000 exponential scores 1.6 to 1.7 times as many), because the tail is fitted without the alarms.
     level : float
         Share of the initial scores, in [0, 1), below the level above which the tail is fitted.
     rule : {"published", "likelihood"}

@@ -6,7 +6,7 @@ from ts_ad_evaluation.checks import EvaluationError, check_score
 
 
 def prior_anomaly_rate(init_score, rate):
-    """Threshold that a given share of the scores is above.
+    """Threshold that a given share of the scores is above, as near as their number allows.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ def prior_anomaly_rate(init_score, rate):
     Returns
     -------
     float
-        The quantile 1 - rate, between two scores by linear interpolation. Fewer points are above it where scores tie;
+        The quantile 1 - rate, between two scores by linear interpolation. Where scores tie there, fewer are above it;
         of a constant score none is.
 
     Raises
