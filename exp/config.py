@@ -4,6 +4,7 @@ A file has four sections: `data`, `model` (with the detector's `name`, its other
 and `evaluation`.
 """
 
+import copy
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -139,26 +140,50 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> ExperimentConfig:
     ConfigError
         When a key or value is wrong; the text begins with the file.
     """
+    file = config_file(path)
+    return resolve(read_yaml(file), overrides, str(file))
+
+
+def config_file(path: Path) -> Path:
+    """Return the configuration file that `path`, a file or a folder with `config.yaml`, means."""
     path = Path(path)
     file = path / "config.yaml" if path.is_dir() else path
     if not file.is_file():
         raise UserError(f"{file}: no such file: give a configuration file, or a folder that holds config.yaml")
+    return file
+
+
+def read_yaml(file: Path) -> dict:
+    """Return the mapping in a YAML file.
+
+    Raises
+    ------
+    UserError
+        When it is no YAML.
+    ConfigError
+        When it is no mapping.
+    """
     try:
         mapping = yaml.load(file.read_text(encoding="utf-8"), _Loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
-        raise UserError(f"{file}{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
+        raise UserError(f"{file}{line}: not valid YAML: {getattr(error, 'problem', error)}: correct it") from None
     if not isinstance(mapping, dict):
         raise ConfigError(f"{file}: expected the sections data, model, train and evaluation")
-    source = str(file)
+    return mapping
+
+
+def resolve(mapping: dict, overrides: Iterable[str], source: str) -> ExperimentConfig:
+    """Apply overrides to a nested mapping and check the whole; errors begin with `source`."""
+    mapping = copy.deepcopy(mapping)
     for override in overrides:
         _apply(override, mapping)
-        source = f"{file} with --set"
     try:
         return ExperimentConfig.from_dict(mapping)
     except ConfigError as error:
-        raise ConfigError(f"{source}: {error}") from None
+        options = " with --set " + " ".join(overrides) if overrides else ""
+        raise ConfigError(f"{source}{options}: {error}") from None
 
 
 def _apply(override: str, mapping: dict) -> None:

@@ -47,6 +47,8 @@ class Experiment:
     device : torch.device
     processes : Processes
         Those that train together.
+    bars : bool
+        Show progress bars where the output is a terminal.
     """
 
     def __init__(
@@ -56,8 +58,10 @@ class Experiment:
         folder: RunFolder,
         device: torch.device,
         processes: Processes = ALONE,
+        bars: bool = True,
     ):
         self.config, self.folder, self.device, self.processes = config, folder, device, processes
+        self.bars = bars
         self.parts: Parts = split_series(
             series, validation_share=config.data.validation_share, standardise=config.data.standardise
         )
@@ -83,7 +87,9 @@ class Experiment:
                 self.folder.clear()
             self._start_record("training")
         self.processes.wait()
-        trainer = Trainer(self.network, self.config, self.folder.checkpoint, self.folder.state, self.processes)
+        trainer = Trainer(
+            self.network, self.config, self.folder.checkpoint, self.folder.state, self.processes, self.bars
+        )
         progress = trainer.fit(
             self.training_windows.to(self.device), self.validation_windows.to(self.device), resume=resume
         )
@@ -116,9 +122,7 @@ class Experiment:
         dict of str to pandas.DataFrame
             A table for each measure, also written to `_<measure>.csv`.
         """
-        self._load(weights)
-        self._start_record("testing", checkpoint=str(weights or self.folder.checkpoint))
-        score, label = self._score_test()
+        score, label = self.score_test(weights)
         plot_scores(self.parts.test[: len(score)], score.mean(axis=1), label, path=self.folder.figure)
         tables = self._measure(self._evaluator(score, label), metrics, thresholds)
         self.folder.update_record(status="tested")
@@ -145,9 +149,7 @@ class Experiment:
         """
         files = (self.folder.test_score, self.folder.label, self.folder.train_score)
         if weights or not all(file.is_file() for file in files):
-            self._load(weights)
-            self._start_record("evaluating", checkpoint=str(weights or self.folder.checkpoint))
-            self._score_test()
+            self.score_test(weights)
             self._score_train()
         test_score, label, train_score = (self.folder.load_array(file) for file in files)
         evaluator = self._evaluator(test_score, label)
@@ -159,11 +161,23 @@ class Experiment:
         self.folder.update_record(status="evaluated")
         return tables
 
-    def _load(self, weights: Path | None) -> None:
-        checkpoint.load_network(weights or self.folder.checkpoint, self.network, self.config)
-        self.folder.make()
+    def score_test(self, weights: Path | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Score the test part, and write the score and the label of the points that were scored.
 
-    def _score_test(self) -> tuple[np.ndarray, np.ndarray]:
+        Parameters
+        ----------
+        weights : Path, optional
+            As in `test`.
+
+        Returns
+        -------
+        score : float32 array of shape (points, C)
+        label : uint8 array of shape (points,)
+        """
+        weights = weights or self.folder.checkpoint
+        checkpoint.load_network(weights, self.network, self.config)
+        self.folder.make()
+        self._start_record("scoring", checkpoint=str(weights))
         start = time.perf_counter()
         score = self.score(self.test_windows, "test part")
         seconds = time.perf_counter() - start
@@ -171,7 +185,7 @@ class Experiment:
         logger.info("scored %d of %d test points in %.1f s", len(score), len(self.parts.test), seconds)
         self.folder.save_array(self.folder.test_score, score)
         self.folder.save_array(self.folder.label, label)
-        self.folder.update_record(score_seconds=round(seconds, 3))
+        self.folder.update_record(status="scored", score_seconds=round(seconds, 3))
         return score, label
 
     def _score_train(self) -> None:
@@ -200,8 +214,9 @@ class Experiment:
         """Return the scores (points, C) of the points that windows cover."""
         windows = windows.to(self.device)
         batch_size = self.config.train.batch_size
+        hidden = None if self.bars else True  # None: hidden where the output is no terminal
         scores = torch.empty(len(windows), windows.length, windows.values.shape[1])
-        with tqdm(total=len(windows), desc=f"score {title}", unit="window", disable=None, leave=False) as bar:
+        with tqdm(total=len(windows), desc=f"score {title}", unit="window", disable=hidden, leave=False) as bar:
             for indices in windows.batches(batch_size):
                 with mixed_precision(self.device, self.config.train.precision):
                     scores[indices] = self.network.score(windows.gather(indices)).cpu()

@@ -61,6 +61,8 @@ class Trainer:
         The checkpoint of the best epoch, and the state after the last finished epoch.
     processes : Processes
         Those that train together; each takes its part of every batch, the first one writes.
+    bars : bool
+        Show progress bars where the output is a terminal.
     """
 
     def __init__(
@@ -70,7 +72,9 @@ class Trainer:
         best_path: Path,
         state_path: Path,
         processes: Processes = ALONE,
+        bars: bool = True,
     ):
+        self.hide_bars = None if bars and processes.first else True  # None: hidden where the output is no terminal
         self.network, self.config, self.settings = network, config, config.train
         self.best_path, self.state_path, self.processes = best_path, state_path, processes
         self.device = next(network.parameters()).device
@@ -146,8 +150,7 @@ class Trainer:
         processes = self.processes
         total = torch.zeros((), device=self.device)
         shown = time.monotonic()
-        hidden = None if processes.first else True  # None: hidden where the output is no terminal
-        with tqdm(total=len(windows), desc=title, unit="window", disable=hidden, leave=False) as bar:
+        with tqdm(total=len(windows), desc=title, unit="window", disable=self.hide_bars, leave=False) as bar:
             for indices in windows.batches(self.settings.batch_size, generator=order):
                 own = processes.shard(indices)
                 if len(indices) < processes.size:

@@ -1,0 +1,102 @@
+"""The benchmarks of many univariate series: what one series gives, and what the table's summary says."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from data_provider import Series
+from ts_ad_evaluation import find_period, tsb_ad_metrics, ucr_accuracy
+
+
+class Benchmark(NamedTuple):
+    """A benchmark of many series.
+
+    Attributes
+    ----------
+    root : Path
+        Where its series stand if no folder is named.
+    table : str
+        File name of its table.
+    series_column : str
+        The table's column that names the series.
+    columns : list of str
+        Of the table.
+    measure : callable
+        (series, score (n,), label (n,)) → the table's figures of one series.
+    figures : dict of str to str
+        The summary's figures: a title for each column whose mean is reported.
+    running : str
+        The column whose running mean the progress bar shows.
+    group : callable or None
+        Series name → the group whose means are reported too.
+    """
+
+    root: Path
+    table: str
+    series_column: str
+    columns: list[str]
+    measure: Callable[[Series, np.ndarray, np.ndarray], dict]
+    figures: dict[str, str]
+    running: str
+    group: Callable[[str], str] | None = None
+
+
+def _ucr(series: Series, score: np.ndarray, label: np.ndarray) -> dict:
+    figures = ucr_accuracy(label, score)
+    return dict(zip(UCR.columns[1:], figures, strict=True))
+
+
+def _tsb_ad(series: Series, score: np.ndarray, label: np.ndarray) -> dict:
+    low, high = score.min(), score.max()
+    scaled = (score - low) / (high - low) if high > low else np.zeros_like(score)
+    return tsb_ad_metrics(scaled, label, window=find_period(series.test[:, 0]))
+
+
+_TSB_AD_FIGURES = (
+    "AUC-PR", "AUC-ROC", "VUS-PR", "VUS-ROC", "Standard-F1", "PA-F1", "Event-based-F1", "R-based-F1", "Affiliation-F",
+)  # fmt: skip
+
+UCR = Benchmark(
+    root=Path("dataset/UCR_Anomaly_FullData"),
+    table="ucr.csv",
+    series_column="name",
+    columns=["name", "topk", "total_len", "alpha_quantile", "3_alpha", "10_alpha"],
+    measure=_ucr,
+    figures={"3_alpha": "accuracy at 3 %", "10_alpha": "accuracy at 10 %", "alpha_quantile": "mean alpha"},
+    running="3_alpha",
+)
+
+TSB_AD_U = Benchmark(
+    root=Path("dataset/TSB-AD-U"),
+    table="CrossAD.csv",
+    series_column="file",
+    columns=["file", "Time", *_TSB_AD_FIGURES],
+    measure=_tsb_ad,
+    figures={name: name for name in _TSB_AD_FIGURES},
+    running="VUS-PR",
+    group=lambda name: name.split("_")[1],
+)
+
+
+def summarise(benchmark: Benchmark, table: pd.DataFrame, total: int) -> pd.DataFrame:
+    """Return the means of a table's figures: one row over all series, and one for each group where there are some.
+
+    Parameters
+    ----------
+    benchmark : Benchmark
+    table : DataFrame
+        A row for each series that has figures.
+    total : int
+        Series of the benchmark.
+    """
+    means = table[list(benchmark.figures)].astype(float).mean().rename(benchmark.figures)
+    rows = [{"series": "all", "n": f"{len(table)} of {total}", **means}]
+    if benchmark.group is not None:
+        groups = table[benchmark.series_column].map(benchmark.group)
+        for name, part in table.groupby(groups):
+            means = part[list(benchmark.figures)].astype(float).mean().rename(benchmark.figures)
+            rows.append({"series": name, "n": str(len(part)), **means})
+    return pd.DataFrame(rows)

@@ -1,0 +1,62 @@
+"""What the command lines share: common options, and how errors and interruptions end a program."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from exp.errors import USER_ERRORS, UserError
+
+MODES = ("all", "train", "test", "evaluate")
+
+
+def common_parser(program: str, description: str) -> argparse.ArgumentParser:
+    """Return a parser with the options that all command lines have."""
+    parser = argparse.ArgumentParser(prog=program, description=description)
+    add = parser.add_argument
+    add("--config", type=Path, required=True, help="a YAML file, or a folder with config.yaml")
+    add("--save_path", type=Path, default=Path("test_results"), help="where results go (test_results)")
+    add("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (auto)")
+    add("--seed", type=int, help="of weights, order and dropout (the configuration's)")
+    add("--seeds", type=int, nargs="+", help="several runs, one for each seed; what is done already is skipped")
+    add("--set", nargs="+", default=[], metavar="SECTION.KEY=VALUE", action="extend", help="change single settings")
+    add("--cover_tail", action="store_true", help="also score the points behind the last whole window")
+    add("--resume", action="store_true", help="go on after the last finished epoch")
+    return parser
+
+
+def common_overrides(options: argparse.Namespace) -> list[str]:
+    """Return the common options that change settings as overrides of the configuration.
+
+    Raises
+    ------
+    UserError
+        When both --seed and --seeds are given, or a seed twice.
+    """
+    if options.seed is not None and options.seeds:
+        raise UserError("--seed and --seeds exclude each other: use one of them")
+    if options.seeds and len(set(options.seeds)) < len(options.seeds):
+        raise UserError(f"--seeds {' '.join(map(str, options.seeds))}: each seed may stand once")
+    overrides = list(options.set)
+    if options.seed is not None:
+        overrides.append(f"train.seed={options.seed}")
+    if options.cover_tail:
+        overrides.append("evaluation.cover_tail=true")
+    return overrides
+
+
+def run_program(work: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:
+    """Do the work and return the exit code: its own, 2 for what the user can mend, 130 when interrupted."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    try:
+        with logging_redirect_tqdm():
+            return work(options)
+    except USER_ERRORS as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted: --resume goes on after the last finished epoch\n")
+        return 130

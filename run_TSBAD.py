@@ -1,0 +1,9 @@
+"""Train and test a detector on TSB-AD-U: python run_TSBAD.py --config configs/TSB-AD-U."""
+
+import sys
+
+from exp.benchmarks import TSB_AD_U
+from exp.sweep import main
+
+if __name__ == "__main__":
+    sys.exit(main(TSB_AD_U, "run_TSBAD.py"))
