@@ -52,8 +52,8 @@ def affiliation(label, score, threshold):
     Returns
     -------
     Affiliation
-        A threshold that predicts nothing gives precision, recall and F1 0. A random prediction gives about 0.5
-        for the precision and more for the recall, so these figures are to be compared with a random score's.
+        A threshold that predicts nothing gives precision, recall and F1 0. Compare with a random score: its precision
+        is about 0.5, and its recall grows to 1 with the number of predicted points.
 
     Raises
     ------

@@ -131,7 +131,7 @@ class SPOT:
         excesses = score[score > self.level_score] - self.level_score
         if len(excesses) == 0:
             raise EvaluationError(
-                f"no initial score is above their {level} quantile {self.level_score}: lower the level"
+                f"no initial score is above their {level} quantile {self.level_score}, too many are equal"
             )
         self._tail = ParetoTail(excesses, rule, None if max_excesses is None else int(max_excesses))
         self._limit = self._quantile()
@@ -158,6 +158,7 @@ class SPOT:
         EvaluationError
             When the score is NaN or infinite.
         """
+        score = float(score)
         if not math.isfinite(score):
             raise EvaluationError(f"score must be finite, got {score}")
         drift = self._drift()
