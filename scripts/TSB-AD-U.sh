@@ -1,0 +1,1 @@
+sh "$(dirname "$0")/run.sh" run_TSBAD.py --config configs/TSB-AD-U "$@"
