@@ -16,7 +16,7 @@ from exp.devices import describe_device, mixed_precision, seed_everything
 from exp.errors import UserError
 from exp.processes import ALONE, Processes
 from exp.results import RunFolder, git_commit, versions
-from exp.training import Trainer
+from exp.training import Trainer, read_state
 from models import DETECTORS
 from ts_ad_evaluation import Evaluator
 from ts_ad_evaluation.evaluator import MEASURES, THRESHOLD
@@ -81,9 +81,10 @@ class Experiment:
         resume : bool
             Go on after the last finished epoch of an interrupted training in the same folder.
         """
+        state = read_state(self.folder.state, self.config) if resume else None
         if self.processes.first:
             self.folder.make()
-            if not resume:
+            if state is None:
                 self.folder.clear()
             self._start_record("training")
         self.processes.wait()
@@ -91,7 +92,7 @@ class Experiment:
             self.network, self.config, self.folder.checkpoint, self.folder.state, self.processes, self.bars
         )
         progress = trainer.fit(
-            self.training_windows.to(self.device), self.validation_windows.to(self.device), resume=resume
+            self.training_windows.to(self.device), self.validation_windows.to(self.device), state=state
         )
         logger.info(
             "trained %d epochs in %.1f s, best is epoch %d: %s",

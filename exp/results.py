@@ -57,17 +57,20 @@ class RunFolder:
             ) from None
 
     def clear(self) -> None:
-        """Remove what an earlier training has left: its scores and measures would not belong to the new weights."""
+        """Remove what an earlier training has left: its scores and measures would not belong to the new weights.
+
+        The state goes first: without the files that it belongs to, no training could resume from it.
+        """
         old = [
-            self.checkpoint,
             self.state,
+            self.checkpoint,
             self.label,
             self.test_score,
             self.train_score,
             self.record,
             self.figure,
         ]
-        for path in [*old, *self.path.glob("_*.csv")]:
+        for path in [*old, *self.path.glob("_*.csv"), *self.path.glob(".*.tmp")]:  # the last from a process killed
             path.unlink(missing_ok=True)
 
     def save_array(self, path: Path, array: np.ndarray) -> None:

@@ -49,6 +49,30 @@ class Progress:
         return sum(epoch["seconds"] for epoch in self.epochs)
 
 
+def read_state(path: Path, config: ExperimentConfig) -> dict | None:
+    """Return the state that an earlier training has left in a file, or None where it has left none.
+
+    Raises
+    ------
+    UserError
+        When the file is damaged, or belongs to another configuration.
+    """
+    if not path.is_file():
+        logger.info("nothing to resume in %s: training starts anew", path.parent)
+        return None
+    state = checkpoint.load(path)
+    if "progress" not in state:
+        raise UserError(f"{path}: not the state of a training: train anew without --resume")
+    differing = differences(state["config"], config.to_dict())
+    differing = [row for row in differing if not row.startswith("evaluation.")]
+    if differing:
+        raise UserError(
+            f"{path}: was trained with another configuration (then against now: "
+            f"{', '.join(differing)}): set these keys back, or train anew without --resume"
+        )
+    return state
+
+
 class Trainer:
     """Train one network; the best weights and the state of the training are files.
 
@@ -83,25 +107,25 @@ class Trainer:
         self.optimizer = OPTIMIZERS[self.settings.optim](network.parameters(), lr=self.settings.learning_rate)
         self.progress = Progress()
 
-    def fit(self, train: Windows, validation: Windows, *, resume: bool = False) -> Progress:
+    def fit(self, train: Windows, validation: Windows, *, state: dict | None = None) -> Progress:
         """Train to the end, and leave the network with its best weights.
 
         Parameters
         ----------
         train, validation : Windows
             On the network's device.
-        resume : bool
-            Go on after the last epoch that an earlier training has finished in the same place, if there is one.
+        state : dict, optional
+            Go on from here, as `read_state` gives it.
 
         Raises
         ------
         UserError
-            When the state to resume from belongs to another configuration, or the loss is no longer a number.
+            When the loss is no longer a number.
         """
         steps = math.ceil(len(train) / self.settings.batch_size)
         self.cycle = self._one_cycle(steps)
-        if resume:
-            self._resume()
+        if state is not None:
+            self._resume(state)
         while not self.progress.finished:
             self._epoch(train, validation)
         self.processes.wait()  # the first one may still be writing
@@ -208,18 +232,7 @@ class Trainer:
             state["cycle"] = self.cycle.state_dict() if self.cycle is not None else None
         checkpoint.save(self.state_path, state)
 
-    def _resume(self) -> None:
-        if not self.state_path.is_file():
-            logger.info("nothing to resume in %s: training starts anew", self.state_path.parent)
-            return
-        state = checkpoint.load(self.state_path)
-        differing = differences(state["config"], self.config.to_dict())
-        differing = [row for row in differing if not row.startswith("evaluation.")]
-        if differing:
-            raise UserError(
-                f"{self.state_path}: was trained with another configuration (then against now: "
-                f"{', '.join(differing)}): set these keys back, or train anew without --resume"
-            )
+    def _resume(self, state: dict) -> None:
         self.progress = Progress(**state["progress"])
         if self.progress.finished:
             logger.info("the training had finished after %d epochs", len(self.progress.epochs))

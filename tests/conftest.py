@@ -1,0 +1,37 @@
+"""Settings of all tests: one thread, and no test that a slow machine fails."""
+
+import os
+
+# Before torch or numpy is imported: with one thread results repeat, and tests in parallel do not crowd each other.
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import pytest
+import torch
+from hypothesis import settings
+
+from tests.command_line import Place
+
+torch.set_num_threads(1)
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A place with data and configuration, and no results yet."""
+    return Place(tmp_path).fill()
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A place where run.py has trained and tested; only to be read or copied."""
+    place = Place(tmp_path_factory.mktemp("finished")).fill()
+    ended = place.run()
+    assert ended.returncode == 0, ended.stderr
+    return place
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """A copy of the finished place."""
+    return finished.copy_to(tmp_path)
