@@ -2,15 +2,26 @@
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from data_provider.errors import DataError
 
 BLOCK_BYTES = 4 << 20
+
+
+class Layout(NamedTuple):
+    """How a CSV file is laid out: its columns' names, the lines above the data, and two signs."""
+
+    header: list[str]
+    lines_above: int = 1
+    delimiter: str = ","
+    decimal_point: str = "."
 
 
 def read_header(path: Path) -> list[str]:
@@ -29,42 +40,74 @@ def read_header(path: Path) -> list[str]:
         raise DataError(f"{path}: cannot be read as a CSV file of UTF-8 text: {error}") from error
     if not any(header):
         raise DataError(f"{path}: the first line must name the columns: add it")
-    repeated = next((name for name in header if header.count(name) > 1), None)
-    if repeated is not None:
-        raise DataError(f"{path}: column '{repeated}' stands in the header more than once: rename one")
+    check_unique(path, header)
     return header
 
 
-def stream_columns(path: Path, types: dict[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
+def check_unique(path: Path, names: Sequence[str]) -> None:
+    """Check that no two columns have the same name.
+
+    Raises
+    ------
+    DataError
+    """
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated is not None:
+        raise DataError(f"{path}: column '{repeated}' stands in the header more than once: rename one")
+
+
+def stream_columns(path: Path, types: dict[str, pa.DataType], layout: Layout | None = None) -> Iterator[pa.RecordBatch]:
     """Yield the columns of `types` in blocks of rows, in file order; an empty cell is null.
+
+    Without a layout the first line names the columns.
 
     Raises
     ------
     DataError
         When a line has too few or too many cells, or a cell is not of its column's type.
     """
-    header = read_header(path)
+    layout = layout or Layout(read_header(path))
     try:
-        yield from _open(path, header, types, use_threads=True)
+        yield from _open(path, layout, types, use_threads=True)
     except pa.ArrowInvalid as fault:
-        raise DataError(f"{path}: {_explain(path, header, types, fault)}") from fault
+        raise DataError(f"{path}: {_explain(path, layout, types, fault)}") from fault
 
 
-def _open(path, header, types, *, use_threads):
+def read_floats(path: Path, names: Sequence[str], layout: Layout | None = None) -> np.ndarray:
+    """Read columns of numbers, a float64 array of shape (columns, rows); an empty cell is NaN.
+
+    Raises
+    ------
+    DataError
+        As `stream_columns` does.
+    """
+    chunks = [np.empty((len(names), 0))]
+    for batch in stream_columns(path, dict.fromkeys(names, pa.float64()), layout):
+        chunks.append(np.stack([column.to_numpy(zero_copy_only=False) for column in batch.columns]))
+    return np.concatenate(chunks, axis=1)
+
+
+def _open(path, layout, types, *, use_threads):
     with arrow_csv.open_csv(
         path,
         read_options=arrow_csv.ReadOptions(
-            column_names=header, skip_rows=1, block_size=BLOCK_BYTES, use_threads=use_threads
+            column_names=layout.header,
+            skip_rows=layout.lines_above,
+            block_size=BLOCK_BYTES,
+            use_threads=use_threads,
         ),
-        convert_options=arrow_csv.ConvertOptions(column_types=types, include_columns=list(types)),
+        parse_options=arrow_csv.ParseOptions(delimiter=layout.delimiter),
+        convert_options=arrow_csv.ConvertOptions(
+            column_types=types, include_columns=list(types), decimal_point=layout.decimal_point
+        ),
     ) as reader:
         yield from reader
 
 
-def _explain(path, header, types, fault):
+def _explain(path, layout, types, fault):
     """Say what and where a fault is. Only a second reading, without threads, tells the line."""
     try:
-        for _ in _open(path, header, types, use_threads=False):
+        for _ in _open(path, layout, types, use_threads=False):
             pass
     except pa.ArrowInvalid as fault_with_line:
         fault = fault_with_line
@@ -72,7 +115,7 @@ def _explain(path, header, types, fault):
     line = re.search(r"Row #(\d+)", text)
     place = f"line {line[1]}: " if line else ""
     if found := re.search(r"CSV column #(\d+):.* invalid value '(.*)'", text):
-        column, value = header[int(found[1])], found[2]
+        column, value = layout.header[int(found[1])], found[2]
         return f"{place}column '{column}' holds '{value}', which is not a number: correct it"
     if found := re.search(r"Expected (\d+) columns, got (\d+)", text):
         return f"{place}{found[2]} cells, where the header has {found[1]} columns: correct the line"

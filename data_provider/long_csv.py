@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as arrow_compute
 from pyarrow import csv as arrow_csv
+from tqdm import tqdm
 
 from data_provider.csv_stream import stream_columns
 from data_provider.errors import DataError
@@ -53,6 +54,7 @@ def write_long_csv(path: Path, series: Series) -> None:
     values = (np.concatenate(parts) for parts in zip(series.train.T, series.test.T, strict=True))
     blocks = chain(zip(series.channels, values, strict=True), [("label", label)])
     with replacing(path) as temporary, arrow_csv.CSVWriter(temporary, schema) as writer:
-        for name, block in blocks:
+        progress = tqdm(blocks, f"writing {path.name}", len(series.channels) + 1, unit="channel", disable=None)
+        for name, block in progress:
             columns = [dates, pa.array(block, pa.float64()), pa.repeat(name, len(label))]
             writer.write_batch(pa.record_batch(columns, schema=schema))

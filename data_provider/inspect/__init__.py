@@ -1,0 +1,1 @@
+"""What a dataset holds, as a text and as a picture."""

@@ -1,0 +1,47 @@
+"""DETECT_META.csv, the list that says how many rows of each dataset are training rows."""
+
+import csv
+import io
+from pathlib import Path
+
+from data_provider.errors import DataError
+
+# The benchmark's columns; those that no reader needs stay empty.
+HEADER = (
+    "file_name,trend,seasonal,stationary,pattern,shifting,dataset_name,type_value,train_lens,time_steps,"
+    "if_univariate,size\n"
+)
+
+
+def add_line(meta: Path, copy: Path, file_name: str, train_rows: int) -> None:
+    """Write a `copy` of the list `meta` with a line for `file_name`; none where the list has it already.
+
+    Raises
+    ------
+    DataError
+        When the list has another number of training rows, or lacks a column.
+    """
+    try:
+        text = meta.read_bytes().decode() if meta.exists() else HEADER
+    except UnicodeDecodeError as error:
+        raise DataError(f"{meta}: not a text file: copy it from the repository's dataset folder") from error
+    rows = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
+    columns = rows.fieldnames or []
+    for column in ("file_name", "train_lens"):
+        if column not in columns:
+            raise DataError(
+                f"{meta}: there is no column '{column}': copy the file from the repository's dataset folder"
+            )
+    listed = {row["file_name"]: row["train_lens"] for row in rows}
+    if file_name in listed:
+        if listed[file_name] != str(train_rows):
+            raise DataError(
+                f"{meta}: column 'train_lens' of {file_name} holds {listed[file_name]}, the dataset has "
+                f"{train_rows} training rows: correct it"
+            )
+        return
+    line = {"file_name": file_name, "dataset_name": "Multi", "train_lens": train_rows, "if_univariate": "FALSE"}
+    added = io.StringIO()
+    csv.DictWriter(added, columns, restval="", extrasaction="ignore", lineterminator="\n").writerow(line)
+    end = "" if text.endswith("\n") else "\n"
+    copy.write_bytes((text + end + added.getvalue()).encode())

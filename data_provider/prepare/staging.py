@@ -1,0 +1,63 @@
+"""Files that come into a folder together or not at all."""
+
+import filecmp
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+@contextmanager
+def staging(out: Path) -> Iterator[Path]:
+    """Yield an empty folder in `out` that is gone afterwards; so is `out` if it is new and the block raises."""
+    stage = out / f".prepare.{os.getpid()}.tmp"
+    new = _missing(stage.parent)
+    try:
+        stage.mkdir(parents=True)
+        yield stage
+    except BaseException:
+        shutil.rmtree(stage, ignore_errors=True)
+        _remove_folders(new)
+        raise
+    shutil.rmtree(stage)
+
+
+def install(stage: Path, out: Path) -> list[Path]:
+    """Move all files of `stage` to the same places in `out`, but for those that are there with the same bytes.
+
+    Returns
+    -------
+    list of Path
+        The files of `out` that changed.
+    """
+    changed, new = [], []
+    try:
+        for staged in sorted(path for path in stage.rglob("*") if path.is_file()):
+            target = out / staged.relative_to(stage)
+            if target.exists():
+                if filecmp.cmp(staged, target, shallow=False):
+                    continue
+            else:
+                new += [target, *_missing(target.parent)]
+                target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(staged, target)
+            changed.append(target)
+    except BaseException:
+        for path in new:
+            if path.is_file():
+                path.unlink()
+        _remove_folders(new)
+        raise
+    return changed
+
+
+def _missing(folder):
+    """Return those of a folder and its parents that do not exist, the deepest first."""
+    return [path for path in (folder, *folder.parents) if not path.exists()]
+
+
+def _remove_folders(folders):
+    for folder in folders:
+        with suppress(OSError):  # somebody else may have put something there
+            folder.rmdir()

@@ -1,0 +1,208 @@
+import io
+import random
+import stat
+import struct
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from data_provider import read_tsb_ad, read_ucr
+from data_provider.prepare.__main__ import main
+from data_provider.prepare.archives import ARCHIVES
+
+PUBLISHED = dict(ARCHIVES)
+# Miniatures of the two archives: folders as published, series that the benchmark uses, and others that it does not.
+FOLDER = "AnomalyDatasets_2021/FilesAreInHere/UCR_Anomaly_FullData"
+CONTENTS = {
+    "UCR": {
+        f"{FOLDER}/001_UCR_Anomaly_DISTORTEDa_2_4_6.txt": "1\n2\n3\n4\n5\n6\n7\n",
+        f"{FOLDER}/079_UCR_Anomaly_b_1_2_2.txt": "  1e0  2.5  3\n",
+        "AnomalyDatasets_2021/slides.pptx": "slides",
+        f"__MACOSX/{FOLDER}/._001_UCR_Anomaly_DISTORTEDa_2_4_6.txt": "attributes",
+    },
+    "TSB-AD-U": {
+        "TSB-AD-U/001_NAB_id_1_Facility_tr_2_1st_3.csv": "Data,Label\n1.5,0\n2,0\n3,0\n4,1\n",
+        "TSB-AD-U/002_NAB_id_2_WebService_tr_1_1st_3.csv": "Data,Label\n1.5,0\n2,0\n3,0\n",
+        "TSB-AD-U/870_YAHOO_id_9_Synthetic_tr_1_1st_3.csv": "not of the benchmark",
+    },
+}
+WANTED = {name: [Path(member).name for member in list(members)[:2]] for name, members in CONTENTS.items()}
+
+
+@pytest.fixture(autouse=True)
+def lists(tmp_path, monkeypatch):
+    """Let the benchmark's lists name the miniatures' series."""
+    for name, series in WANTED.items():
+        path = tmp_path / f"{name}_settings.csv"
+        path.write_text("\n".join(["name,model_setting", *(f"{file},1" for file in series)]) + "\n")
+        monkeypatch.setitem(ARCHIVES, name, ARCHIVES[name]._replace(series=path))
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "made" / "dataset"
+
+
+def pack(path, members, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, **options) as package:
+        for member, content in members.items():
+            package.writestr(member, content)
+    return path
+
+
+def run(name, source, out):
+    return main([name, "--source", str(source), "--out", str(out)])
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def expect_error(capsys, message, name, source, out):
+    assert run(name, source, out) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {message}")
+    assert error.count("\n") == 1
+    assert not out.parent.exists()
+
+
+@pytest.mark.parametrize("as_folder", [False, True])
+@pytest.mark.parametrize("name", CONTENTS)
+def test_archives(tmp_path, out, capsys, name, as_folder):
+    path = pack(tmp_path / "downloads" / f"{name}.zip", CONTENTS[name])
+    source = path.parent if as_folder else path
+    target = out / ARCHIVES[name].folder
+    expected = {Path(member).name: text.encode() for member, text in list(CONTENTS[name].items())[:2]}
+    assert run(name, source, out) == 0
+    assert capsys.readouterr().out == f"{name}: 2 series\n{target}: written\n"
+    assert contents(target) == expected
+    assert [path.name for path in out.iterdir()] == [target.name]
+    (target / "other.txt").write_text("kept")
+    assert run(name, source, out) == 0
+    assert capsys.readouterr().out == f"{name}: 2 series\n{target}: done already, nothing changed\n"
+    (target / next(iter(expected))).unlink()
+    assert run(name, source, out) == 0
+    assert contents(target) == expected | {"other.txt": b"kept"}
+
+
+def test_the_lists_and_readers_of_the_benchmark():
+    assert {name: archive.read for name, archive in PUBLISHED.items()} == {"UCR": read_ucr, "TSB-AD-U": read_tsb_ad}
+    lines = {name: archive.series.read_text().splitlines() for name, archive in PUBLISHED.items()}
+    assert {name: len(rows) - 1 for name, rows in lines.items()} == {"UCR": 250, "TSB-AD-U": 350}
+
+
+FIRST, SECOND = WANTED["UCR"]
+LINK = zipfile.ZipInfo("link.txt")
+LINK.external_attr = (stat.S_IFLNK | 0o777) << 16
+OUTSIDE = [
+    "../evil.txt",
+    "a/../../evil.txt",
+    "/etc/evil.txt",
+    "C:\\evil.txt",
+    "C:evil.txt",
+    "\\\\host\\x\\evil",
+    "..\\evil",
+]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        *[({member: "x"}, f"holds '{member}', which leads outside of it: get it from") for member in OUTSIDE],
+        ({f"../{FIRST}": "1 2 3 4 5 6 7"}, f"holds '../{FIRST}', which leads outside of it"),
+        ({LINK: "/etc/passwd"}, "holds 'link.txt', which leads outside of it"),
+        ({f"again/{FIRST}": "1 2 3 4 5 6 8"}, f"holds two different files {FIRST}: get it from its publisher"),
+        ({f"{FOLDER}/{FIRST}": "1 2 3 4 5 6 x"}, f"{FIRST}: cannot be read as a list of numbers: could not convert"),
+        ({f"{FOLDER}/{FIRST}": "1 2 3 4 5"}, f"{FIRST}: the event 4-6 in the name does not fit 5 values"),
+        ({f"{FOLDER}/{FIRST}": ""}, f"{FIRST}: "),
+    ],
+)
+def test_faulty_archives(tmp_path, out, capsys, more, message):
+    path = pack(tmp_path / "x.zip", CONTENTS["UCR"] | more)
+    expect_error(capsys, f"{path}: {message}", "UCR", path, out)
+
+
+def test_a_series_that_is_there_twice_alike(tmp_path, out):
+    (member, text), *_ = CONTENTS["UCR"].items()
+    assert run("UCR", pack(tmp_path / "x.zip", CONTENTS["UCR"] | {f"again/{Path(member).name}": text}), out) == 0
+
+
+def test_missing_series(tmp_path, out, capsys):
+    path = pack(tmp_path / "x.zip", {"readme.txt": "nothing"})
+    expect_error(capsys, f"{path}: of 2 series it lacks {FIRST} and 1 others: get it again", "UCR", path, out)
+    path = pack(tmp_path / "x.zip", dict(list(CONTENTS["UCR"].items())[:1]))
+    expect_error(capsys, f"{path}: of 2 series it lacks {SECOND}: get it again", "UCR", path, out)
+    path = pack(tmp_path / "x.zip", {f"{FOLDER}/{FIRST}/": "", f"{FOLDER}/{SECOND}": "1 2 3"})
+    expect_error(capsys, f"{path}: of 2 series it lacks {FIRST}: get it again", "UCR", path, out)
+
+
+def test_wrong_places(tmp_path, out, capsys):
+    expect_error(capsys, f"{tmp_path / 'no'}: no such file or folder; name the zip file", "UCR", tmp_path / "no", out)
+    source = tmp_path / "downloads"
+    source.mkdir()
+    expect_error(capsys, f"{source}: 0 zip files in it, where one must be: name the zip file", "UCR", source, out)
+    for file in ("a.zip", "b.zip"):
+        pack(source / file, CONTENTS["UCR"])
+    expect_error(capsys, f"{source}: 2 zip files in it, where one must be: name the zip file", "UCR", source, out)
+
+
+def test_a_password(tmp_path, out, capsys):
+    path = pack(tmp_path / "x.zip", CONTENTS["UCR"])
+    content = bytearray(path.read_bytes())
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        struct.pack_into("<H", content, content.index(signature) + offset, 1)
+    path.write_bytes(content)
+    expect_error(capsys, f"{path}: '{FOLDER}/{FIRST}' needs a password: unpack it and zip", "UCR", path, out)
+
+
+@pytest.mark.parametrize("share", [0, 0.3, 0.7, 0.95, 0.999])
+def test_truncated_archives(tmp_path, out, capsys, share):
+    path = pack(tmp_path / "x.zip", CONTENTS["UCR"])
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    expect_error(capsys, f"{path}: truncated, or not a sound zip file: ", "UCR", path, out)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damaged_archives_give_what_they_held_or_an_error(tmp_path, capsys, method):
+    draw = random.Random(method)
+    buffer = io.BytesIO()
+    series = {f"{FOLDER}/{FIRST}": "1 2 3 4 5 6 7 " * 30, f"{FOLDER}/{SECOND}": "1 2 3 "}
+    with zipfile.ZipFile(buffer, "w", method) as package:
+        for member, content in series.items():
+            package.writestr(member, content)
+    sound, path = buffer.getvalue(), tmp_path / "x.zip"
+    expected = {Path(member).name: text.encode() for member, text in series.items()}
+    refused = 0
+    for number in range(150):
+        damaged = bytearray(sound)
+        for _ in range(draw.choice([1, 3])):
+            damaged[draw.randrange(len(damaged))] ^= 1 << draw.randrange(8)
+        path.write_bytes(damaged)
+        if run("UCR", path, tmp_path / str(number)) == 0:
+            assert contents(tmp_path / str(number) / "UCR_Anomaly_FullData") == expected
+        else:
+            refused += 1
+            assert not (tmp_path / str(number)).exists()
+            error = capsys.readouterr().err
+            assert error.startswith(f"error: {path}: ")
+            assert error.count("\n") == 1
+    assert refused > 50
+
+
+@pytest.mark.parametrize("call", range(2))
+def test_an_interrupt_between_two_files_takes_the_first_back(tmp_path, out, capsys, monkeypatch, call):
+    path = pack(tmp_path / "x.zip", CONTENTS["UCR"])
+    replace, calls = Path.replace, iter(range(9))
+
+    def give_name(source, target):
+        if next(calls) == call:
+            raise KeyboardInterrupt
+        replace(Path(source), target)
+
+    monkeypatch.setattr("os.replace", give_name)
+    assert run("UCR", path, out) == 130
+    assert capsys.readouterr().err == "interrupted: nothing was written\n"
+    assert not out.parent.exists()
