@@ -22,9 +22,7 @@ def only_run(root):
 
 def test_run_json_names_the_run(tmp_path):
     folder = tmp_path / "anything" / "results_0"
-    write(
-        folder / "run.json", json.dumps({"dataset": "MSL", "model": "CrossAD", "seed": 7, "status": "done"})
-    )
+    write(folder / "run.json", json.dumps({"dataset": "MSL", "model": "CrossAD", "seed": 7, "status": "done"}))
     write(folder / "_auc.csv", "AUC_ROC,AUC_PR\n0.75,0.5\n")
     run = only_run(tmp_path)
     assert (run.dataset, run.model, run.seed) == ("MSL", "CrossAD", "7")
@@ -79,28 +77,46 @@ def test_undefined_figure_is_none(tmp_path):
 
 
 def test_series_are_averaged_over_the_defined_ones(tmp_path):
-    header = "name,topk,total_len,alpha_quantile,3_alpha,10_alpha,error\n"
-    rows = "a,1,100,0.01,True,True,\nb,5,100,0.05,False,True,\nc,,,,,,no anomaly in the test part\nd,,,,,,\n"
+    header = "name,topk,total_len,alpha_quantile,3_alpha,10_alpha\n"
+    rows = "a,1,100,0.01,True,True\nb,5,100,0.05,False,True\nc,,,,,\n"
     write(tmp_path / "UCR" / "ucr.csv", header + rows)
+    write(
+        tmp_path / "UCR" / "not_counted.csv",
+        "name,status,reason\nd,failed,file is empty\ne,undefined,no anomaly\nf,not run,\n",
+    )
     run = only_run(tmp_path)
     assert run.values == {
-        "accuracy_at_3_percent": Value(0.5, 2, 4),
-        "accuracy_at_10_percent": Value(1.0, 2, 4),
-        "mean_alpha_quantile": Value(pytest.approx(0.03), 2, 4),
+        "accuracy_at_3_percent": Value(0.5, 2, 6),
+        "accuracy_at_10_percent": Value(1.0, 2, 6),
+        "mean_alpha_quantile": Value(pytest.approx(0.03), 2, 6),
     }
     assert run.problems == (
-        "c: no anomaly in the test part",
-        "d: undefined: 3_alpha, 10_alpha, alpha_quantile",
+        "c: undefined: 3_alpha, 10_alpha, alpha_quantile",
+        "d: failed: file is empty",
+        "e: undefined: no anomaly",
+        "f: not run",
     )
 
 
-def test_table_of_series_stands_for_the_runs_below_it(tmp_path):
+def test_table_without_any_figure_lists_its_series(tmp_path):
+    write(tmp_path / "UCR" / "ucr.csv", "name,alpha_quantile\n")
+    write(tmp_path / "UCR" / "not_counted.csv", "name,status,reason\na,failed,file is empty\n")
+    run = only_run(tmp_path)
+    assert run.values == {}
+    assert run.problems == ("a: failed: file is empty",)
+
+
+def test_table_of_series_stands_for_their_runs(tmp_path):
     table = "file,Time,AUC-PR,PA-F1\nx.csv,1,0.25,0.5\n"
-    write(tmp_path / "TSB-AD-U" / "CrossAD.csv", table)
-    write(tmp_path / "TSB-AD-U" / "series" / "x" / "run.json", "{}")
-    write(tmp_path / "TSB-AD-U" / "seed_2" / "CrossAD.csv", table)
+    for seed in (1, 2):
+        write(tmp_path / "TSB-AD-U" / f"seed_{seed}" / "CrossAD.csv", table)
+        write(tmp_path / "TSB-AD-U" / "series" / "x" / f"seed_{seed}" / "run.json", "{}")
+        write(tmp_path / "TSB-AD-U" / "series" / "x" / f"seed_{seed}" / "result.json", "{}")
     runs = find_runs(tmp_path)
-    assert [run.folder for run in runs] == ["TSB-AD-U", "TSB-AD-U/seed_2"]
+    assert [(run.folder, run.dataset, run.seed) for run in runs] == [
+        ("TSB-AD-U/seed_1", "TSB-AD-U", "1"),
+        ("TSB-AD-U/seed_2", "TSB-AD-U", "2"),
+    ]
     assert runs[0].values == {"AUC-PR": Value(0.25), "PA-F1": Value(0.5)}
 
 

@@ -33,9 +33,9 @@ def results(tmp_path):
     )
     (root / "UCR").mkdir()
     (root / "UCR" / "ucr.csv").write_text(
-        "name,topk,total_len,alpha_quantile,3_alpha,10_alpha,error\n"
-        "a,1,100,0.01,True,True,\nb,9,100,0.09,False,True,\nc,,,,,,file is empty\n"
+        "name,topk,total_len,alpha_quantile,3_alpha,10_alpha\na,1,100,0.01,True,True\nb,9,100,0.09,False,True\n"
     )
+    (root / "UCR" / "not_counted.csv").write_text("name,status,reason\nc,failed,file is empty\n")
     return root
 
 
@@ -69,7 +69,7 @@ def test_means_say_over_how_many_and_what_is_missing(results):
             "MSL/seed_2024 (seed 2024): failed: loss is NaN",
         ],
         ("SWAT", "CrossAD"): ["SWAT/results_0: failed: no reason given"],
-        ("UCR", ""): ["UCR: c: file is empty"],
+        ("UCR", ""): ["UCR: c: failed: file is empty"],
     }
 
 
@@ -117,7 +117,7 @@ def test_text_marks_oracle_figures_and_lists_the_missing(results):
     ]
     assert "oracle: threshold chosen with the labels" in lines
     assert "missing in MSL CrossAD: MSL/seed_2024 (seed 2024): failed: loss is NaN" in lines
-    assert "missing in UCR: UCR: c: file is empty" in lines
+    assert "missing in UCR: UCR: c: failed: file is empty" in lines
 
 
 def test_csv_holds_numbers_and_the_missing_runs(results, tmp_path):

@@ -6,7 +6,7 @@ Three kinds of folders hold a run:
 - `ucr.csv`, a run over the UCR archive, one row for each series;
 - `CrossAD.csv`, a run over TSB-AD-U, one row for each series.
 
-In the tables of series, a column `error` may give the reason why cells are empty.
+Beside a table of series, `not_counted.csv` (the series, `status`, `reason`) lists those without figures.
 """
 
 import csv
@@ -39,6 +39,7 @@ TSB_AD_NOTES = {
     "R-based-F1": ORACLE,
     "Affiliation-F": ORACLE,
 }
+NOT_COUNTED = "not_counted.csv"
 SERIES_TABLES = {"ucr.csv": ("name", tuple(UCR_NAMES)), "CrossAD.csv": ("file", tuple(TSB_AD_NOTES))}
 # Ranks and thresholds of different series or runs have no mean.
 UNAVERAGED = {"topk", "total_len", "thre_best"} | {
@@ -96,21 +97,17 @@ def find_runs(root):
     root = Path(root)
     if not root.is_dir():
         raise EvaluationError(f"{root} is not a folder: name the one that holds the results")
-    runs, series_folders = [], set()
+    runs = []
     for name, subfolders, files in os.walk(root):
         subfolders.sort()
         folder = Path(name)
         tables = [table for table in SERIES_TABLES if table in files]
         metric_files = sorted(file for file in files if _is_metric_file(file))
-        # Below a table of series stand the runs of its series, which are in the table already.
-        if tables or (("run.json" in files or metric_files) and series_folders.isdisjoint(folder.parents)):
+        # With result.json it is the run of one series of many, which is in a table already.
+        if tables or (("run.json" in files or metric_files) and "result.json" not in files):
             runs.append(_read_run(root, folder, tables, metric_files))
-        if tables:
-            series_folders.add(folder)
     if not runs:
-        raise EvaluationError(
-            f"no run below {root}: expected run.json, _<metric>.csv, ucr.csv or CrossAD.csv"
-        )
+        raise EvaluationError(f"no run below {root}: expected run.json, _<metric>.csv, ucr.csv or CrossAD.csv")
     return runs
 
 
@@ -145,7 +142,7 @@ def _read_run(root, folder, tables, metric_files):
         folder=place.as_posix(),
         dataset=str(info.get("dataset") or (place.parts or [root.resolve().name])[0]),
         model=str(info.get("model") or ""),
-        seed=str(info.get("seed", "")),
+        seed=str(info.get("seed", folder.name.removeprefix("seed_") if folder.name.startswith("seed_") else "")),
         values=values,
         problems=tuple(problems),
         of_series=bool(tables),
@@ -165,14 +162,14 @@ def _read_info(path):
     return info
 
 
-def _read_rows(path):
-    """The rows of a CSV file with a header, as dicts of str."""
+def _read_rows(path, *, least=1):
+    """The rows of a CSV file with a header, as dicts of str; an error where there are fewer than `least`."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file, restval=""))
     except (UnicodeDecodeError, csv.Error) as error:
         raise EvaluationError(f"{path.name} is not a CSV file: {error}") from None
-    if not rows:
+    if len(rows) < least:
         raise EvaluationError(f"{path.name} has no rows")
     if any(None in row for row in rows):
         raise EvaluationError(f"{path.name} has rows with more cells than its header")
@@ -219,21 +216,22 @@ def _measure_values(path):
 
 def _series_means(path):
     """The means of a table of series (metric to Value), and one line for each series missing from one."""
-    identifier, columns = SERIES_TABLES[path.name]
-    rows = _read_rows(path)
-    columns = [column for column in columns if column in rows[0]]
-    if identifier not in rows[0] or not columns:
+    identifier, known = SERIES_TABLES[path.name]
+    left_out = path.with_name(NOT_COUNTED)
+    others = _read_rows(left_out, least=0) if left_out.exists() else []
+    rows = _read_rows(path, least=0 if others else 1)
+    columns = [column for column in known if rows and column in rows[0]]
+    if rows and (identifier not in rows[0] or not columns):
         raise EvaluationError(f"{path.name} needs the column {identifier} and at least one measure")
-    cells = [{column: _number(path, column, row[column]) for column in columns} for row in rows]
     values = {}
+    undefined = {row[identifier]: [] for row in rows}
     for column in columns:
-        numbers = [cell[column] for cell in cells if cell[column] is not None]
-        mean = statistics.fmean(numbers) if numbers else None
-        values[UCR_NAMES.get(column, column)] = Value(mean, len(numbers), len(rows))
-    missing = []
-    for row, cell in zip(rows, cells, strict=True):
-        undefined = [column for column in columns if cell[column] is None]
-        if undefined:
-            reason = row.get("error") or f"undefined: {', '.join(undefined)}"
-            missing.append(f"{row[identifier]}: {reason}")
+        numbers = [_number(path, column, row[column]) for row in rows]
+        defined = [number for number in numbers if number is not None]
+        mean = statistics.fmean(defined) if defined else None
+        values[UCR_NAMES.get(column, column)] = Value(mean, len(defined), len(rows) + len(others))
+        for row, number in zip(rows, numbers, strict=True):
+            undefined[row[identifier]] += [column] if number is None else []
+    missing = [f"{name}: undefined: {', '.join(names)}" for name, names in undefined.items() if names]
+    missing += [f"{row.get(identifier)}: {row.get('status')}: {row.get('reason')}".rstrip(": ") for row in others]
     return values, missing
