@@ -480,7 +480,7 @@ def test_what_is_interrupted_leaves_nothing(miniature, out, capsys, monkeypatch,
 
     monkeypatch.setattr("os.replace", fail)
     assert run(name, source, out) == (130 if fault is KeyboardInterrupt else 2)
-    ending = "interrupted: nothing was written\n" if fault is KeyboardInterrupt else "No space left on device\n"
+    ending = "interrupted: start it again\n" if fault is KeyboardInterrupt else "No space left on device\n"
     assert capsys.readouterr().err.endswith(ending)
     assert contents(out) == before
     assert out.parent.exists() == keeps
@@ -564,5 +564,5 @@ def test_a_signal_while_the_file_is_written(msl, tmp_path, number, code):
             time.sleep(0.001)
         process.send_signal(number)
         assert process.wait() == code
-        assert process.stderr.read() == "interrupted: nothing was written\n"
+        assert process.stderr.read() == "interrupted: start it again\n"
     assert not list(tmp_path.iterdir())

@@ -131,7 +131,7 @@ def test_a_series_that_is_there_twice_alike(tmp_path, out):
 
 def test_missing_series(tmp_path, out, capsys):
     path = pack(tmp_path / "x.zip", {"readme.txt": "nothing"})
-    expect_error(capsys, f"{path}: of 2 series it lacks {FIRST} and 1 others: get it again", "UCR", path, out)
+    expect_error(capsys, f"{path}: of 2 series it lacks {FIRST} and 1 more: get it again", "UCR", path, out)
     path = pack(tmp_path / "x.zip", dict(list(CONTENTS["UCR"].items())[:1]))
     expect_error(capsys, f"{path}: of 2 series it lacks {SECOND}: get it again", "UCR", path, out)
     path = pack(tmp_path / "x.zip", {f"{FOLDER}/{FIRST}/": "", f"{FOLDER}/{SECOND}": "1 2 3"})
@@ -204,5 +204,5 @@ def test_an_interrupt_between_two_files_takes_the_first_back(tmp_path, out, caps
 
     monkeypatch.setattr("os.replace", give_name)
     assert run("UCR", path, out) == 130
-    assert capsys.readouterr().err == "interrupted: nothing was written\n"
+    assert capsys.readouterr().err == "interrupted: start it again\n"
     assert not out.parent.exists()

@@ -39,7 +39,7 @@ def main(arguments=None) -> int:
         sys.stderr.write(f"error: {error}\n")
         return 2
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted: nothing was written\n")
+        sys.stderr.write("interrupted: start it again\n")
         return 130
     return 0
 

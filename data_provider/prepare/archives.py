@@ -97,7 +97,7 @@ def _choose(path, members, names):
         chosen[name] = member
     missing = [name for name in names if name not in chosen]
     if missing:
-        others = f" and {len(missing) - 1} others" if len(missing) > 1 else ""
+        others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise DataError(f"{path}: of {len(names)} series it lacks {missing[0]}{others}: get it again ({GUIDE})")
     return chosen
 

@@ -40,9 +40,9 @@ NAMES = (*MULTIVARIATE, *ARCHIVES)
 
 
 def prepare(name: str, source: Path, out: Path) -> str:
-    """Read a dataset's source, check it, and write it below `out`: everything, or nothing.
+    """Read a dataset's source, check it, and write it below `out`.
 
-    Files that are there with the same content stay as they are.
+    Files that are there with the same content stay as they are. A failure leaves nothing new behind.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def _check(series: Series, source: Path, dataset: Multivariate) -> str:
         "test rows": (len(series.test), dataset.test_rows),
         "% of the test rows anomalous": (round(percent, 1), dataset.anomalous),
     }
-    # The published share is rounded, so its last digit may differ by one.
+    # The expected share is rounded, so its last digit may differ by one.
     wrong = [
         f"{found} {what} where {expected} are expected"
         for what, (found, expected) in figures.items()

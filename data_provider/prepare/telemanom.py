@@ -36,18 +36,18 @@ def _read_spans(table, spacecraft):
     try:
         with open(table, encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
-        kept = [
+        kept = sorted(
             (row["chan_id"], json.loads(row["anomaly_sequences"]))
             for row in rows
             if row["spacecraft"] == spacecraft and row["chan_id"] not in LEFT_OUT
-        ]
+        )
     except KeyError as error:
         raise DataError(f"{table}: there is no column {error}: it must have {', '.join(COLUMNS)}") from error
     except (ValueError, TypeError, csv.Error) as error:
         raise DataError(f"{table}: cannot be read as a list of channels and events: {error}; get it again") from error
     if not kept:
         raise DataError(f"{table}: column 'spacecraft' has no {spacecraft}: get the file again")
-    return sorted(kept, key=lambda channel_and_spans: channel_and_spans[0])
+    return kept
 
 
 def _label(table, channel, spans, rows):
