@@ -121,8 +121,11 @@ def _numbers_in_name(path, pattern, form):
 def _train_rows(meta, name):
     """Rows of the training part, by the column `train_lens` of DETECT_META.csv."""
     _check_file(meta, "copy it from the repository's dataset folder, or set train_rows")
-    with open(meta, encoding="utf-8-sig", newline="") as file:
-        rows = {row.get("file_name"): row.get("train_lens") for row in csv.DictReader(file)}
+    try:
+        with open(meta, encoding="utf-8-sig", newline="") as file:
+            rows = {row.get("file_name"): row.get("train_lens") for row in csv.DictReader(file)}
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{meta}: cannot be read as a CSV file of UTF-8 text: {error}; correct it") from error
     if f"{name}.csv" not in rows:
         known = {file_name.lower(): file_name for file_name in rows if file_name}
         near = [known[key] for key in difflib.get_close_matches(f"{name}.csv".lower(), known, cutoff=0)]

@@ -1,8 +1,7 @@
 """Checkpoints: weights on disk as tensors and plain values, read without running any code in them."""
 
 import io
-import pickle
-import zipfile
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,13 +29,19 @@ def load(path: Path) -> dict[str, Any]:
     Raises
     ------
     UserError
-        When the file is missing, truncated or no checkpoint.
+        When the file is missing, unreadable, truncated or no checkpoint.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such checkpoint: train first (--mode train) or name one with --checkpoint")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile):
+        stored = io.BytesIO(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}): name another with --checkpoint") from None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what PyTorch has to say of strange files
+            content = torch.load(stored, map_location="cpu", weights_only=True)
+    except Exception:  # bytes that are no checkpoint can lead the reader to any error
         raise UserError(
             f"{path}: truncated, or not a checkpoint of weights: train again or name another with --checkpoint"
         ) from None
@@ -61,22 +66,41 @@ def load_network(path: Path, network: nn.Module, config: ExperimentConfig) -> No
         When the file is no usable checkpoint, or one of another configuration.
     """
     content = load(path)
-    if "weights" not in content:
-        _load_official(path, network, content, config.detector)
-        return
-    differing = differences(content["model"], config.to_dict()["model"])
-    if differing:
-        raise UserError(
-            f"{path}: belongs to another configuration (checkpoint against configuration: "
-            f"{', '.join(differing)}): use the configuration it was trained with"
-        )
-    network.load_state_dict(content["weights"])
-
-
-def _load_official(path: Path, network: nn.Module, weights: dict[str, Tensor], detector: str) -> None:
-    if not hasattr(network, "load_official"):
-        raise UserError(f"{path}: not a checkpoint of this project, and {detector} has no published ones")
+    published = "weights" not in content
+    weights = content if published else content["weights"]
+    _check_weights(path, weights)
     try:
-        network.load_official(weights)
+        if published:
+            _load_official(network, weights, config.detector)
+        else:
+            _check_model(content.get("model"), config)
+            network.load_state_dict(weights)
     except ConfigError as error:
         raise UserError(f"{path}: {error}") from None
+    except RuntimeError:  # of PyTorch, a line for each weight
+        raise UserError(f"{path}: its weights do not fit its own configuration: train again") from None
+
+
+def _check_weights(path: Path, weights: Any) -> None:
+    if not isinstance(weights, Mapping) or not all(isinstance(name, str) for name in weights):
+        raise UserError(f"{path}: holds no weights by name: name another with --checkpoint")
+    for name, tensor in weights.items():
+        if not isinstance(tensor, Tensor):
+            raise UserError(f"{path}: {name!r} is no tensor of weights: name another with --checkpoint")
+        if not torch.isfinite(tensor).all():
+            raise UserError(f"{path}: {name!r} holds NaN or infinity: train again or name another with --checkpoint")
+
+
+def _check_model(model: Any, config: ExperimentConfig) -> None:
+    differing = differences(model if isinstance(model, dict) else {}, config.to_dict()["model"], "model.")
+    if differing:
+        raise ConfigError(
+            f"belongs to another configuration (checkpoint against configuration: {', '.join(differing)}): "
+            "use the configuration it was trained with"
+        )
+
+
+def _load_official(network: nn.Module, weights: Mapping[str, Tensor], detector: str) -> None:
+    if not hasattr(network, "load_official"):
+        raise ConfigError(f"not a checkpoint of this project, and {detector} has no published ones")
+    network.load_official(weights)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from exp.errors import USER_ERRORS, UserError
@@ -56,6 +57,12 @@ def run_program(work: Callable[[argparse.Namespace], int], options: argparse.Nam
             return work(options)
     except USER_ERRORS as error:
         sys.stderr.write(f"error: {error}\n")
+        return 2
+    except OSError as error:
+        sys.stderr.write(f"error: {error}: see to the file or the disk, then run again\n")
+        return 2
+    except (MemoryError, torch.OutOfMemoryError):
+        sys.stderr.write("error: the memory is exhausted: lower train.batch_size\n")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("interrupted: --resume goes on after the last finished epoch\n")

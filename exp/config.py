@@ -24,8 +24,9 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 class DataConfig(Settings):
     """Which series, and how it is prepared."""
 
-    name: str  # names the dataset in results; without `file` it is read from data/NAME.csv
-    file: str | None = None  # a single file under the root folder, for the formats of one series a file
+    # Names the dataset in results and, in the format "table", its file data/NAME.csv.
+    name: Annotated[str, Field(pattern=r"^[^./\\][^/\\]*$")]
+    file: str | None = None  # under the root folder, in the other formats, which have one series a file
     format: Literal["table", "ucr", "tsb-ad"] = "table"
     drop_channels: Annotated[tuple[NonNegativeInt, ...], Field(strict=False)] = ()  # counted from 0
     train_rows: PositiveInt | None = None  # rows of the training part; none: as DETECT_META.csv says
@@ -86,7 +87,7 @@ class ExperimentConfig:
                 raise ConfigError(f"section {name!r} is missing")
         model = mapping["model"]
         detector = model.get("name") if isinstance(model, dict) else None
-        if detector not in DETECTORS:
+        if not isinstance(detector, str) or detector not in DETECTORS:
             raise ConfigError(f"model.name is {detector!r}: {nearest(str(detector), DETECTORS)}")
         own = {key: value for key, value in model.items() if key != "name"}
         return cls(
@@ -111,10 +112,12 @@ class _Loader(yaml.SafeLoader):
     """YAML as people write it: 1e-4 is a number, and a key given twice is an error."""
 
     def construct_mapping(self, node, deep=False):
-        keys = [self.construct_object(key) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", node.start_mark)
+        keys = []
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node)
+            if key in keys:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
+            keys.append(key)
         return super().construct_mapping(node, deep)
 
 
@@ -168,7 +171,8 @@ def read_yaml(file: Path) -> dict:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
-        raise UserError(f"{file}{line}: not valid YAML: {getattr(error, 'problem', error)}: correct it") from None
+        problem = " ".join(str(getattr(error, "problem", error)).split())
+        raise UserError(f"{file}{line}: not valid YAML: {problem}: correct it") from None
     if not isinstance(mapping, dict):
         raise ConfigError(f"{file}: expected the sections data, model, train and evaluation")
     return mapping

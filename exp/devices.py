@@ -2,6 +2,7 @@
 
 import contextlib
 import platform
+import re
 
 import numpy as np
 import torch
@@ -24,9 +25,9 @@ def choose_device(name: str = "auto") -> torch.device:
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    kind, _, number = name.partition(":")
-    if kind not in ("cpu", "cuda", "mps") or (number and not (kind == "cuda" and number.isdecimal())):
+    if not re.fullmatch(r"cpu|cuda(:[0-9]+)?|mps", name):
         raise UserError(f"--device {name}: use auto, cpu, cuda, cuda:N or mps")
+    kind, _, number = name.partition(":")
     if kind == "cuda" and not torch.cuda.is_available():
         raise UserError(f"--device {name}: PyTorch finds no CUDA device here: use --device auto or cpu")
     if number and int(number) >= torch.cuda.device_count():

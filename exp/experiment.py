@@ -29,9 +29,11 @@ def read_series(config: DataConfig, root: Path) -> Series:
     """Read the series that a configuration names from the folder `root`, less the channels that it drops."""
     if config.format == "table":
         series = read_dataset(root, config.name, train_rows=config.train_rows)
+    elif config.file is None:
+        raise UserError(f"key 'data.file' is missing: with data.format {config.format!r} it names the series' file")
     else:
         read = {"ucr": read_ucr, "tsb-ad": read_tsb_ad}[config.format]
-        series = read(root / (config.file or f"{config.name}.txt"))
+        series = read(root / config.file)
     return series.select(drop=config.drop_channels)
 
 
@@ -106,6 +108,33 @@ class Experiment:
                 train_seconds=progress.seconds,
             )
 
+    def check_measures(self, metrics, *, with_thresholds: bool) -> None:
+        """See, before any work, that the test part can be measured.
+
+        Parameters
+        ----------
+        metrics : sequence of str
+            Names of the evaluation package's measures.
+        with_thresholds : bool
+            Whether there will be thresholds.
+
+        Raises
+        ------
+        UserError
+            When a measure lacks thresholds, or the points to be scored are all normal or all anomalous.
+        """
+        by_threshold = [name for name in metrics if MEASURES[name].takes == THRESHOLD]
+        if by_threshold and not with_thresholds:
+            raise UserError(
+                f"{by_threshold[0]} needs thresholds: give --thresholds, or use --mode evaluate, where SPOT sets them"
+            )
+        label = self.parts.test_label[: self.test_windows.covered_points]
+        if metrics and label.min() == label.max():
+            raise UserError(
+                f"{self.series_name}: all {len(label)} test points that are scored are labelled {label[0]}, so that "
+                "nothing can be measured: correct the labels, or use --set evaluation.metrics=[] for scores alone"
+            )
+
     def test(self, metrics, *, thresholds=None, weights: Path | None = None) -> dict:
         """Score the test part, draw the score, and measure it.
 
@@ -177,13 +206,14 @@ class Experiment:
         """
         weights = weights or self.folder.checkpoint
         checkpoint.load_network(weights, self.network, self.config)
-        self.folder.make()
-        self._start_record("scoring", checkpoint=str(weights))
         start = time.perf_counter()
         score = self.score(self.test_windows, "test part")
         seconds = time.perf_counter() - start
         label = self.parts.test_label[: len(score)]
         logger.info("scored %d of %d test points in %.1f s", len(score), len(self.parts.test), seconds)
+        self.folder.make()
+        self._start_record("scoring", checkpoint=str(weights))
+        self.folder.train_score.unlink(missing_ok=True)  # it may be that of other weights
         self.folder.save_array(self.folder.test_score, score)
         self.folder.save_array(self.folder.label, label)
         self.folder.update_record(status="scored", score_seconds=round(seconds, 3))
@@ -199,10 +229,6 @@ class Experiment:
     def _measure(self, evaluator: Evaluator, metrics, thresholds) -> dict:
         evaluation = self.config.evaluation
         by_threshold = [name for name in metrics if MEASURES[name].takes == THRESHOLD]
-        if by_threshold and thresholds is None:
-            raise UserError(
-                f"{by_threshold[0]} needs thresholds: give --thresholds, or use --mode evaluate, where SPOT sets them"
-            )
         return evaluator.evaluate(
             list(metrics),
             slidingWindow=evaluation.window,
@@ -212,7 +238,13 @@ class Experiment:
         )
 
     def score(self, windows: Windows, title: str) -> np.ndarray:
-        """Return the scores (points, C) of the points that windows cover."""
+        """Return the scores (points, C) of the points that windows cover.
+
+        Raises
+        ------
+        UserError
+            When a score is no longer a finite number.
+        """
         windows = windows.to(self.device)
         batch_size = self.config.train.batch_size
         hidden = None if self.bars else True  # None: hidden where the output is no terminal
@@ -222,7 +254,14 @@ class Experiment:
                 with mixed_precision(self.device, self.config.train.precision):
                     scores[indices] = self.network.score(windows.gather(indices)).cpu()
                 bar.update(len(indices))
-        return windows.assemble(scores).numpy()
+        score = windows.assemble(scores).numpy()
+        finite = np.isfinite(score).all(axis=1)
+        if not finite.all():
+            raise UserError(
+                f"{windows.name}: the score of point {int(finite.argmin())} (from 0) is NaN or infinity: its window "
+                "holds a value too far from those of the training part, correct it"
+            )
+        return score
 
     @property
     def _length(self) -> int:

@@ -104,9 +104,12 @@ class RunFolder:
         if not self.record.is_file():
             return {}
         try:
-            return json.loads(self.record.read_text(encoding="utf-8"))
+            record = json.loads(self.record.read_text(encoding="utf-8"))
         except ValueError:
-            raise UserError(f"{self.record}: damaged: delete it and run again") from None
+            record = None
+        if not isinstance(record, dict):
+            raise UserError(f"{self.record}: damaged: delete it and run again")
+        return record
 
 
 def versions() -> dict[str, str]:

@@ -77,15 +77,17 @@ def _one_seed(
     """Do what the mode asks for, show the measures, and return their tables."""
     series = read_series(config.data, options.root_path)
     experiment = Experiment(config, series, RunFolder(path), device, processes)
+    metrics = config.evaluation.metrics
+    if options.mode == "evaluate":
+        metrics = options.metrics or ["affiliation"]
+    if options.mode != "train":
+        experiment.check_measures(metrics, with_thresholds=bool(options.thresholds) or options.mode == "evaluate")
     if options.mode in ("all", "train"):
         experiment.train(resume=options.resume or bool(options.seeds))
     if options.mode == "train" or not processes.first:  # training is shared, scoring is quick enough for one
         return {}
-    given = {"thresholds": options.thresholds, "weights": options.checkpoint}
-    if options.mode == "evaluate":
-        tables = experiment.evaluate(options.metrics or ["affiliation"], **given)
-    else:
-        tables = experiment.test(config.evaluation.metrics, **given)
+    measure = experiment.evaluate if options.mode == "evaluate" else experiment.test
+    tables = measure(metrics, thresholds=options.thresholds, weights=options.checkpoint)
     sys.stdout.write(_format(tables) + f"results in {path}\n")
     return tables
 
