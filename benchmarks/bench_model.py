@@ -17,6 +17,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from exp.config import TrainConfig
+from exp.training import make_optimizer
 from models.CrossAD import CrossAD, CrossADConfig
 
 # The windows' shape and depth of the published configurations, and their channels in use.
@@ -103,7 +105,7 @@ def main() -> None:
         mapping, channels = CASES[name]
         config = CrossADConfig.from_dict(mapping)
         model = CrossAD(config)
-        optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
+        optimizer = make_optimizer(model, TrainConfig())
         x = torch.randn(arguments.batch, config.seq_len, channels).cumsum(1) * 0.1
         forward = torch.compile(model) if arguments.compile else model
 

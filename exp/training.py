@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from data_provider import Windows
 from exp import checkpoint
-from exp.config import ExperimentConfig, differences
+from exp.config import ExperimentConfig, TrainConfig, differences
 from exp.devices import mixed_precision, seed_everything
 from exp.errors import UserError
 from exp.processes import ALONE, Processes
@@ -22,6 +22,11 @@ from exp.schedules import next_rate
 logger = logging.getLogger(__name__)
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+
+
+def make_optimizer(network: nn.Module, settings: TrainConfig) -> torch.optim.Optimizer:
+    """Return the optimiser that the settings name."""
+    return OPTIMIZERS[settings.optim](network.parameters(), lr=settings.learning_rate, fused=True)
 
 
 @dataclass
@@ -104,7 +109,7 @@ class Trainer:
         self.device = next(network.parameters()).device
         shared = processes.share(network)
         self.forward = torch.compile(shared) if self.settings.compile else shared
-        self.optimizer = OPTIMIZERS[self.settings.optim](network.parameters(), lr=self.settings.learning_rate)
+        self.optimizer = make_optimizer(network, self.settings)
         self.progress = Progress()
 
     def fit(self, train: Windows, validation: Windows, *, state: dict | None = None) -> Progress:

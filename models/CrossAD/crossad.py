@@ -78,7 +78,7 @@ class CrossAD(nn.Module):
     config : CrossADConfig
     """
 
-    # Univariate windows scored at once: many enough for full matrix products, few enough for the processor's cache.
+    # Univariate windows scored at once on a CPU: enough for full matrix products, few enough for its cache.
     score_chunk = 128
 
     def __init__(self, config: CrossADConfig):
@@ -110,7 +110,8 @@ class CrossAD(nn.Module):
         was_training = self.training
         self.eval()
         windows = x.transpose(1, 2).flatten(0, 1)  # (N, T)
-        scores = torch.cat([self._score(chunk) for chunk in windows.split(self.score_chunk)])
+        size = self.score_chunk if x.device.type == "cpu" else max(len(windows), 1)
+        scores = torch.cat([self._score(chunk) for chunk in windows.split(size)])
         self.train(was_training)
         return self._unfold(scores, x)
 

@@ -5,11 +5,12 @@ Layers are post-norm and take tokens of shape (N, P, d): N windows of P tokens o
 
 import math
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .config import CrossADConfig
-from .dropout import dropout, joint_rate
+from .dropout import add_dropped, dropout, joint_rate
 
 
 class TokenBatchNorm(nn.BatchNorm1d):
@@ -44,11 +45,18 @@ def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, rate:
     """
     if query.device.type != "cpu":
         return F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=rate)
-    # With so few keys plain products beat the fused CPU kernel, which also knows no dropout.
-    scores = query @ (key * (1.0 / math.sqrt(key.shape[-1]))).mT
+    # With so few keys plain products beat the fused CPU kernel, which also knows no dropout. The queries of a whole batch
+    # to the one global context go in parts whose weights stay in the cache.
+    key = (key * (1.0 / math.sqrt(key.shape[-1]))).mT  # (B, h, d/h, R)
+    parts = [_weigh(part @ key, bias, rate) @ value for part in query.split(512, dim=2)]
+    return torch.cat(parts, dim=2) if len(parts) > 1 else parts[0]
+
+
+def _weigh(scores: Tensor, bias: Tensor | None, rate: float) -> Tensor:
+    """Return the attention weights that scores (B, h, L, R) give."""
     if bias is not None:
         scores = scores + bias
-    return dropout(scores.softmax(-1), rate, rate > 0) @ value
+    return dropout(scores.softmax(-1), rate, rate > 0)
 
 
 class SelfAttention(nn.Module):
@@ -95,12 +103,18 @@ class FeedForward(nn.Module):
         super().__init__()
         self.expand = nn.Linear(config.d_model, config.feed_forward_width)
         self.contract = nn.Linear(config.feed_forward_width, config.d_model)
-        self.activation = F.relu if config.activation == "relu" else F.gelu
+        self.is_relu = config.activation == "relu"
         self.rate = config.ff_dropout
 
     def forward(self, x: Tensor) -> Tensor:
         """Map tokens x of shape (N, P, d)."""
-        return self.contract(dropout(self.activation(self.expand(x)), self.rate, self.training))
+        hidden = self.expand(x)
+        # GELU's gradient needs its input alone, so that its output, the widest tensor of all, is dropped in place.
+        if self.is_relu:
+            hidden = dropout(F.relu(hidden), self.rate, self.training)
+        else:
+            hidden = dropout(F.gelu(hidden), self.rate, self.training, inplace=True)
+        return self.contract(hidden)
 
 
 class _Layer(nn.Module):
@@ -113,10 +127,10 @@ class _Layer(nn.Module):
         self.feed_forward_rate = config.ff_dropout
 
     def add_attention(self, x: Tensor, attended: Tensor) -> Tensor:
-        return x + dropout(attended, self.attention_rate, self.training)
+        return add_dropped(x, attended, self.attention_rate, self.training)
 
     def add_feed_forward(self, x: Tensor) -> Tensor:
-        return x + dropout(self.feed_forward(x), self.feed_forward_rate, self.training)
+        return add_dropped(x, self.feed_forward(x), self.feed_forward_rate, self.training)
 
 
 class EncoderLayer(_Layer):
