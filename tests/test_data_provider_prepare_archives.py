@@ -176,7 +176,7 @@ def test_damaged_archives_give_what_they_held_or_an_error(tmp_path, capsys, meth
     sound, path = buffer.getvalue(), tmp_path / "x.zip"
     expected = {Path(member).name: text.encode() for member, text in series.items()}
     refused = 0
-    for number in range(150):
+    for number in range(80):
         damaged = bytearray(sound)
         for _ in range(draw.choice([1, 3])):
             damaged[draw.randrange(len(damaged))] ^= 1 << draw.randrange(8)
@@ -189,7 +189,7 @@ def test_damaged_archives_give_what_they_held_or_an_error(tmp_path, capsys, meth
             error = capsys.readouterr().err
             assert error.startswith(f"error: {path}: ")
             assert error.count("\n") == 1
-    assert refused > 50
+    assert refused > 25
 
 
 @pytest.mark.parametrize("call", range(2))
