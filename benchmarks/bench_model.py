@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from exp.config import TrainConfig
+from exp.devices import mixed_precision
 from exp.training import make_optimizer
 from models.CrossAD import CrossAD, CrossADConfig
 
@@ -85,6 +86,29 @@ def count(action) -> int:
     return counter.get_total_flops()
 
 
+def actions(name: str, arguments: argparse.Namespace) -> dict:
+    """Return a training step and the scoring of one batch, ready to be called."""
+    mapping, channels = CASES[name]
+    config = CrossADConfig.from_dict(mapping)
+    model = CrossAD(config)
+    optimizer = make_optimizer(model, TrainConfig())
+    x = torch.randn(arguments.batch, config.seq_len, channels).cumsum(1) * 0.1
+    forward = torch.compile(model) if arguments.compile else model
+
+    def train():
+        with mixed_precision(x.device, arguments.precision):
+            loss = forward(x).loss
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+
+    def score():
+        with mixed_precision(x.device, arguments.precision):
+            model.score(x)
+
+    return {"train": train, "score": score}
+
+
 def main() -> None:
     """Run the benchmark and write its table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -93,7 +117,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=128, help="windows in a batch")
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
-    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--compile", action="store_true", help="compile the training step")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
 
@@ -102,25 +126,7 @@ def main() -> None:
         f"{'config':8s}{'what':8s}{'s':>9s}{'windows/s':>11s}{'GFLOP':>9s}{'GFLOP/s':>9s}{'product':>9s}{'share':>7s}"
     )
     for name in arguments.configs:
-        mapping, channels = CASES[name]
-        config = CrossADConfig.from_dict(mapping)
-        model = CrossAD(config)
-        optimizer = make_optimizer(model, TrainConfig())
-        x = torch.randn(arguments.batch, config.seq_len, channels).cumsum(1) * 0.1
-        forward = torch.compile(model) if arguments.compile else model
-
-        def step():
-            with torch.autocast("cpu", torch.bfloat16, enabled=arguments.precision == "bf16"):
-                loss = forward(x).loss
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-
-        def score():
-            with torch.autocast("cpu", torch.bfloat16, enabled=arguments.precision == "bf16"):
-                model.score(x)
-
-        for what, action in (("train", step), ("score", score)):
+        for what, action in actions(name, arguments).items():
             operations = count(action)
             seconds, rate = measure(action, arguments.runs)
             print(
