@@ -44,7 +44,7 @@ class TrainConfig(Settings):
     lradj: Literal["type1", "type2", "type3", "cosine", "1cycle"] = "type1"  # schedule of the learning rate
     pct_start: Share = 0.3  # share of the steps in which 1cycle's rate rises
     patience: PositiveInt = 3  # epochs without a better validation loss that end the training
-    seed: NonNegativeInt = 2025
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 2025
     precision: Literal["fp32", "bf16"] = "fp32"  # of the products inside the network
     compile: bool = False  # torch.compile: a slow start, then faster steps
 

@@ -218,6 +218,7 @@ WRONG_SETTINGS = [
     ("train.learning_rate=0", ["train.learning_rate"]),
     ("train.learning_rate=.inf", ["train.learning_rate"]),
     ("train.batch_size=0", ["train.batch_size"]),
+    ("train.seed=4294967296", ["train.seed"]),
     ("train.train_epochs=-1", ["train.train_epochs"]),
     ("train.lradj=type4", ["train.lradj", "'type1'"]),
     ("train.optim=sgd", ["train.optim", "'adam'"]),
