@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from matplotlib.image import imread
+from sklearn.metrics import precision_recall_curve, roc_curve
 
 from ts_ad_evaluation.auc import auc
 from ts_ad_evaluation.checks import EvaluationError
-from ts_ad_evaluation.curves import plot_curves, plot_histogram, plot_vus_surface
+from ts_ad_evaluation.curves import _counts, plot_curves, plot_histogram, plot_vus_surface
 from ts_ad_evaluation.f1 import best_f1
 from ts_ad_evaluation.range_auc import vus
 
@@ -54,10 +57,27 @@ def test_curves_have_the_areas_they_state(example):
     left, right = plot_curves(*example).axes
     areas, best = auc(*example), best_f1(*example)
     assert area_under(left.lines[0]) == pytest.approx(areas.roc, abs=2e-3)
-    assert -area_under(right.lines[0]) == pytest.approx(areas.pr, abs=5e-3)
+    assert area_under(right.lines[0]) == pytest.approx(areas.pr, abs=5e-3)
     assert legend_of(left)[0] == f"ROC, area {areas.roc:.4f}"
     assert legend_of(right)[2] == f"best F1 {best.f1:.4f} (oracle)"
     assert right.lines[2].get_xydata().tolist() == [[best.recall, best.precision]]
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 4)), min_size=2, max_size=30))
+def test_curves_pass_through_every_bend(points):
+    label, score = map(np.array, zip(*points, strict=True))
+    assume(0 < label.sum() < len(label))
+    false_alarms, hits = _counts(label, score)
+    fpr, tpr, _ = roc_curve(label, score)
+    for at, expected in zip(tpr, fpr, strict=True):
+        reached = false_alarms[np.isclose(hits / label.sum(), at)] / (~label).sum()
+        assert reached.min() - 1e-12 <= expected <= reached.max() + 1e-12
+    precision, recall, _ = precision_recall_curve(label, score)
+    for at in np.unique(recall[:-1]):
+        own = np.isclose(hits / label.sum(), at) & (hits + false_alarms > 0)
+        reached = hits[own] / (hits + false_alarms)[own]
+        expected = precision[:-1][recall[:-1] == at]
+        assert (reached.min(), reached.max()) == pytest.approx((expected.min(), expected.max()))
 
 
 def test_long_curves_are_thinned():

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ts_ad_evaluation.auc import auc
+from ts_ad_evaluation.auc import anomalous_levels, auc
 from ts_ad_evaluation.checks import EvaluationError, check_label_score
 from ts_ad_evaluation.f1 import best_f1
 from ts_ad_evaluation.figures import EVENT, INK, SCORE, THRESHOLD_LINE, dress, needs_log_axis, save_figure, spaced
@@ -88,19 +88,18 @@ def plot_curves(label, score, *, path=None):
     EvaluationError
         When an array is not as described, or the file is of another kind.
     """
-    from sklearn.metrics import precision_recall_curve, roc_curve
-
     label, score = check_label_score(label, score)
     areas, best = auc(label, score), best_f1(label, score)
     figure, (left, right) = _new_figure(2, (10.0, 4.9))
 
     dress(left, "false positive rate", "true positive rate")
-    fpr, tpr, _ = roc_curve(label, score)
-    left.plot(*_visible(fpr, tpr), color=SCORE, label=f"ROC, area {areas.roc:.4f}")
+    false_alarms, hits = _counts(label, score)
+    recall = hits / hits[-1]
+    left.plot(*_visible(false_alarms / false_alarms[-1], recall), color=SCORE, label=f"ROC, area {areas.roc:.4f}")
     left.plot([0, 1], [0, 1], color=INK, linewidth=1.0, linestyle=":", label="chance, area 0.5")
 
     dress(right, "recall", "precision")
-    precision, recall, _ = precision_recall_curve(label, score)
+    precision = np.append(1.0, hits[1:] / (hits + false_alarms)[1:])
     right.plot(*_visible(recall, precision), color=SCORE, label=f"PR, average precision {areas.pr:.4f}")
     share = label.mean()
     right.axhline(share, color=INK, linewidth=1.0, linestyle=":", label=f"chance, {share:.4f}")
@@ -189,6 +188,17 @@ def _new_figure(columns, size):
 
     figure = Figure(figsize=size, layout="constrained", facecolor="white")
     return figure, [figure.add_subplot(1, columns, column + 1) for column in range(columns)]
+
+
+def _counts(label, score):
+    """False alarms and hits from no point predicted to all, wherever one of the curves bends."""
+    levels = anomalous_levels(label, score)
+    hits = np.stack([levels.hits, levels.hits_above], axis=1).ravel()[::-1]
+    predicted = np.stack([levels.predicted, levels.predicted_above], axis=1).ravel()[::-1]
+    hits, predicted = np.append(hits, hits[-1]), np.append(predicted, len(score))
+    if predicted[0] > 0:  # normal points stand above all anomalous ones
+        hits, predicted = np.append(0, hits), np.append(0, predicted)
+    return predicted - hits, hits
 
 
 def _visible(x, y):
