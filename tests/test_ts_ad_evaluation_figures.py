@@ -144,7 +144,8 @@ def test_few_huge_peaks_turn_the_axis_logarithmic():
         ({"series": np.full(500, np.nan)}, "series holds NaN"),
         ({"series": np.array(["a"] * 500)}, "series must be numeric"),
         ({"events": 3}, "there is no event 3: the label has 3"),
-        ({"events": np.zeros(MAX_EVENTS + 1, dtype=int)}, "at most 30 events"),
+        ({"events": np.zeros(MAX_EVENTS + 1, dtype=int)}, "1 to 30 events, got 31"),
+        ({"events": []}, "1 to 30 events, got 0"),
         ({"path": "scores.gif"}, "as .png or .pdf, not as scores.gif"),
     ],
 )

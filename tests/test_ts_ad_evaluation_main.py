@@ -125,7 +125,9 @@ def test_spot_finds_the_thresholds(arrays, files, tmp_path):
         (["--events", "1"], "--series and --events belong to --figure scores"),
         (["--window", "-1"], "window must be"),
         (["--metrics", "auk"], "invalid choice: 'auk'"),
-        (["--json", "{}/absent/all.json", "--metrics", "auc"], "there is no folder"),
+        (["--json", "{}/absent/all.json"], "all.json: there is no folder"),
+        (["--figure", "scores", "--events", "9", "--out", "{}/out"], "there is no event 9: the label has 3"),
+        (["--figure", "scores", "--series", "{}/scores.npz:init_score", "--out", "{}/out"], "series and score differ"),
     ],
 )
 def test_wrong_input_is_one_line_and_code_2(files, arguments, message):
@@ -135,3 +137,4 @@ def test_wrong_input_is_one_line_and_code_2(files, arguments, message):
     assert message in outcome.stderr.splitlines()[-1]
     assert "Traceback" not in outcome.stderr
     assert outcome.stdout == ""
+    assert not list(files.glob("out/*"))

@@ -85,6 +85,7 @@ def run(options):
         risks = options.risk or [RISK]
         found = evaluator.find_thres(method="spot", init_score=init_score, q=risks)
         thresholds |= {value: f"spot {risk:g}" for value, risk in zip(found, risks, strict=True)}
+    _draw(options, label, score, next(iter(thresholds), None))
     tables = evaluator.evaluate(
         _metrics(options, thresholds),
         verbose=False,
@@ -97,13 +98,14 @@ def run(options):
         text = json.dumps({"label": options.label, "score": options.score, **about, "results": results}, indent=2)
         with replacing(options.json) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")
-    _draw(options, label, score, next(iter(thresholds), None))
     return _table(results, about)
 
 
 def _check_combination(options):
     if options.risk and not options.init_score:
         raise EvaluationError("--risk is SPOT's and needs --init-score, the score of the training part")
+    if options.json and not options.json.parent.is_dir():
+        raise EvaluationError(f"--json {options.json}: there is no folder {options.json.parent}")
     if options.figure and not options.out:
         raise EvaluationError("--figure needs --out, the folder to draw into")
     if (options.series or options.events) and "scores" not in options.figure:
@@ -169,6 +171,8 @@ def _draw(options, label, score, threshold):
             label, score, window=options.window, rule=options.vus_rule, path=path
         ),
     }
+    if options.figure:
+        options.out.mkdir(parents=True, exist_ok=True)
     for name in options.figure:
         drawings[name](options.out / f"{name}.{options.figure_format}")
 

@@ -80,7 +80,7 @@ def plot_scores(series, score, label, *, threshold=None, events=None, path=None)
         for axes in filter(None, (upper, lower)):
             _draw_bars(axes, bounds, (first, stop), y=(0, 1), color=SHADE, zorder=1)
             axes.set_xlim(first, max(stop - 1, first + 1))
-        (upper or lower).set_title(title, loc="left", fontsize=10)
+        (upper or lower).set_title(title, loc="left", fontsize=10, pad=10)
     figure.legend(**_legend_entries(threshold), loc="outside upper right", ncols=4, frameon=False)
     if path is not None:
         save_figure(figure, path)
@@ -158,8 +158,8 @@ def _check_series(series, n):
 def _event_spans(starts, ends, events, n):
     """Map the title of each wanted event to what is drawn of it: itself and as much on both sides."""
     events = np.atleast_1d(events)
-    if len(events) > MAX_EVENTS:
-        raise EvaluationError(f"at most {MAX_EVENTS} events fit on one figure, got {len(events)}")
+    if not 1 <= len(events) <= MAX_EVENTS:
+        raise EvaluationError(f"one figure shows 1 to {MAX_EVENTS} events, got {len(events)}")
     spans = {}
     for event in events:
         if not 0 <= event < len(starts):

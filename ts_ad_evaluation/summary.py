@@ -124,9 +124,7 @@ def format_summary(rows, problems, kind="text"):
         (Column("note"), notes if kind == "csv" else [note.partition(":")[0] for note in notes]),
     ]
     if kind == "csv":
-        table.append(
-            (Column("missing"), ["; ".join(problems.get((row.dataset, row.model), ())) for row in rows])
-        )
+        table.append((Column("missing"), ["; ".join(problems.get((row.dataset, row.model), ())) for row in rows]))
     below = [note for note in dict.fromkeys(notes) if ":" in note]
     for (dataset, model), texts in problems.items():
         below += [f"missing in {dataset} {model}".rstrip() + f": {text}" for text in texts]

@@ -63,9 +63,7 @@ def _text(headings, body, flush_right, notes):
 
     def line(texts):
         cells = zip(texts, widths, flush_right, strict=True)
-        return "  ".join(
-            text.rjust(width) if right else text.ljust(width) for text, width, right in cells
-        ).rstrip()
+        return "  ".join(text.rjust(width) if right else text.ljust(width) for text, width, right in cells).rstrip()
 
     rows = [headings, ["-" * width for width in widths], *body]
     return [*map(line, rows), *_apart(notes)]
