@@ -20,7 +20,7 @@ def test_published_values(name):
     config = load_config(CONFIGS / name).to_dict()
     for section in ("model", "train"):
         published = json.loads((PUBLISHED / f"{name}_{section}.json").read_text())
-        published.pop("alpha", None)  # 0 in the one file that has it, and read nowhere else
+        published.pop("alpha", None)  # in one file only, where it is 0
         assert {key: config[section][key] for key in published} == published
         written = yaml.safe_load((CONFIGS / name / "config.yaml").read_text())[section]
         assert published.keys() <= written.keys()

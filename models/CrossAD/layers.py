@@ -46,9 +46,10 @@ def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, rate:
     if query.device.type != "cpu":
         return F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=rate)
     # With so few keys plain products beat the fused CPU kernel, which also knows no dropout. The queries of a whole
-    # batch to the one global context go in parts whose weights stay in the cache.
+    # batch to the one global context, where nothing is hidden, go in parts whose weights stay in the cache.
+    size = 512 if bias is None else query.shape[2]
     key = (key * (1.0 / math.sqrt(key.shape[-1]))).mT  # (B, h, d/h, R)
-    parts = [_weigh(part @ key, bias, rate) @ value for part in query.split(512, dim=2)]
+    parts = [_weigh(part @ key, bias, rate) @ value for part in query.split(size, dim=2)]
     return torch.cat(parts, dim=2) if len(parts) > 1 else parts[0]
 
 
