@@ -1,6 +1,6 @@
 """The benchmarks of many univariate series: what one series gives, and what the table's summary says."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,6 +55,11 @@ def _tsb_ad(series: Series, score: np.ndarray, label: np.ndarray) -> dict:
     return tsb_ad_metrics(scaled, label, window=find_period(series.test[:, 0]))
 
 
+def _source(name: str) -> str:
+    """Return the dataset that a series of TSB-AD comes from, the second part of its name."""
+    return name.split("_")[1]
+
+
 _TSB_AD_FIGURES = (
     "AUC-PR", "AUC-ROC", "VUS-PR", "VUS-ROC", "Standard-F1", "PA-F1", "Event-based-F1", "R-based-F1", "Affiliation-F",
 )  # fmt: skip
@@ -77,26 +82,29 @@ TSB_AD_U = Benchmark(
     measure=_tsb_ad,
     figures={name: name for name in _TSB_AD_FIGURES},
     running="VUS-PR",
-    group=lambda name: name.split("_")[1],
+    group=_source,
 )
 
 
-def summarise(benchmark: Benchmark, table: pd.DataFrame, total: int) -> pd.DataFrame:
-    """Return the means of a table's figures: one row over all series, and one for each group where there are some.
+def summarise(benchmark: Benchmark, table: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+    """Return the means of a table's figures: one row over all series, and one for each group that has figures.
 
     Parameters
     ----------
     benchmark : Benchmark
     table : DataFrame
         A row for each series that has figures.
-    total : int
-        Series of the benchmark.
+    names : iterable of str
+        All series of the benchmark.
     """
-    means = table[list(benchmark.figures)].astype(float).mean().rename(benchmark.figures)
-    rows = [{"series": "all", "n": f"{len(table)} of {total}", **means}]
+    names = pd.Series(list(names))
+    parts = {"all": (table, len(names))}
     if benchmark.group is not None:
-        groups = table[benchmark.series_column].map(benchmark.group)
-        for name, part in table.groupby(groups):
-            means = part[list(benchmark.figures)].astype(float).mean().rename(benchmark.figures)
-            rows.append({"series": name, "n": str(len(part)), **means})
+        totals = names.map(benchmark.group).value_counts()
+        groups = table.groupby(table[benchmark.series_column].map(benchmark.group))
+        parts |= {group: (part, totals[group]) for group, part in groups}
+    rows = []
+    for name, (part, total) in parts.items():
+        means = part[list(benchmark.figures)].astype(float).mean().rename(benchmark.figures)
+        rows.append({"series": name, "n": f"{len(part)} of {total}", **means})
     return pd.DataFrame(rows)

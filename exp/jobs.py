@@ -2,15 +2,16 @@
 
 import dataclasses
 import fnmatch
+import functools
 import hashlib
 import json
 import logging
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -27,36 +28,40 @@ from ts_ad_evaluation.files import replacing
 
 logger = logging.getLogger(__name__)
 
-Status = Literal["running", "trained", "done", "undefined", "failed"]
-
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """How a job ended.
+    """How far a job has come.
 
     Attributes
     ----------
     key : str
         Of the job, `Job.key`.
     status : str
-        "done": with figures. "undefined": scored, but the measures are undefined. "trained": not scored yet.
-        "failed", or "running" still.
+        "training", also where that was interrupted. "trained": not measured yet. "done": with figures. "undefined":
+        the measures are, for this series. "failed".
     reason : str
         One line, where it is undefined or failed.
-    seconds : float
-        Of training and scoring.
+    train_seconds, score_seconds : float or None
+        None: has not ended yet.
     figures : dict
         The table's figures.
     """
 
     key: str
-    status: Status
+    status: Literal["training", "trained", "done", "undefined", "failed"]
     reason: str = ""
-    seconds: float = 0.0
+    train_seconds: float | None = None
+    score_seconds: float | None = None
     figures: dict = dataclasses.field(default_factory=dict)
 
+    @property
+    def seconds(self) -> float:
+        """Seconds of training and scoring."""
+        return (self.train_seconds or 0.0) + (self.score_seconds or 0.0)
 
-@dataclasses.dataclass(frozen=True)
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Job:
     """One series with one configuration, its seed included.
 
@@ -75,6 +80,11 @@ class Job:
     folder: Path
 
     @property
+    def name(self) -> str:
+        """Name the job for a reader."""
+        return f"{self.series}, seed {self.config.train.seed}"
+
+    @functools.cached_property
     def key(self) -> str:
         """Hash of series, configuration and seed; a result with this key need not be made again."""
         settings = self.config.to_dict()
@@ -83,7 +93,7 @@ class Job:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def outcome(self) -> Outcome | None:
-        """Return how this job ended, or None where it has not begun or what is there has another key."""
+        """Return how far this job has come, or None where it has not begun or another configuration's is there."""
         try:
             outcome = Outcome(**json.loads(self._file.read_text(encoding="utf-8")))
         except (FileNotFoundError, NotADirectoryError):
@@ -93,12 +103,19 @@ class Job:
             return None
         return outcome if outcome.key == self.key else None
 
-    def record(self, status: Status, **entries) -> Outcome:
-        """Write and return how the job ended."""
-        outcome = Outcome(self.key, status, **entries)
+    def record(self, status: str, *, reason: str = "", figures: dict | None = None, **seconds: float) -> Outcome:
+        """Write and return how far the job has come; seconds that are not given stay as they are."""
+        earlier = self.outcome() or Outcome(self.key, status)
+        outcome = dataclasses.replace(earlier, status=status, reason=reason, figures=figures or {}, **seconds)
         with replacing(self._file) as temporary:
             temporary.write_text(json.dumps(dataclasses.asdict(outcome), indent=2) + "\n", encoding="utf-8")
         return outcome
+
+    def fail(self, reason: str) -> Outcome:
+        """Return the outcome of a failure, and record it unless another configuration's result is there."""
+        if self._file.exists() and self.outcome() is None:
+            return Outcome(self.key, "failed", reason)
+        return self.record("failed", reason=reason)
 
     @property
     def _file(self) -> Path:
@@ -106,23 +123,22 @@ class Job:
 
 
 def make_jobs(
-    benchmark: Benchmark, path: Path, overrides: Iterable[str], root: Path | None, save_path: Path, seeds: list[int]
+    path: Path, overrides: Iterable[str], root: Path, save_path: Path, seeds: Iterable[int] = ()
 ) -> list[Job]:
     """Return the jobs of all series of a benchmark's configuration, for each seed.
 
     Parameters
     ----------
-    benchmark : Benchmark
     path : Path
         A configuration file or its folder. Beside the sections of a single experiment it has `series`, a CSV file
         beside it (columns name, model_setting), and `settings`, keys of the section `model` by model setting.
     overrides : iterable of str
         As for a single experiment.
-    root : Path or None
-        The folder of the series; by default the benchmark's.
+    root : Path
+        The folder of the series.
     save_path : Path
         Results go to a folder there, named like the data.
-    seeds : list of int
+    seeds : iterable of int
         Empty: the configuration's.
 
     Raises
@@ -132,9 +148,10 @@ def make_jobs(
     """
     file = config_file(path)
     mapping = read_yaml(file)
-    for name in ("series", "settings", "model"):
-        if name not in mapping:
-            raise ConfigError(f"{file}: section {name!r} is missing: it is needed for many series")
+    for name, kind in {"series": str, "settings": dict, "model": dict}.items():
+        if not isinstance(mapping.get(name), kind):
+            needed = "a file name" if kind is str else "a section"
+            raise ConfigError(f"{file}: {name!r} must be {needed}, for many series: give such a configuration")
     table, settings = mapping.pop("series"), mapping.pop("settings")
     configs = {
         str(number): resolve({**mapping, "model": {**mapping["model"], **keys}}, overrides, f"{file}, setting {number}")
@@ -147,22 +164,31 @@ def make_jobs(
         for seed in seeds or [config.train.seed]:
             seeded = dataclasses.replace(config, train=config.train.model_copy(update={"seed": seed}))
             folder = save_path / config.data.name / "series" / Path(series).stem / f"seed_{seed}"
-            jobs.append(Job(series, seeded, root or benchmark.root, folder))
+            jobs.append(Job(series, seeded, root.absolute(), folder.absolute()))
     return jobs
 
 
-def _read_table(file: Path, settings) -> list[tuple[str, str]]:
+def _read_table(file: Path, settings: Iterable[str]) -> list[tuple[str, str]]:
     """Return series name and model setting of each row."""
     if not file.is_file():
         raise UserError(f"{file}: no such file: it must list the series (columns name, model_setting)")
-    table = pd.read_csv(file, dtype=str)
+    try:
+        table = pd.read_csv(file, dtype=str, keep_default_na=False)
+    except ValueError as error:
+        raise UserError(f"{file}: not a CSV file: {_line(error)}: correct it") from None
     for column in ("name", "model_setting"):
         if column not in table:
             raise UserError(f"{file}: there is no column {column!r}: add it")
-    for row, number in enumerate(table["model_setting"], start=2):
+    if table.empty:
+        raise UserError(f"{file}: lists no series: add a line for each")
+    rows = list(zip(table["name"], table["model_setting"], strict=True))
+    names = list(table["name"])
+    for line, (name, number) in enumerate(rows, start=2):
+        if not name or names.count(name) > 1:
+            raise UserError(f"{file}, line {line}: name {name!r} is empty or stands twice: correct it")
         if number not in settings:
-            raise UserError(f"{file}, line {row}: model_setting {number} is unknown: {nearest(str(number), settings)}")
-    return list(zip(table["name"], table["model_setting"], strict=True))
+            raise UserError(f"{file}, line {line}: model_setting {number!r} is unknown: {nearest(number, settings)}")
+    return rows
 
 
 def select(jobs: list[Job], patterns: str | None) -> list[Job]:
@@ -175,25 +201,26 @@ def select(jobs: list[Job], patterns: str | None) -> list[Job]:
     """
     if patterns is None:
         return jobs
+    names = {job.series for job in jobs}
     chosen = set()
-    for pattern in patterns.split(","):
-        pattern = f"{pattern.zfill(3)}_*" if pattern.isdecimal() else pattern
-        matching = {job.series for job in jobs if fnmatch.fnmatch(job.series, pattern)}
+    for pattern in map(str.strip, patterns.split(",")):
+        glob = f"{pattern.zfill(3)}_*" if pattern.isdecimal() else pattern
+        matching = {name for name in names if fnmatch.fnmatch(name, glob) or fnmatch.fnmatch(Path(name).stem, glob)}
         if not matching:
-            raise UserError(f"--series {pattern}: matches none of the {len({job.series for job in jobs})} series")
+            raise UserError(f"--series {pattern}: none of the {len(names)} series: give numbers, names or globs")
         chosen |= matching
     return [job for job in jobs if job.series in chosen]
 
 
-def finished(job: Job, mode: str) -> bool:
-    """Whether `mode` has nothing left to do for this job."""
-    enough = {"all": ("done", "undefined"), "test": ("done", "undefined"), "train": ("trained", "done", "undefined")}
-    outcome = job.outcome()
-    return outcome is not None and outcome.status in enough.get(mode, ())
+def finished(outcome: Outcome | None, mode: str) -> bool:
+    """Whether `mode` has nothing left to do for a job that has come so far."""
+    if outcome is None or mode == "evaluate":
+        return False
+    return outcome.status in ("done", "undefined") or (mode == "train" and outcome.status == "trained")
 
 
-def run_job(job: Job, benchmark: Benchmark, mode: str, device: str, threads: int | None, resume: bool) -> Outcome:
-    """Do one job and record how it ended; whatever goes wrong in it becomes its outcome.
+def run_job(job: Job, benchmark: Benchmark, mode: str, device: str, resume: bool) -> Outcome:
+    """Do what is left of a job and record how it ended; whatever goes wrong in it becomes its outcome.
 
     Parameters
     ----------
@@ -202,54 +229,60 @@ def run_job(job: Job, benchmark: Benchmark, mode: str, device: str, threads: int
     mode : {"all", "train", "test", "evaluate"}
         "evaluate" measures the scores that are there.
     device : str
-    threads : int or None
-        Of PyTorch on the CPU; None leaves them as they are.
+        As on the command line, of the machine that this runs on.
     resume : bool
         Go on with an interrupted training of the same job.
     """
-    if threads is not None:
-        torch.set_num_threads(threads)
-    earlier = job.outcome()
-    folder = RunFolder(job.folder)
-    start = time.perf_counter()
     try:
-        folder.make()
+        RunFolder(job.folder).make()
         with _log_to(job.folder / "log.txt"):
             try:
-                return _run(job, benchmark, mode, device, resume, earlier, folder)
+                return _run(job, benchmark, mode, device, resume)
             except USER_ERRORS as error:
-                return job.record("failed", reason=_line(error), seconds=time.perf_counter() - start)
+                return job.fail(_line(error))
             except Exception as error:
                 logger.exception("the job failed")
-                reason = f"{type(error).__name__}: {_line(error)}"
-                return job.record("failed", reason=reason, seconds=time.perf_counter() - start)
+                return job.fail(f"{type(error).__name__}: {_line(error)}")
     except (OSError, UserError) as error:  # not even its folder can be written
-        return Outcome(job.key, "failed", reason=_line(error))
+        return Outcome(job.key, "failed", _line(error))
 
 
-def _run(job, benchmark, mode, device, resume, earlier, folder) -> Outcome:
+def _run(job: Job, benchmark: Benchmark, mode: str, device: str, resume: bool) -> Outcome:
     series = read_series(job.config.data, job.root)
-    seconds = earlier.seconds if earlier and mode != "all" else 0.0
-    if mode in ("test", "evaluate") and (earlier is None or earlier.status in ("running", "failed")):
+    folder, begun = RunFolder(job.folder), job.outcome()
+    earlier = begun or Outcome(job.key, "training")
+    scored = earlier.score_seconds is not None and earlier.status != "failed"  # after a failure scores are made anew
+    trained = earlier.train_seconds is not None
+    if mode == "evaluate" and earlier.score_seconds is None:
+        raise UserError("this configuration has no scores of it: run with --mode test first")
+    if mode == "test" and not trained:
         raise UserError("there is no finished training of this configuration: run with --mode train first")
-    if mode != "evaluate":
-        job.record("running", seconds=seconds)
-        start = time.perf_counter()
-        experiment = Experiment(job.config, series, folder, choose_device(device), bars=False)
-        if mode in ("all", "train"):
-            experiment.train(resume=resume)
+    if mode != "evaluate" and not scored:
+        experiment = Experiment(job.config, series, folder, _own_device(device, job.key), bars=False)
+        if not trained:
+            job.record("training")
+            experiment.train(resume=resume and begun is not None)
+            job.record("trained", train_seconds=folder.read_record()["train_seconds"])
         if mode == "train":
-            return job.record("trained", seconds=seconds + time.perf_counter() - start)
+            return job.record("trained")
         experiment.score_test()
-        seconds += time.perf_counter() - start
+        job.record("trained", score_seconds=folder.read_record()["score_seconds"])
     score = folder.load_array(folder.test_score).mean(axis=1)
-    label = folder.load_array(folder.label)
     try:
-        figures = benchmark.measure(series, score, label)
+        figures = benchmark.measure(series, score, folder.load_array(folder.label))
     except EvaluationError as error:
-        return job.record("undefined", reason=_line(error), seconds=seconds)
-    plain = {name: getattr(value, "item", lambda value=value: value)() for name, value in figures.items()}
-    return job.record("done", seconds=seconds, figures=plain)
+        return job.record("undefined", reason=_line(error))
+    return job.record("done", figures={name: np.asarray(value).item() for name, value in figures.items()})
+
+
+def _own_device(name: str, key: str) -> torch.device:
+    """Return the device of a job: of several CUDA devices one by its key, and of the CPU one thread."""
+    device = choose_device(name)
+    if device.type == "cpu":
+        torch.set_num_threads(1)  # each worker is one; so that results do not depend on their number
+    if device.type == "cuda" and device.index is None:
+        return torch.device("cuda", int(key, 16) % torch.cuda.device_count())
+    return device
 
 
 def _line(error: BaseException) -> str:
@@ -259,7 +292,7 @@ def _line(error: BaseException) -> str:
 @contextmanager
 def _log_to(file: Path) -> Iterator[None]:
     """Send the messages of this process to a file, and only there."""
-    handler = logging.FileHandler(file, mode="w", encoding="utf-8")
+    handler = logging.FileHandler(file, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level

@@ -3,19 +3,19 @@
 import argparse
 import functools
 import logging
-import os
 import sys
 from pathlib import Path
 
+import joblib
 import pandas as pd
-import torch
 from tqdm import tqdm
 
 from exp.benchmarks import Benchmark, summarise
 from exp.command_line import MODES, common_overrides, common_parser, run_program
 from exp.devices import choose_device
 from exp.errors import UserError
-from exp.jobs import Job, finished, make_jobs, run_job, select
+from exp.jobs import Job, Outcome, finished, make_jobs, run_job, select
+from exp.seeds import summarise_seeds
 from exp.workers import run_jobs
 from ts_ad_evaluation.files import replacing
 
@@ -40,102 +40,122 @@ def build_parser(benchmark: Benchmark, program: str) -> argparse.ArgumentParser:
     )
     add("--root_path", type=Path, default=benchmark.root, help=f"the folder of the series ({benchmark.root})")
     add("--series", help="only these: numbers, names or globs, separated by commas (135,136 or '*ECG*')")
-    add("--jobs", type=int, default=os.cpu_count(), help="workers, each with one thread (one for each core)")
-    add("--backend", choices=["loky", "dask", "ray"], default="loky", help="workers here, or of a cluster (loky)")
+    add("--jobs", type=int, help="worker processes on this machine, each with one thread (one for each core)")
+    add(
+        "--backend",
+        choices=["loky", "dask", "ray"],
+        default="loky",
+        help="workers on this machine (loky), or all those of a cluster: they must see the same files under the same "
+        "paths, and import this repository (start them in its folder, with PYTHONPATH=.)",
+    )
     add("--scheduler", help="address of the Dask scheduler")
     add("--address", help="address of the Ray cluster")
     return parser
 
 
 def _run(benchmark: Benchmark, options: argparse.Namespace) -> int:
-    if options.jobs < 1:
-        raise UserError(f"--jobs {options.jobs}: at least 1")
+    _check(options)
     jobs = make_jobs(
-        benchmark, options.config, common_overrides(options), options.root_path, options.save_path, options.seeds or []
+        options.config, common_overrides(options), options.root_path, options.save_path, options.seeds or []
     )
     chosen = select(jobs, options.series)
     if not options.root_path.is_dir():
         raise UserError(f"{options.root_path}: no such folder: dataset/README.md says what to put there")
+    new = _do(benchmark, chosen, options)
+    outcomes = {job: new.get(job) or job.outcome() for job in jobs}
     folder = options.save_path / jobs[0].config.data.name
-    waiting = [job for job in chosen if not finished(job, options.mode)]
-    logger.info("%d of %d jobs chosen, %d done already", len(chosen), len(jobs), len(chosen) - len(waiting))
-    _do(benchmark, chosen, waiting, options)
     if options.mode == "train":
-        failed = [job for job in chosen if not finished(job, "train")]
-        for job in failed:
-            sys.stdout.write(f"failed: {job.series}, seed {job.config.train.seed}: {job.outcome().reason}\n")
-        return int(bool(failed))
-    by_seed = {}
-    for job in jobs:
-        by_seed.setdefault(job.config.train.seed, []).append(job)
-    several = len(by_seed) > 1
-    means = {
-        seed: _gather(benchmark, own, folder / f"seed_{seed}" if several else folder) for seed, own in by_seed.items()
-    }
-    if several:
-        _summarise_seeds(means, folder / "seeds.csv")
-    return int(any(outcome.status == "failed" for job in chosen if (outcome := job.outcome())))
+        _show_trained(outcomes)
+    elif options.seeds:
+        _gather_seeds(benchmark, outcomes, folder)
+    else:
+        _gather(benchmark, outcomes, folder)
+    return int(any(outcomes[job].status == "failed" for job in chosen))
 
 
-def _do(benchmark: Benchmark, chosen: list[Job], waiting: list[Job], options: argparse.Namespace) -> None:
-    """Do the jobs that wait, with a progress bar over all that were chosen."""
-    device = choose_device(options.device)
-    threads = 1 if device.type == "cpu" else None
-    values = [job.outcome().figures.get(benchmark.running) for job in chosen if job not in waiting]
-    values = [value for value in values if value is not None]
-    work = functools.partial(_work, benchmark, options.mode, _device_names(device), threads, options.resume)
-    results = run_jobs(waiting, work, options.jobs, options.backend, options.scheduler or options.address)
-    with tqdm(total=len(chosen), initial=len(chosen) - len(waiting), unit="series", disable=None) as bar:
-        for job, outcome in results:
-            if outcome.status in ("failed", "undefined"):
-                logger.warning("%s: %s: %s", outcome.status, job.series, outcome.reason)
-            elif benchmark.running in outcome.figures:
-                values.append(outcome.figures[benchmark.running])
-                bar.set_postfix({benchmark.running: f"{sum(values) / len(values):.3f}"})
+def _check(options: argparse.Namespace) -> None:
+    """Refuse options that do not go together."""
+    for backend, option in {"dask": "scheduler", "ray": "address"}.items():
+        if (options.backend == backend) != bool(getattr(options, option)):
+            raise UserError(f"--backend {backend} and --{option} ADDRESS go together: give both or none")
+    if options.backend != "loky" and options.jobs is not None:
+        raise UserError(f"--jobs is for workers on this machine: leave it out, --backend {options.backend} uses all")
+    if options.jobs is not None and options.jobs < 1:
+        raise UserError(f"--jobs {options.jobs}: at least 1")
+    if options.backend == "loky":
+        choose_device(options.device)
+
+
+def _do(benchmark: Benchmark, jobs: list[Job], options: argparse.Namespace) -> dict[Job, Outcome]:
+    """Do what is left of the jobs, with a progress bar over all of them, and return how they ended."""
+    outcomes = {job: job.outcome() for job in jobs}
+    waiting = [job for job, outcome in outcomes.items() if not finished(outcome, options.mode)]
+    work = functools.partial(
+        run_job, benchmark=benchmark, mode=options.mode, device=options.device, resume=options.resume
+    )
+    workers = options.jobs or joblib.cpu_count()
+    results = run_jobs(waiting, work, workers, options.backend, options.scheduler or options.address)
+    done = len(jobs) - len(waiting)
+    logger.info("%d series and seeds, %d of them done already", len(jobs), done)
+    with tqdm(total=len(jobs), initial=done, unit="series", disable=None) as bar:
+        for number, (job, outcome) in enumerate(results, start=done + 1):
+            outcomes[job] = outcome
+            mean = _running_mean(benchmark, outcomes)
+            bar.set_postfix_str(mean, refresh=False)
             bar.update()
+            if outcome.status in ("failed", "undefined"):
+                logger.warning("%s: %s: %s", job.name, outcome.status, outcome.reason)
+            elif bar.disable:  # not a terminal
+                logger.info("%d of %d: %s: %s %s", number, len(jobs), job.name, outcome.status, mean)
+    return outcomes
 
 
-def _work(benchmark, mode, devices, threads, resume, job):
-    # Series are spread over the CUDA devices by their own names: any worker comes to the same choice.
-    device = devices[int(job.key, 16) % len(devices)]
-    return run_job(job, benchmark, mode, device, threads, resume)
+def _running_mean(benchmark: Benchmark, outcomes: dict[Job, Outcome | None]) -> str:
+    """Return the mean of the benchmark's running figure over what is done."""
+    values = [outcome.figures[benchmark.running] for outcome in outcomes.values() if outcome and outcome.figures]
+    return f"{benchmark.running} {sum(values) / len(values):.3f} over {len(values)}" if values else ""
 
 
-def _device_names(device: torch.device) -> list[str]:
-    if device.type == "cuda" and device.index is None:
-        return [f"cuda:{number}" for number in range(torch.cuda.device_count())]
-    return [str(device)]
+def _show_trained(outcomes: dict[Job, Outcome | None]) -> None:
+    """Say how many are trained, and which have failed."""
+    for job, outcome in outcomes.items():
+        if outcome and outcome.status == "failed":
+            sys.stdout.write(f"failed: {job.name}: {outcome.reason}\n")
+    trained = sum(outcome is not None and outcome.train_seconds is not None for outcome in outcomes.values())
+    sys.stdout.write(f"trained {trained} of {len(outcomes)}\n")
 
 
-def _gather(benchmark: Benchmark, jobs: list[Job], folder: Path) -> pd.Series:
-    """Write the table of one seed and what could not be counted, show the means, and return those over all series."""
+def _gather(benchmark: Benchmark, outcomes: dict[Job, Outcome | None], folder: Path) -> dict[str, float]:
+    """Write and show the table of one seed and what is missing from it, and return the means over all series."""
     rows, missing = [], []
-    for job in jobs:
-        outcome = job.outcome()
-        if outcome is None:
-            continue
-        if outcome.status == "done":
+    for job, outcome in outcomes.items():
+        if outcome and outcome.status == "done":
             row = {benchmark.series_column: job.series, "Time": round(outcome.seconds, 3), **outcome.figures}
             rows.append({column: row[column] for column in benchmark.columns})
-        else:
-            missing.append({benchmark.series_column: job.series, "status": outcome.status, "reason": outcome.reason})
+            continue
+        status, reason = (outcome.status, outcome.reason) if outcome else ("not run", "")
+        missing.append({benchmark.series_column: job.series, "status": status, "reason": reason})
+        if reason:
+            sys.stdout.write(f"{status}: {job.name}: {reason}\n")
     table = pd.DataFrame(rows, columns=benchmark.columns)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in ((benchmark.table, table), ("not_counted.csv", pd.DataFrame(missing))):
+    not_counted = pd.DataFrame(missing, columns=[benchmark.series_column, "status", "reason"])
+    for name, content in ((benchmark.table, table), ("not_counted.csv", not_counted)):
         with replacing(folder / name) as temporary:
             content.to_csv(temporary, index=False)
-    for row in missing:
-        sys.stdout.write(f"{row['status']}: {row[benchmark.series_column]}: {row['reason']}\n")
-    summary = summarise(benchmark, table, len(jobs))
+    summary = summarise(benchmark, table, [job.series for job in outcomes])
     sys.stdout.write(summary.to_string(index=False, float_format="{:.4f}".format) + "\n")
     sys.stdout.write(f"table in {folder / benchmark.table}\n")
-    return summary.iloc[0]
+    return {"n": len(table), **summary.iloc[0][list(benchmark.figures.values())]}
 
 
-def _summarise_seeds(means: dict[int, pd.Series], file: Path) -> None:
-    """Write and show mean and deviation, over the seeds, of the means over all series."""
-    frame = pd.DataFrame(means).T.drop(columns=["series", "n"]).astype(float)
-    summary = pd.DataFrame({"mean": frame.mean(), "deviation": frame.std(), "seeds": frame.count()})
-    with replacing(file) as temporary:
-        summary.rename_axis("figure").to_csv(temporary)
-    sys.stdout.write(f"over seeds {', '.join(map(str, means))}:\n{summary.to_string(float_format='{:.4f}'.format)}\n")
+def _gather_seeds(benchmark: Benchmark, outcomes: dict[Job, Outcome | None], folder: Path) -> None:
+    """Do the same for each of several seeds, and show mean and deviation over them."""
+    by_seed = {}
+    for job, outcome in outcomes.items():
+        by_seed.setdefault(job.config.train.seed, {})[job] = outcome
+    means = {}
+    for seed, own in by_seed.items():
+        sys.stdout.write(f"seed {seed}\n")
+        means[seed] = _gather(benchmark, own, folder / f"seed_{seed}")
+    sys.stdout.write(summarise_seeds(means, folder / "seeds.csv"))

@@ -1,23 +1,31 @@
-"""Jobs done by several workers, on this machine or on a cluster; joblib is the one interface."""
+"""Jobs done by several workers, on this machine or on a cluster; joblib is the one interface.
 
-import contextlib
+Dask and Ray are reached through a backend of our own: joblib's for Dask waits without end for a job whose workers keep
+dying, and Ray's gives no result before the last.
+"""
+
 import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 
 import joblib
+from joblib.parallel import ParallelBackendBase
 
 from exp.errors import UserError
 from exp.jobs import Job, Outcome
 
 logger = logging.getLogger(__name__)
 
-ATTEMPTS = 3  # a job whose worker has died so often is given up
+ATTEMPTS = 3  # a job whose worker has died so often is given up; a cluster has its own number
+_DIED = "every worker that began it died"
 
 
 def run_jobs(
     jobs: list[Job], work: Callable[[Job], Outcome], n_workers: int, backend: str = "loky", address: str | None = None
 ) -> Iterator[tuple[Job, Outcome]]:
-    """Do all jobs and yield each as it ends; jobs of workers that died are done again by others.
+    """Do all jobs and yield each as it ends; what a worker did that died is done again by another.
 
     Parameters
     ----------
@@ -25,6 +33,7 @@ def run_jobs(
     work : callable
         Does a job, and turns whatever goes wrong in it into its outcome.
     n_workers : int
+        Of "loky"; one is this process itself.
     backend : {"loky", "dask", "ray"}
         Processes on this machine, or a cluster that runs already and sees the same files.
     address : str, optional
@@ -33,62 +42,136 @@ def run_jobs(
     Raises
     ------
     UserError
-        When the cluster's package is not installed.
+        When the cluster cannot be used.
     """
-    if n_workers == 1 and backend == "loky":
+    if backend != "loky":
+        yield from _on_cluster(jobs, work, backend, address)
+    elif n_workers == 1:
         for job in jobs:
             yield job, work(job)
-        return
-    remaining = {job.folder: job for job in jobs}
-    attempts = dict.fromkeys(remaining, 0)
-    with _cluster(backend, address):
-        while remaining:
-            before = len(remaining), sum(attempts.values())
-            try:
-                for folder, outcome in _parallel(remaining, work, n_workers, backend):
-                    yield remaining.pop(folder), outcome
-            # Nothing that goes wrong in a job gets here, so that this is a worker or the cluster that failed.
-            except Exception as error:
-                logger.warning("a worker died (%s): its jobs are done again", type(error).__name__)
-                yield from _give_up(remaining, attempts)
-                if before == (len(remaining), sum(attempts.values())):
-                    raise UserError(f"--backend {backend}: its workers cannot begin a job: {error}") from error
+    else:
+        yield from _on_this_machine(jobs, work, n_workers)
 
 
-def _parallel(jobs: dict, work, n_workers: int, backend: str) -> Iterator:
-    parallel = joblib.Parallel(
-        n_jobs=n_workers, backend=backend, return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs"
-    )
-    return parallel(joblib.delayed(_named)(folder, work, job) for folder, job in list(jobs.items()))
+def _on_this_machine(jobs: list[Job], work, n_workers: int) -> Iterator[tuple[Job, Outcome]]:
+    """Start again after the death of a worker, which ends the others too."""
+    remaining, deaths = list(jobs), dict.fromkeys(jobs, 0)
+    while remaining:
+        suspects = [job for job in remaining if deaths[job] == ATTEMPTS - 1]
+        # The last attempt is made alone, so that no job is given up for another's death.
+        batch = [job for job in remaining if job not in suspects] or suspects[:1]
+        begun = set()
+        try:
+            for job, outcome in _parallel(batch, work, "loky", n_workers, begun):
+                remaining.remove(job)
+                yield job, outcome
+        except BrokenProcessPool:
+            logger.warning("a worker died: what it did is done again")
+        for job in [job for job in remaining if job in begun]:
+            deaths[job] += 1
+            if deaths[job] == ATTEMPTS:
+                remaining.remove(job)
+                yield job, job.fail(_DIED)
 
 
-def _named(folder, work, job):
-    return folder, work(job)
-
-
-def _give_up(remaining: dict, attempts: dict) -> Iterator[tuple[Job, Outcome]]:
-    """Count an attempt for each job that was in flight, and drop those that have had too many."""
-    for folder, job in list(remaining.items()):
-        outcome = job.outcome()
-        if outcome is not None and outcome.status == "running":
-            attempts[folder] += 1
-        if attempts[folder] >= ATTEMPTS:
-            yield remaining.pop(folder), job.record("failed", reason=f"its worker died {ATTEMPTS} times")
-
-
-def _cluster(backend: str, address: str | None) -> contextlib.AbstractContextManager:
-    """Return a context with a connection to the cluster, if the backend is one."""
+def _on_cluster(jobs: list[Job], work, backend: str, address: str) -> Iterator[tuple[Job, Outcome]]:
+    """Leave it to the cluster to start again what a worker did that died."""
     try:
-        if backend == "dask":
-            from dask.distributed import Client
+        with {"dask": _dask, "ray": _ray}[backend](address) as cluster:
+            for job, outcome in _parallel(jobs, work, cluster, cluster.size, set()):
+                yield job, outcome or job.fail(_DIED)
+    except ImportError as error:
+        if error.name in ("dask", "distributed", "ray"):
+            raise UserError(f"--backend {backend}: not installed: pip install -r requirements-cluster.txt") from None
+        raise UserError(f"--backend {backend}: its workers cannot import this repository: {error}") from None
 
-            return Client(address)
-        if backend == "ray":
-            import ray
-            from ray.util.joblib import register_ray
 
-            register_ray()
-            return ray.init(address=address, log_to_driver=False)
-    except ImportError:
-        raise UserError(f"--backend {backend}: not installed: pip install -r requirements-cluster.txt") from None
-    return contextlib.nullcontext()
+def _parallel(jobs: list[Job], work, backend, n_workers: int, begun: set[Job]) -> Iterator[tuple[Job, Outcome | None]]:
+    """Yield jobs and outcomes; `begun` gets each job as it is handed out."""
+
+    def calls():
+        for number, job in enumerate(jobs):
+            begun.add(job)
+            yield joblib.delayed(_numbered)(number, work, job)
+
+    with joblib.parallel_config(backend, n_jobs=n_workers):
+        parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs")
+    for number, outcome in parallel(calls()):
+        yield jobs[number], outcome
+
+
+def _numbered(number, work, job):
+    return number, work(job)
+
+
+class _Cluster(ParallelBackendBase):
+    """A cluster as joblib sees it.
+
+    Parameters
+    ----------
+    size : int
+        Jobs that it does at a time.
+    start : callable
+        Starts a call there and returns its Future.
+    deaths : tuple of type
+        What the Future raises when the workers of a call have died too often. Its outcome is None then.
+    """
+
+    supports_retrieve_callback = True
+
+    def __init__(self, size: int, start: Callable[[Callable], Future], deaths: tuple[type[Exception], ...]):
+        super().__init__()
+        self.size, self._start, self._deaths = size, start, deaths
+
+    def effective_n_jobs(self, n_jobs):
+        """Return how many jobs are handed out at a time."""
+        return self.size
+
+    def submit(self, func, callback=None):
+        """Start a batch, which is one job."""
+        future = self._start(func)
+        future.number = func.items[0][1][0]
+        future.add_done_callback(callback)
+        return future
+
+    def retrieve_result_callback(self, future):
+        """Return the batch's results."""
+        try:
+            return future.result()
+        except self._deaths:
+            return [(future.number, None)]
+
+
+@contextmanager
+def _dask(address: str) -> Iterator[_Cluster]:
+    from dask.distributed import Client, KilledWorker
+
+    try:
+        client = Client(address)
+    except (OSError, ValueError) as error:
+        raise UserError(f"--scheduler {address}: no Dask scheduler answers there: {error}") from None
+    with client:
+        threads = client.nthreads().values()
+        if set(threads) != {1}:
+            raise UserError(
+                f"--scheduler {address}: its workers have {sorted(threads)} threads: start at least one, each with "
+                "--nthreads 1, because the random numbers of a job belong to its process"
+            )
+        yield _Cluster(len(threads), client.get_executor(pure=False).submit, (KilledWorker,))
+
+
+@contextmanager
+def _ray(address: str) -> Iterator[_Cluster]:
+    import ray
+
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, ValueError) as error:
+        raise UserError(f"--address {address}: no Ray cluster answers there: {error}") from None
+    deaths = (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError, ray.exceptions.OutOfMemoryError)
+    call = ray.remote(max_retries=ATTEMPTS - 1)(lambda function: function())
+    try:
+        size = int(ray.cluster_resources()["CPU"])
+        yield _Cluster(size, lambda function: call.remote(function).future(), deaths)
+    finally:
+        ray.shutdown()
