@@ -10,15 +10,15 @@ import pandas as pd
 import torch
 
 from exp.command_line import MODES, common_overrides, common_parser, run_program
-from exp.config import ExperimentConfig, load_config
+from exp.config import ExperimentConfig, differences, load_config
 from exp.devices import choose_device
 from exp.errors import UserError
 from exp.experiment import Experiment, read_series
 from exp.processes import Processes, join
 from exp.results import RunFolder
+from exp.seeds import summarise_seeds
 from models.settings import nearest
 from ts_ad_evaluation.evaluator import MEASURES
-from ts_ad_evaluation.files import replacing
 
 logger = logging.getLogger(__name__)
 
@@ -61,13 +61,15 @@ def _run(options: argparse.Namespace) -> int:
         if not options.seeds:
             _one_seed(config, folder / "results_0", device, processes, options)
             return 0
-        tables = {}
+        figures = {}
         for seed in options.seeds:
             seeded = dataclasses.replace(config, train=config.train.model_copy(update={"seed": seed}))
             logger.info("seed %d", seed)
-            tables[seed] = _one_seed(seeded, folder / f"seed_{seed}", device, processes, options)
-        if processes.first:
-            _summarise(tables, folder / "seeds.csv")
+            path = folder / f"seed_{seed}"
+            tables = _measured(RunFolder(path), seeded, options) or _one_seed(seeded, path, device, processes, options)
+            figures[seed] = _single_figures(tables)
+        if processes.first and any(figures.values()):
+            sys.stdout.write(summarise_seeds(figures, folder / "seeds.csv"))
     return 0
 
 
@@ -76,14 +78,15 @@ def _one_seed(
 ) -> dict:
     """Do what the mode asks for, show the measures, and return their tables."""
     series = read_series(config.data, options.root_path)
-    experiment = Experiment(config, series, RunFolder(path), device, processes)
+    folder = RunFolder(path)
+    experiment = Experiment(config, series, folder, device, processes)
     metrics = config.evaluation.metrics
     if options.mode == "evaluate":
         metrics = options.metrics or ["affiliation"]
     if options.mode != "train":
         experiment.check_measures(metrics, with_thresholds=bool(options.thresholds) or options.mode == "evaluate")
     if options.mode in ("all", "train"):
-        experiment.train(resume=options.resume or bool(options.seeds))
+        experiment.train(resume=options.resume or bool(options.seeds and _same_training(folder, config)))
     if options.mode == "train" or not processes.first:  # training is shared, scoring is quick enough for one
         return {}
     measure = experiment.evaluate if options.mode == "evaluate" else experiment.test
@@ -92,19 +95,27 @@ def _one_seed(
     return tables
 
 
-def _summarise(tables: dict, file: Path) -> None:
-    """Write and show mean and deviation over the seeds of every figure that is one number for each seed."""
-    rows = {
-        seed: {name: value for table in of_seed.values() if len(table) == 1 for name, value in table.iloc[0].items()}
-        for seed, of_seed in tables.items()
-    }
-    frame = pd.DataFrame.from_dict(rows, orient="index").astype(float)
-    if frame.empty:
-        return
-    summary = pd.DataFrame({"mean": frame.mean(), "deviation": frame.std(), "seeds": frame.count()})
-    with replacing(file) as temporary:
-        summary.rename_axis("figure").to_csv(temporary)
-    sys.stdout.write(f"over seeds {', '.join(map(str, rows))}:\n{summary.to_string(float_format='{:.6g}'.format)}\n")
+def _measured(folder: RunFolder, config: ExperimentConfig, options: argparse.Namespace) -> dict | None:
+    """Return the tables of a run that has been tested with exactly these settings and its own weights, or None."""
+    if options.mode not in ("all", "test") or options.thresholds or options.checkpoint:
+        return None
+    files = {name: folder.path / f"_{name}.csv" for name in config.evaluation.metrics}
+    tested = {"status": "tested", "config": config.to_dict(), "checkpoint": str(folder.checkpoint)}
+    if not tested.items() <= folder.read_record().items() or not all(file.is_file() for file in files.values()):
+        return None
+    logger.info("measured already: %s", folder.path)
+    return {name: pd.read_csv(file, float_precision="round_trip") for name, file in files.items()}
+
+
+def _same_training(folder: RunFolder, config: ExperimentConfig) -> bool:
+    """Whether what the folder holds was trained, or begun to be, with the same settings."""
+    differing = differences(folder.read_record().get("config", {}), config.to_dict())
+    return all(row.startswith("evaluation.") for row in differing)
+
+
+def _single_figures(tables: dict) -> dict[str, float]:
+    """Return every figure that is one number for the run."""
+    return {name: value for table in tables.values() if len(table) == 1 for name, value in table.iloc[0].items()}
 
 
 def _resolve(options: argparse.Namespace) -> ExperimentConfig:
