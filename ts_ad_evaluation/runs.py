@@ -233,5 +233,8 @@ def _series_means(path):
         for row, number in zip(rows, numbers, strict=True):
             undefined[row[identifier]] += [column] if number is None else []
     missing = [f"{name}: undefined: {', '.join(names)}" for name, names in undefined.items() if names]
-    missing += [f"{row.get(identifier)}: {row.get('status')}: {row.get('reason')}".rstrip(": ") for row in others]
+    explained = [row for row in others if row.get("reason")]
+    missing += [f"{row.get(identifier)}: {row.get('status')}: {row['reason']}" for row in explained]
+    if len(others) > len(explained):
+        missing.append(f"{len(others) - len(explained)} series not run to the end")
     return values, missing
