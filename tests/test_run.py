@@ -104,10 +104,9 @@ def test_record(finished):
         "torch": torch.__version__,
         "numpy": np.__version__,
     }
-    git = subprocess.run(
-        ["git", "cat-file", "-t", record["git_commit"]], cwd=REPOSITORY, capture_output=True, text=True
-    )
-    assert git.stdout.strip() == "commit"
+    command = ["git", "cat-file", "-e", f"{record['git_commit'] or 'HEAD'}^{{commit}}"]
+    known = subprocess.run(command, cwd=REPOSITORY, stderr=subprocess.DEVNULL, check=False).returncode == 0
+    assert known is (record["git_commit"] is not None)
     assert [epoch["epoch"] for epoch in record["epochs"]] == [1, 2, 3]
     assert [epoch["learning_rate"] for epoch in record["epochs"]] == [1e-3, 1e-3, 5e-4]
     losses = [epoch["validation_loss"] for epoch in record["epochs"]]
@@ -214,6 +213,38 @@ def test_weights_from_elsewhere(finished, place):
         assert place.bytes("a_test_energy.npy", *TABLES) == finished.bytes("a_test_energy.npy", *TABLES)
         assert json.loads((place.results / "run.json").read_text())["checkpoint"] == str(file)
         assert not (place.results / "checkpoint.pth").exists()
+
+
+def test_evaluating(finished, copied):
+    assert "Affiliation_F1" in succeed(copied, "--mode", "evaluate")
+    assert copied.bytes("a_test_energy.npy", *TABLES) == finished.bytes("a_test_energy.npy", *TABLES)
+    train = np.load(copied.results / "a_train_energy.npy")
+    assert train.shape == (TRAIN_ROWS // WINDOW * WINDOW, 2)
+    thresholds = pd.read_csv(copied.results / "_spot_thres_info.csv")
+    assert list(thresholds.columns) == ["hyper-parameter", "threshold"]
+    table = pd.read_csv(copied.results / "_affiliation.csv")
+    names = ("thre", "ACC", "P", "R", "F1")
+    assert list(table.columns) == [f"Affiliation_{name}" for name in names]
+    np.testing.assert_allclose(table["Affiliation_thre"], thresholds["threshold"])
+    risks = ("--t", "0.05", "0.02", "--metrics", "f1_raw", "pate")
+    succeed(copied, "--mode", "evaluate", *risks)
+    assert pd.read_csv(copied.results / "_spot_thres_info.csv")["hyper-parameter"].tolist() == [0.05, 0.02]
+    assert len(pd.read_csv(copied.results / "_f1_raw.csv")) == 2
+    assert len(pd.read_csv(copied.results / "_pate.csv")) == 1
+    succeed(copied, "--mode", "test", "--metrics", "f1_pa", "--thresholds", "1.5")
+    assert pd.read_csv(copied.results / "_f1_pa.csv")["thre_PA"].tolist() == [1.5]
+
+
+def test_scores_of_the_training_part_go_with_the_weights(finished, copied):
+    succeed(copied, "--mode", "evaluate")
+    torch.manual_seed(1)
+    torch.save(CrossAD(network_of(finished).config).official_state_dict(), copied.path / "other.pth")
+    own = np.load(copied.results / "a_train_energy.npy")
+    succeed(copied, "--mode", "test", "--checkpoint", copied.path / "other.pth")
+    assert not (copied.results / "a_train_energy.npy").exists()
+    succeed(copied, "--mode", "evaluate", "--checkpoint", copied.path / "other.pth")
+    assert not np.array_equal(np.load(copied.results / "a_train_energy.npy"), own)
+    assert not np.array_equal(score_of(copied), score_of(finished))
 
 
 def test_a_folder_as_configuration_and_its_own_name(place):
