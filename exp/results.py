@@ -123,4 +123,4 @@ def git_commit() -> str | None:
         git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         return None
-    return git.stdout.strip() or None
+    return git.stdout.strip() if git.returncode == 0 else None
