@@ -15,6 +15,7 @@ from exp.command_line import MODES, common_overrides, common_parser, run_program
 from exp.devices import choose_device
 from exp.errors import UserError
 from exp.jobs import Job, Outcome, finished, make_jobs, run_job, select
+from exp.results import RunFolder
 from exp.seeds import summarise_seeds
 from exp.workers import run_jobs
 from ts_ad_evaluation.files import replacing
@@ -45,8 +46,8 @@ def build_parser(benchmark: Benchmark, program: str) -> argparse.ArgumentParser:
         "--backend",
         choices=["loky", "dask", "ray"],
         default="loky",
-        help="workers on this machine (loky), or all those of a cluster: they must see the same files under the same "
-        "paths, and import this repository (start them in its folder, with PYTHONPATH=.)",
+        help="workers on this machine (loky), or all those of a cluster: it must see the same files under the same "
+        "paths, and import this repository (start scheduler and workers in its folder, with PYTHONPATH=.)",
     )
     add("--scheduler", help="address of the Dask scheduler")
     add("--address", help="address of the Ray cluster")
@@ -61,9 +62,10 @@ def _run(benchmark: Benchmark, options: argparse.Namespace) -> int:
     chosen = select(jobs, options.series)
     if not options.root_path.is_dir():
         raise UserError(f"{options.root_path}: no such folder: dataset/README.md says what to put there")
+    folder = options.save_path / jobs[0].config.data.name
+    RunFolder(folder).make()
     new = _do(benchmark, chosen, options)
     outcomes = {job: new.get(job) or job.outcome() for job in jobs}
-    folder = options.save_path / jobs[0].config.data.name
     if options.mode == "train":
         _show_trained(outcomes)
     elif options.seeds:
@@ -96,7 +98,7 @@ def _do(benchmark: Benchmark, jobs: list[Job], options: argparse.Namespace) -> d
     workers = options.jobs or joblib.cpu_count()
     results = run_jobs(waiting, work, workers, options.backend, options.scheduler or options.address)
     done = len(jobs) - len(waiting)
-    logger.info("%d series and seeds, %d of them done already", len(jobs), done)
+    logger.info("%d jobs, %d of them done already", len(jobs), done)
     with tqdm(total=len(jobs), initial=done, unit="series", disable=None) as bar:
         for number, (job, outcome) in enumerate(results, start=done + 1):
             outcomes[job] = outcome

@@ -78,12 +78,11 @@ def _on_cluster(jobs: list[Job], work, backend: str, address: str) -> Iterator[t
     """Leave it to the cluster to start again what a worker did that died."""
     try:
         with {"dask": _dask, "ray": _ray}[backend](address) as cluster:
+            cluster.check()
             for job, outcome in _parallel(jobs, work, cluster, cluster.size, set()):
                 yield job, outcome or job.fail(_DIED)
-    except ImportError as error:
-        if error.name in ("dask", "distributed", "ray"):
-            raise UserError(f"--backend {backend}: not installed: pip install -r requirements-cluster.txt") from None
-        raise UserError(f"--backend {backend}: its workers cannot import this repository: {error}") from None
+    except ModuleNotFoundError:
+        raise UserError(f"--backend {backend}: not installed: pip install -r requirements-cluster.txt") from None
 
 
 def _parallel(jobs: list[Job], work, backend, n_workers: int, begun: set[Job]) -> Iterator[tuple[Job, Outcome | None]]:
@@ -104,6 +103,10 @@ def _numbered(number, work, job):
     return number, work(job)
 
 
+def _nothing():
+    pass
+
+
 class _Cluster(ParallelBackendBase):
     """A cluster as joblib sees it.
 
@@ -121,7 +124,18 @@ class _Cluster(ParallelBackendBase):
 
     def __init__(self, size: int, start: Callable[[Callable], Future], deaths: tuple[type[Exception], ...]):
         super().__init__()
-        self.size, self._start, self._deaths = size, start, deaths
+        self.size = max(size, 2)  # with a single one joblib would do the jobs in this process
+        self._start, self._deaths = start, deaths
+
+    def check(self) -> None:
+        """See that a worker can do something."""
+        try:
+            self._start(_nothing).result()
+        except Exception as error:
+            line = " ".join(str(error).split())
+            raise UserError(
+                f"the cluster cannot import this repository: start all of it in its folder with PYTHONPATH=. ({line})"
+            ) from None
 
     def effective_n_jobs(self, n_jobs):
         """Return how many jobs are handed out at a time."""
@@ -151,11 +165,11 @@ def _dask(address: str) -> Iterator[_Cluster]:
     except (OSError, ValueError) as error:
         raise UserError(f"--scheduler {address}: no Dask scheduler answers there: {error}") from None
     with client:
-        threads = client.nthreads().values()
-        if set(threads) != {1}:
+        threads = list(client.nthreads().values())
+        if not threads or max(threads) > 1:  # the random numbers and the log of a job belong to its process
             raise UserError(
-                f"--scheduler {address}: its workers have {sorted(threads)} threads: start at least one, each with "
-                "--nthreads 1, because the random numbers of a job belong to its process"
+                f"--scheduler {address}: there must be workers, of one thread each, and there are {len(threads)} of "
+                f"{max(threads, default=0)}: start them with --nthreads 1"
             )
         yield _Cluster(len(threads), client.get_executor(pure=False).submit, (KilledWorker,))
 
