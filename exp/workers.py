@@ -5,6 +5,7 @@ dying, and Ray's gives no result before the last.
 """
 
 import logging
+import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
@@ -179,8 +180,11 @@ def _ray(address: str) -> Iterator[_Cluster]:
     import ray
 
     try:
+        host, colon, port = address.rpartition(":")
+        if colon:  # Ray itself waits minutes for a cluster that is not there
+            socket.create_connection((host, int(port)), timeout=10).close()
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"--address {address}: no Ray cluster answers there: {error}") from None
     deaths = (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError, ray.exceptions.OutOfMemoryError)
     call = ray.remote(max_retries=ATTEMPTS - 1)(lambda function: function())
