@@ -81,7 +81,7 @@ def _on_cluster(jobs: list[Job], work, backend: str, address: str) -> Iterator[t
         with {"dask": _dask, "ray": _ray}[backend](address) as cluster:
             cluster.check()
             for job, outcome in _parallel(jobs, work, cluster, cluster.size, set()):
-                yield job, outcome or job.fail(_DIED)
+                yield job, job.fail(_DIED) if outcome is None else outcome
     except ModuleNotFoundError:
         raise UserError(f"--backend {backend}: not installed: pip install -r requirements-cluster.txt") from None
 
