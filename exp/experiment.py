@@ -227,6 +227,8 @@ class Experiment:
         return Evaluator(label, score.mean(axis=1), self.folder.path)
 
     def _measure(self, evaluator: Evaluator, metrics, thresholds) -> dict:
+        if not metrics:
+            return {}
         evaluation = self.config.evaluation
         by_threshold = [name for name in metrics if MEASURES[name].takes == THRESHOLD]
         return evaluator.evaluate(
