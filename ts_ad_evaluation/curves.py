@@ -6,7 +6,7 @@ from ts_ad_evaluation.auc import anomalous_levels, auc
 from ts_ad_evaluation.checks import EvaluationError, check_label_score
 from ts_ad_evaluation.f1 import best_f1
 from ts_ad_evaluation.figures import EVENT, INK, SCORE, THRESHOLD_LINE, dress, needs_log_axis, save_figure, spaced
-from ts_ad_evaluation.range_auc import _curves, _surface, vus
+from ts_ad_evaluation.range_auc import range_curves, vus
 
 BINS = 80
 NORMAL = "#b9c6d3"
@@ -151,7 +151,7 @@ def plot_vus_surface(label, score, *, window=100, n_thresholds=250, rule="2024",
     volumes = vus(label, score, window=window, n_thresholds=n_thresholds, rule=rule)
     if window == 0:
         raise EvaluationError("a surface needs a window of at least 1")
-    fpr, tpr, precision = _range_curves(label, score, window, n_thresholds, rule)
+    fpr, tpr, precision = range_curves(label, score, window=window, n_thresholds=n_thresholds, rule=rule)
     figure = Figure(figsize=(11.0, 4.9), layout="constrained", facecolor="white")
     for place, (title, x, z, x_label, z_label) in enumerate(
         (
@@ -174,13 +174,6 @@ def plot_vus_surface(label, score, *, window=100, n_thresholds=250, rule="2024",
     if path is not None:
         save_figure(figure, path)
     return figure
-
-
-def _range_curves(label, score, window, n_thresholds, rule):
-    label, score = check_label_score(label, score)
-    surface = _surface(label, score, range(window + 1), n_thresholds, 0 if rule == "2024" else 1)
-    buffer = surface.buffer if rule == "2024" else surface.buffer[:, -1:]
-    return _curves(surface, surface.n_anomalous + buffer / 2)
 
 
 def _new_figure(columns, size):

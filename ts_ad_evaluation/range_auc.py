@@ -30,6 +30,14 @@ class VUS(NamedTuple):
     pr: float
 
 
+class RangeCurves(NamedTuple):
+    """Curves from (0, 0, 1) to (1, 1, 0), one row for each buffer width; arrays of shape (V, K + 2)."""
+
+    fpr: np.ndarray
+    tpr: np.ndarray
+    precision: np.ndarray
+
+
 class _Surface(NamedTuple):
     """Counts at each threshold (K of them, descending), and for each buffer width (V of them)."""
 
@@ -79,7 +87,7 @@ def r_auc(label, score, *, window=100, n_thresholds=250):
     """
     label, score = check_label_score(label, score)
     _check_options(window, n_thresholds)
-    roc, pr = _areas_2022(_surface(label, score, [window], n_thresholds, right_lag=1))
+    roc, pr = _areas(_curves(_surface(label, score, [window], n_thresholds, "2022"), "2022"), "2022")
     return RangeAUC(float(roc[0]), float(pr[0]))
 
 
@@ -126,13 +134,40 @@ def vus(label, score, *, window=100, n_thresholds=250, rule="2024"):
     >>> np.round(vus(label, score, window=4, rule="2022"), 4).tolist()
     [0.9683, 0.9495]
     """
+    curves = range_curves(label, score, window=window, n_thresholds=n_thresholds, rule=rule)
+    roc, pr = _areas(curves, rule)
+    return VUS(float(roc.mean()), float(pr.mean()))
+
+
+def range_curves(label, score, *, window=100, n_thresholds=250, rule="2024"):
+    """Range ROC and precision–recall curves at every buffer width: the surfaces under which the VUS lie.
+
+    Parameters
+    ----------
+    label, score, window, n_thresholds, rule
+        As for `vus`.
+
+    Returns
+    -------
+    RangeCurves
+        False positive rates, true positive rates and precisions, each of shape (window + 1, n_thresholds + 2). The
+        last point, (1, 1, 0), belongs to the ROC curve alone.
+
+    Raises
+    ------
+    EvaluationError
+        As `vus` does.
+
+    Examples
+    --------
+    >>> range_curves([0, 0, 1, 0], [0, 1, 2, 0], window=2, n_thresholds=4).tpr.shape
+    (3, 6)
+    """
     label, score = check_label_score(label, score)
     _check_options(window, n_thresholds)
     if rule not in RULES:
         raise EvaluationError(f'rule must be "2024" or "2022", got {rule!r}')
-    right_lag, areas = (0, _areas_2024) if rule == "2024" else (1, _areas_2022)
-    roc, pr = areas(_surface(label, score, range(window + 1), n_thresholds, right_lag))
-    return VUS(float(roc.mean()), float(pr.mean()))
+    return _curves(_surface(label, score, range(window + 1), n_thresholds, rule), rule)
 
 
 def _check_options(window, n_thresholds):
@@ -141,43 +176,36 @@ def _check_options(window, n_thresholds):
             raise EvaluationError(f"{name} must be an integer of at least {least}, got {value!r}")
 
 
-def _areas_2022(surface):
-    """Areas where all of a buffer counts as anomalous, both by trapezoids; two arrays of shape (V,)."""
-    anomalous = surface.n_anomalous + surface.buffer[:, -1:] / 2
-    fpr, tpr, precision = _curves(surface, anomalous)
-    return _trapezoids(fpr, tpr), _trapezoids(tpr[:, :-1], precision[:, :-1])
-
-
-def _areas_2024(surface):
-    """Areas where only predicted buffer counts as anomalous, PR by right steps; two arrays of shape (V,)."""
-    anomalous = surface.n_anomalous + surface.buffer / 2
-    fpr, tpr, precision = _curves(surface, anomalous)
-    return _trapezoids(fpr, tpr), np.sum(np.diff(tpr[:, :-1]) * precision[:, 1:-1], axis=1)
-
-
-def _curves(surface, anomalous):
-    """False positive rate, true positive rate, precision from (0, 0, 1) to (1, 1, 0); each (V, K + 2)."""
+def _curves(surface, rule):
+    # By the rule of 2022 all of a buffer is anomalous, by that of 2024 what is predicted of it.
+    buffer = surface.buffer if rule == "2024" else surface.buffer[:, -1:]
+    anomalous = surface.n_anomalous + buffer / 2
     hits = surface.hits + surface.buffer
     tpr = np.minimum(hits / anomalous, 1) * surface.existence
     fpr = (surface.predicted - hits) / (surface.n - anomalous)
     precision = hits / surface.predicted
     ends = ((0, 0), (1, 1))
-    return (
+    return RangeCurves(
         np.pad(fpr, ends, constant_values=(0, 1)),
         np.pad(tpr, ends, constant_values=(0, 1)),
         np.pad(precision, ends, constant_values=(1, 0)),
     )
 
 
+def _areas(curves, rule):
+    """ROC areas by trapezoids; PR areas by right steps (2024) or trapezoids (2022). Two arrays of shape (V,)."""
+    tpr, precision = curves.tpr[:, :-1], curves.precision[:, :-1]
+    pr = np.sum(np.diff(tpr) * precision[:, 1:], axis=1) if rule == "2024" else _trapezoids(tpr, precision)
+    return _trapezoids(curves.fpr, curves.tpr), pr
+
+
 def _trapezoids(x, y):
     return np.sum(np.diff(x) * (y[:, 1:] + y[:, :-1]) / 2, axis=1)
 
 
-def _surface(label, score, windows, n_thresholds, right_lag):
-    """Count everything the areas need, for the consecutive buffer widths `windows`.
-
-    `right_lag` is the number of points by which the buffer after an event is shorter than the one before it.
-    """
+def _surface(label, score, windows, n_thresholds, rule):
+    """Count everything the curves need, for the consecutive buffer widths `windows`."""
+    right_lag = 0 if rule == "2024" else 1  # points by which the buffer after an event is shorter than the one before
     n = len(label)
     ascending = np.sort(score)
     thresholds = ascending[n - 1 - np.linspace(0, n - 1, n_thresholds).astype(int)]
