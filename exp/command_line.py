@@ -61,9 +61,17 @@ def run_program(work: Callable[[argparse.Namespace], int], options: argparse.Nam
     except OSError as error:
         sys.stderr.write(f"error: {error}: see to the file or the disk, then run again\n")
         return 2
-    except (MemoryError, torch.OutOfMemoryError):
-        sys.stderr.write("error: the memory is exhausted: lower train.batch_size\n")
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        sys.stderr.write("error: the memory is exhausted: lower train.batch_size or the model's sizes\n")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("interrupted: --resume goes on after the last finished epoch\n")
         return 130
+
+
+def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
+    # PyTorch has an exception for it on CUDA alone.
+    known = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+    return known or "can't allocate memory" in str(error) or "out of memory" in str(error)

@@ -54,7 +54,7 @@ class EvaluationConfig(Settings):
 
     metrics: Annotated[tuple[str, ...], Field(strict=False)] = ("auc", "r_auc", "vus", "best_f1")
     window: NonNegativeInt = 100  # buffer of r_auc and vus, in points
-    n_thresholds: PositiveInt = 250  # thresholds of r_auc and vus
+    n_thresholds: Annotated[int, Field(ge=2)] = 250  # thresholds of r_auc and vus
     spot_risks: Annotated[tuple[Share, ...], Field(min_length=1, strict=False)] = (0.1, 0.01, 0.001)  # of SPOT
     cover_tail: bool = False  # also score the points behind the last whole window
 

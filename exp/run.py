@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import logging
+import math
 import sys
 from pathlib import Path
 
@@ -51,6 +52,8 @@ def _run(options: argparse.Namespace) -> int:
     _check_metrics(config.evaluation.metrics)
     if options.checkpoint and options.mode in ("all", "train"):
         raise UserError("--checkpoint names weights to score with: add --mode test or --mode evaluate")
+    if options.thresholds and any(map(math.isnan, options.thresholds)):
+        raise UserError("--thresholds: nan is no threshold: give numbers")
     device = choose_device(options.device)
     with join(device.type) as processes:
         if device.type == "cuda" and processes.size > 1:

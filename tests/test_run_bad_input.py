@@ -228,6 +228,8 @@ WRONG_SETTINGS = [
     ("data.format=parquet", ["data.format", "'table'"]),
     ("evaluation.metrics=[auk]", ["'auk'", "'auc'"]),
     ("evaluation.window=-1", ["evaluation.window"]),
+    ("evaluation.n_thresholds=1", ["evaluation.n_thresholds"]),
+    ("evaluation.spot_risks=[2]", ["evaluation.spot_risks"]),
     ("trian.seed=1", ["'trian'", "'train'"]),
     ("train.seed", ["section.key=value"]),
     ("train.seed=[1", ["train.seed=[1", "YAML"]),
@@ -295,7 +297,11 @@ def test_configuration_files_that_cannot_be_read(place, tmp_path):
 def test_options(place):
     refuse(place, "--metrics", "auc", "auk", says=["'auk'", "'auc'"])
     refuse(place, "--metrics", "f1_raw", says=["f1_raw", "threshold"])
+    refuse(place, "--metrics", "f1_raw", "--thresholds", "nan", says=["--thresholds", "nan"])
+    refuse(place, "--mode", "evaluate", "--t", "2", says=["spot_risks", "2.0"])
     refuse(place, "--seed", "-1", says=["seed"])
+    refuse(place, "--seed", "1", "--seeds", "2", says=["--seed", "--seeds"])
+    refuse(place, "--seeds", "2", "2", says=["--seeds", "once"])
     refuse(place, "--checkpoint", place.config, says=["--checkpoint", "--mode test"])
     refuse(place, "--mode", "train", "--checkpoint", place.config, says=["--checkpoint", "--mode test"])
 
@@ -487,6 +493,7 @@ def test_through_the_real_command(place):
         (OSError(errno.ENOSPC, "No space left on device", "a_gt.npy"), ["No space left", "a_gt.npy"]),
         (MemoryError(), ["memory", "train.batch_size"]),
         (torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate"), ["memory", "train.batch_size"]),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), ["memory", "train.batch_size"]),
     ],
 )
 def test_a_machine_that_fails(place, monkeypatch, capsys, fault, says):
@@ -500,7 +507,11 @@ def test_a_machine_that_fails(place, monkeypatch, capsys, fault, says):
     assert all(text in error for text in says)
 
 
-def test_faults_of_the_program_keep_their_traceback(place, monkeypatch):
-    monkeypatch.setattr("exp.run.read_series", lambda *_: {}["fault"])
-    with pytest.raises(KeyError):
+@pytest.mark.parametrize("fault", [KeyError("x"), RuntimeError("shapes"), ValueError("x")])
+def test_faults_of_the_program_keep_their_traceback(place, monkeypatch, fault):
+    def fail(*_):
+        raise fault
+
+    monkeypatch.setattr("exp.run.read_series", fail)
+    with pytest.raises(type(fault)):
         main(place.arguments())
