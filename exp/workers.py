@@ -4,8 +4,12 @@ Dask and Ray are reached through a backend of our own: joblib's for Dask waits w
 dying, and Ray's gives no result before the last.
 """
 
+import functools
 import logging
+import os
 import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
@@ -57,6 +61,7 @@ def run_jobs(
 def _on_this_machine(jobs: list[Job], work, n_workers: int) -> Iterator[tuple[Job, Outcome]]:
     """Start again after the death of a worker, which ends the others too."""
     remaining, deaths = list(jobs), dict.fromkeys(jobs, 0)
+    work = functools.partial(_work_for, os.getpid(), work)
     while remaining:
         suspects = [job for job in remaining if deaths[job] == ATTEMPTS - 1]
         # The last attempt is made alone, so that no job is given up for another's death.
@@ -73,6 +78,23 @@ def _on_this_machine(jobs: list[Job], work, n_workers: int) -> Iterator[tuple[Jo
             if deaths[job] == ATTEMPTS:
                 remaining.remove(job)
                 yield job, job.fail(_DIED)
+
+
+def _work_for(parent: int, work, job: Job) -> Outcome:
+    _end_with(parent)
+    return work(job)
+
+
+@functools.cache
+def _end_with(parent: int) -> None:
+    """End this process soon after its parent; a worker of a killed program would else go on beside the next start."""
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _on_cluster(jobs: list[Job], work, backend: str, address: str) -> Iterator[tuple[Job, Outcome]]:

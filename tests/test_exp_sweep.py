@@ -1,6 +1,5 @@
 """The programs of many series, in this process and, where it must die, in one of its own."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -65,19 +64,19 @@ def test_tsb_ad(tmp_path):
 
 
 def test_workers_give_the_same_table_and_a_killed_program_goes_on(finished, many):
-    """Kill the program with its workers when its first job has ended, and start it again."""
+    """Kill the program, which ends its workers, when its first job has ended, and start it again."""
     command = [sys.executable, "run_UCR.py", *finished.arguments("--jobs", 2, "--save_path", many.save_path)]
     log = many.path / "log.txt"
 
     def start(stream):
-        return subprocess.Popen(command, cwd=REPOSITORY, stdout=stream, stderr=stream, start_new_session=True)
+        return subprocess.Popen(command, cwd=REPOSITORY, stdout=stream, stderr=stream)
 
     with open(log, "w") as stream:
         process = start(stream)
         while process.poll() is None and "1 of 4" not in log.read_text():
             time.sleep(0.05)
         assert process.poll() is None, log.read_text()
-        os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
         process.wait()
     with open(log, "w") as stream:
         assert start(stream).wait() == 0
