@@ -8,6 +8,7 @@ from pathlib import Path
 
 import joblib
 import pandas as pd
+import torch
 from tqdm import tqdm
 
 from exp.benchmarks import Benchmark, summarise
@@ -41,7 +42,7 @@ def build_parser(benchmark: Benchmark, program: str) -> argparse.ArgumentParser:
     )
     add("--root_path", type=Path, default=benchmark.root, help=f"the folder of the series ({benchmark.root})")
     add("--series", help="only these: numbers, names or globs, separated by commas (135,136 or '*ECG*')")
-    add("--jobs", type=int, help="worker processes on this machine, each with one thread (one for each core)")
+    add("--jobs", type=int, help="workers on this machine, each with one thread (one for each core or CUDA device)")
     add(
         "--backend",
         choices=["loky", "dask", "ray"],
@@ -95,8 +96,8 @@ def _do(benchmark: Benchmark, jobs: list[Job], options: argparse.Namespace) -> d
     work = functools.partial(
         run_job, benchmark=benchmark, mode=options.mode, device=options.device, resume=options.resume
     )
-    workers = options.jobs or joblib.cpu_count()
-    results = run_jobs(waiting, work, workers, options.backend, options.scheduler or options.address)
+    n_workers = (options.jobs or default_workers(options.device)) if options.backend == "loky" else 0  # a cluster's own
+    results = run_jobs(waiting, work, n_workers, options.backend, options.scheduler or options.address)
     done = len(jobs) - len(waiting)
     logger.info("%d jobs, %d of them done already", len(jobs), done)
     with tqdm(total=len(jobs), initial=done, unit="series", disable=None) as bar:
@@ -110,6 +111,14 @@ def _do(benchmark: Benchmark, jobs: list[Job], options: argparse.Namespace) -> d
             elif bar.disable:  # not a terminal
                 logger.info("%d of %d: %s: %s %s", number, len(jobs), job.name, outcome.status, mean)
     return outcomes
+
+
+def default_workers(device: str) -> int:
+    """Return how many workers this machine feeds: one for each core, or for each device that `device` means."""
+    chosen = choose_device(device)
+    if chosen.type == "cpu":
+        return joblib.cpu_count()
+    return torch.cuda.device_count() if chosen == torch.device("cuda") else 1
 
 
 def _running_mean(benchmark: Benchmark, outcomes: dict[Job, Outcome | None]) -> str:

@@ -38,7 +38,7 @@ def run_jobs(
     work : callable
         Does a job, and turns whatever goes wrong in it into its outcome.
     n_workers : int
-        Of "loky"; one is this process itself.
+        Of "loky", where one is this process itself; a cluster has its own number.
     backend : {"loky", "dask", "ray"}
         Processes on this machine, or a cluster that runs already and sees the same files.
     address : str, optional

@@ -6,8 +6,10 @@ import sys
 import time
 from pathlib import Path
 
+import joblib
 import pandas as pd
 import pytest
+import torch
 
 from exp import sweep
 from exp.benchmarks import TSB_AD_U, UCR
@@ -190,6 +192,14 @@ def test_wrong_options(finished, capsys, arguments, message):
     assert error.startswith("error: ")
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_as_many_workers_as_cores_or_devices(monkeypatch):
+    assert sweep.default_workers("cpu") == joblib.cpu_count()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    assert sweep.default_workers("cuda") == 3
+    assert sweep.default_workers("cuda:2") == 1
 
 
 def test_an_unknown_option_exits_with_two(finished):
