@@ -53,7 +53,7 @@ class EvaluationConfig(Settings):
     """How scores are measured."""
 
     metrics: Annotated[tuple[str, ...], Field(strict=False)] = ("auc", "r_auc", "vus", "best_f1")
-    window: NonNegativeInt = 100  # buffer of r_auc and vus, in points
+    window: Annotated[int, Field(ge=0, le=10_000)] = 100  # buffer of r_auc and vus, in points
     n_thresholds: Annotated[int, Field(ge=2)] = 250  # thresholds of r_auc and vus
     spot_risks: Annotated[tuple[Share, ...], Field(min_length=1, strict=False)] = (0.1, 0.01, 0.001)  # of SPOT
     cover_tail: bool = False  # also score the points behind the last whole window

@@ -213,7 +213,7 @@ class Experiment:
         logger.info("scored %d of %d test points in %.1f s", len(score), len(self.parts.test), seconds)
         self.folder.make()
         self._start_record("scoring", checkpoint=str(weights))
-        self.folder.train_score.unlink(missing_ok=True)  # it may be that of other weights
+        self.folder.forget_other_scores(score)
         self.folder.save_array(self.folder.test_score, score)
         self.folder.save_array(self.folder.label, label)
         self.folder.update_record(status="scored", score_seconds=round(seconds, 3))

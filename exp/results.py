@@ -73,6 +73,17 @@ class RunFolder:
         for path in [*old, *self.path.glob("_*.csv"), *self.path.glob(".*.tmp")]:  # the last from a process killed
             path.unlink(missing_ok=True)
 
+    def forget_other_scores(self, test_score: np.ndarray) -> None:
+        """Remove what belongs to other weights than those that have given `test_score`."""
+        try:
+            same = np.array_equal(self.load_array(self.test_score), test_score)
+        except UserError:  # missing or damaged
+            same = False
+        if same:
+            return
+        for path in [self.train_score, *self.path.glob("_*.csv")]:
+            path.unlink(missing_ok=True)
+
     def save_array(self, path: Path, array: np.ndarray) -> None:
         """Write one of the arrays."""
         with replacing(path) as temporary, open(temporary, "wb") as file:

@@ -234,13 +234,14 @@ def test_evaluating(finished, copied):
     assert pd.read_csv(copied.results / "_f1_pa.csv")["thre_PA"].tolist() == [1.5]
 
 
-def test_scores_of_the_training_part_go_with_the_weights(finished, copied):
+def test_results_go_with_the_weights(finished, copied):
     succeed(copied, "--mode", "evaluate")
     torch.manual_seed(1)
     torch.save(CrossAD(network_of(finished).config).official_state_dict(), copied.path / "other.pth")
     own = np.load(copied.results / "a_train_energy.npy")
-    succeed(copied, "--mode", "test", "--checkpoint", copied.path / "other.pth")
+    succeed(copied, "--mode", "test", "--checkpoint", copied.path / "other.pth", "--metrics", "auc")
     assert not (copied.results / "a_train_energy.npy").exists()
+    assert [path.name for path in copied.results.glob("_*.csv")] == ["_auc.csv"]
     succeed(copied, "--mode", "evaluate", "--checkpoint", copied.path / "other.pth")
     assert not np.array_equal(np.load(copied.results / "a_train_energy.npy"), own)
     assert not np.array_equal(score_of(copied), score_of(finished))
