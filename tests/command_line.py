@@ -178,6 +178,7 @@ def _context():
 def _child(arguments, files, die_at):
     for descriptor, file in enumerate(files, start=1):
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that run in the background inherit none
     if die_at is not None:
         _die_at(*die_at)
     sys.argv = ["run.py", *arguments]
