@@ -1,1 +1,1 @@
-"""The experiment: the only room that knows data, models and measures."""
+"""The experiment: the only package that uses data, models and measures."""

@@ -5,6 +5,7 @@ and `evaluation`.
 """
 
 import copy
+import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from exp.errors import UserError
 from models import DETECTORS, ConfigError, Settings
@@ -32,6 +33,16 @@ class DataConfig(Settings):
     train_rows: PositiveInt | None = None  # rows of the training part; none: as DETECT_META.csv says
     validation_share: Share = 0.2  # of the training part, its end
     standardise: Literal["train", "each"] = "train"  # all by the training part's figures, or each part by its own
+
+    @model_validator(mode="after")
+    def _check(self):
+        if self.format == "table" and self.file is not None:
+            raise ValueError("the format table reads data/NAME.csv: remove 'file', or set 'format' to ucr or tsb-ad")
+        if self.format != "table" and self.train_rows is not None:
+            raise ValueError(
+                f"with the format {self.format} the file's name says the training rows: remove 'train_rows'"
+            )
+        return self
 
 
 class TrainConfig(Settings):
@@ -81,7 +92,9 @@ class ExperimentConfig:
         sections = ("data", "model", "train", "evaluation")
         for name in mapping:
             if name not in sections:
-                raise ConfigError(f"unknown section {name!r}: {nearest(str(name), sections)}")
+                many = name in ("series", "settings")
+                hint = "use run_UCR.py or run_TSBAD.py, it is for many series" if many else nearest(str(name), sections)
+                raise ConfigError(f"unknown section {name!r}: {hint}")
         for name in ("data", "model"):
             if name not in mapping:
                 raise ConfigError(f"section {name!r} is missing")
@@ -152,7 +165,10 @@ def config_file(path: Path) -> Path:
     path = Path(path)
     file = path / "config.yaml" if path.is_dir() else path
     if not file.is_file():
-        raise UserError(f"{file}: no such file: give a configuration file, or a folder that holds config.yaml")
+        names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        near = difflib.get_close_matches(path.name, names, n=1)
+        hint = f"did you mean {path.parent / near[0]}?" if near else "give a YAML file, or a folder with config.yaml"
+        raise UserError(f"{file}: no such file: {hint}")
     return file
 
 

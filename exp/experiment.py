@@ -161,7 +161,7 @@ class Experiment:
     def evaluate(self, metrics, *, thresholds=None, weights: Path | None = None) -> dict:
         """Set thresholds by the scores of the whole training part, and measure what needs them.
 
-        Scores that the folder holds are used as they are; missing ones are computed.
+        Scores that the folder holds are used where they were made with the same settings, else computed.
 
         Parameters
         ----------
@@ -178,9 +178,11 @@ class Experiment:
             A table for each measure; SPOT's thresholds are written to `_spot_thres_info.csv`.
         """
         files = (self.folder.test_score, self.folder.label, self.folder.train_score)
-        if weights or not all(file.is_file() for file in files):
+        if weights or not all(file.is_file() for file in files) or not self._scored_alike():
             self.score_test(weights)
             self._score_train()
+        else:
+            logger.info("using the scores in %s", self.folder.path)
         test_score, label, train_score = (self.folder.load_array(file) for file in files)
         evaluator = self._evaluator(test_score, label)
         if thresholds is None:
@@ -212,12 +214,19 @@ class Experiment:
         label = self.parts.test_label[: len(score)]
         logger.info("scored %d of %d test points in %.1f s", len(score), len(self.parts.test), seconds)
         self.folder.make()
-        self._start_record("scoring", checkpoint=str(weights))
+        self._start_record("scoring", checkpoint=str(weights), **self._of_training(weights))
         self.folder.forget_other_scores(score)
         self.folder.save_array(self.folder.test_score, score)
         self.folder.save_array(self.folder.label, label)
         self.folder.update_record(status="scored", score_seconds=round(seconds, 3))
         return score, label
+
+    def _scored_alike(self) -> bool:
+        """Whether the scores in the folder were made with what decides on them now."""
+        then, now = self.folder.read_record().get("config"), self.config.to_dict()
+        if then is None or then["evaluation"]["cover_tail"] != now["evaluation"]["cover_tail"]:
+            return False
+        return then["data"] == now["data"] and then["model"] == now["model"]
 
     def _score_train(self) -> None:
         windows = self._scoring_windows(self.parts.train_full, "training part")
@@ -304,16 +313,23 @@ class Experiment:
             self.config.detector, parameters, len(self.training_windows), self._length,
         )  # fmt: skip
 
+    def _of_training(self, weights: Path) -> dict:
+        """Return what the record must keep of the training that has given the folder's own weights."""
+        record = self.folder.read_record()
+        if weights != self.folder.checkpoint or "epochs" not in record:
+            return {}
+        return {"seed": record["seed"], "config": {**self.config.to_dict(), "train": record["config"]["train"]}}
+
     def _start_record(self, status: str, **entries) -> None:
-        self.folder.update_record(
-            dataset=self.config.data.name,
-            model=self.config.detector,
-            seed=self.config.train.seed,
-            status=status,
-            started=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            device=describe_device(self.device),
-            git_commit=git_commit(),
-            versions=versions(),
-            config=self.config.to_dict(),
-            **entries,
-        )
+        record = {
+            "dataset": self.config.data.name,
+            "model": self.config.detector,
+            "seed": self.config.train.seed,
+            "status": status,
+            "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "device": describe_device(self.device),
+            "git_commit": git_commit(),
+            "versions": versions(),
+            "config": self.config.to_dict(),
+        }
+        self.folder.update_record(**{**record, **entries})

@@ -52,7 +52,8 @@ class Processes:
         """Return what to call for a forward pass, so that gradients and statistics are those of all processes."""
         if self.size == 1:
             return network
-        network.share_statistics(_Sum.apply)
+        if hasattr(network, "share_statistics"):
+            network.share_statistics(_Sum.apply)
         device = next(network.parameters()).device
         ids = [device.index] if device.type == "cuda" else None
         return DistributedDataParallel(network, device_ids=ids, forward_sync_buffers=False)

@@ -81,7 +81,7 @@ class RunFolder:
             same = False
         if same:
             return
-        for path in [self.train_score, *self.path.glob("_*.csv")]:
+        for path in [self.train_score, self.figure, *self.path.glob("_*.csv")]:
             path.unlink(missing_ok=True)
 
     def save_array(self, path: Path, array: np.ndarray) -> None:

@@ -54,6 +54,10 @@ def _run(options: argparse.Namespace) -> int:
         raise UserError("--checkpoint names weights to score with: add --mode test or --mode evaluate")
     if options.thresholds and any(map(math.isnan, options.thresholds)):
         raise UserError("--thresholds: nan is no threshold: give numbers")
+    if options.checkpoint and not options.checkpoint.is_file():
+        raise UserError(f"{options.checkpoint}: no such checkpoint: correct --checkpoint")
+    if options.t and options.mode != "evaluate":
+        raise UserError("--t gives SPOT's risks, which only --mode evaluate uses: add it, or leave --t out")
     device = choose_device(options.device)
     with join(device.type) as processes:
         if device.type == "cuda" and processes.size > 1:

@@ -17,6 +17,11 @@ def nearest(name: str, valid) -> str:
     return f"did you mean {near[0]!r}?" if near else "valid are " + ", ".join(valid)
 
 
+def _inside(place: tuple, outer: tuple) -> bool:
+    """Whether a place in nested settings lies within another."""
+    return len(place) > len(outer) and place[: len(outer)] == outer
+
+
 class Settings(BaseModel):
     """Base of all settings: no implicit conversion, no unknown key, no change after construction."""
 
@@ -44,7 +49,11 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(mapping)
         except ValidationError as error:
-            raise ConfigError("; ".join(cls._explain(item, section) for item in error.errors())) from None
+            items = error.errors()
+            places = [item["loc"] for item in items]
+            # An error inside a list brings a second, misleading one of the list itself.
+            items = [item for item in items if not any(_inside(place, item["loc"]) for place in places)]
+            raise ConfigError("; ".join(cls._explain(item, section) for item in items)) from None
 
     @classmethod
     def _explain(cls, item, section) -> str:

@@ -1,6 +1,6 @@
-# Runs a Python program of this repository from its top folder: with the active environment, else with .venv.
+# Runs a Python program from the top folder: with the active virtual environment, else with .venv, else with python.
 cd "$(dirname "$0")/.."
-if [ -z "${VIRTUAL_ENV:-}${CONDA_PREFIX:-}" ] && [ -x .venv/bin/python ]; then
+if [ -z "${VIRTUAL_ENV:-}" ] && [ -x .venv/bin/python ]; then
     exec .venv/bin/python "$@"
 fi
 exec python "$@"

@@ -49,6 +49,7 @@ def test_overrides(file):
         "model.d_ff=null",
         "evaluation.cover_tail=true",
         "evaluation.metrics=[vus]",
+        "data.format=ucr",
         "data.file=a=b.txt",
         "train.batch_size=8",
     ]

@@ -144,6 +144,21 @@ def test_seeds(finished, place):
     assert place.bytes()["a_test_energy.npy"] != seven["a_test_energy.npy"]
 
 
+def test_the_record_of_a_training_outlives_other_settings_of_a_test(copied):
+    record = json.loads((copied.results / "run.json").read_text())
+    succeed(copied, "--mode", "test", "--seed", "7", "--set", "train.learning_rate=0.5", "evaluation.window=5")
+    tested = json.loads((copied.results / "run.json").read_text())
+    assert (tested["seed"], tested["config"]["train"]) == (record["seed"], record["config"]["train"])
+    assert tested["config"]["evaluation"]["window"] == 5
+
+
+def test_evaluating_other_settings_scores_anew(copied):
+    succeed(copied, "--mode", "evaluate")
+    covered = len(score_of(copied))
+    succeed(copied, "--mode", "evaluate", "--cover_tail")
+    assert len(score_of(copied)) > covered
+
+
 def test_settings_on_the_command_line(place):
     changes = ["model.ms_kernels=[6, 3]", "train.lradj=1cycle", "train.learning_rate=2e-3", "evaluation.window=20"]
     succeed(place, "--set", *changes, "train.train_epochs=1", "--set", "model.d_ff=null", "data.drop_channels=[0]")

@@ -95,6 +95,7 @@ def run(options):
     results = [result for name in tables for result in _results(name, tables[name], thresholds, options.window)]
     about = {"points": len(label), "anomalous_points": int(label.sum()), "events": len(find_events(label)[0])}
     if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps({"label": options.label, "score": options.score, **about, "results": results}, indent=2)
         with replacing(options.json) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")
@@ -104,8 +105,6 @@ def run(options):
 def _check_combination(options):
     if options.risk and not options.init_score:
         raise EvaluationError("--risk is SPOT's and needs --init-score, the score of the training part")
-    if options.json and not options.json.parent.is_dir():
-        raise EvaluationError(f"--json {options.json}: there is no folder {options.json.parent}")
     if options.figure and not options.out:
         raise EvaluationError("--figure needs --out, the folder to draw into")
     if (options.series or options.events) and "scores" not in options.figure:

@@ -34,8 +34,8 @@ class GlobalContext(nn.Module):
     ----------
     prototypes, sums : Tensors of shape (K, Lq, d)
     counts : Tensor of shape (K,)
-    total : callable
-        Makes a tensor that belongs to a batch the one of all batches that are trained on at once.
+    sum_over_processes : callable
+        Sums a tensor over the processes that train together; in a single one the identity.
     """
 
     def __init__(self, config: CrossADConfig):
@@ -45,7 +45,7 @@ class GlobalContext(nn.Module):
         self.register_buffer("prototypes", torch.randn(shape))
         self.register_buffer("counts", torch.ones(config.bank_size))
         self.register_buffer("sums", torch.zeros(shape))
-        self.total: Callable[[Tensor], Tensor] = lambda own: own
+        self.sum_over_processes: Callable[[Tensor], Tensor] = lambda own: own
 
     def forward(self, representations: Tensor) -> tuple[Tensor, Tensor]:
         """Move the prototypes towards the representations that are nearest to them.
@@ -67,9 +67,9 @@ class GlobalContext(nn.Module):
             nearest = (old.square().sum(1) - 2 * flat @ old.T).argmin(1)
             taken = F.one_hot(nearest, len(old)).to(flat.dtype)  # (N, K)
             distance = F.mse_loss(flat, old[nearest])
-        sums = self.total((taken.T @ flat).view_as(self.sums))
+        sums = self.sum_over_processes((taken.T @ flat).view_as(self.sums))
         with torch.no_grad():
-            self._move(self.total(taken.sum(0)), sums)
+            self._move(self.sum_over_processes(taken.sum(0)), sums)
         # Zero in value: it only leads the gradient past the moving averages.
         return self.prototypes + (sums - sums.detach()), distance
 

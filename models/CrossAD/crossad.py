@@ -123,7 +123,7 @@ class CrossAD(nn.Module):
         total : callable
             Differentiable; turns a tensor of this process into its sum over all processes.
         """
-        self.context.bank.total = total
+        self.context.bank.sum_over_processes = total
 
     def load_official(self, state_dict: dict[str, Tensor]) -> None:
         """Take over the weights of a published checkpoint, given as its flat state dict.
