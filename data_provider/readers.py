@@ -69,6 +69,8 @@ def read_ucr(path: Path) -> Series:
         values = np.array([float(number) for number in path.read_text().split()])
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as a list of numbers: {error}; correct it") from error
+    if not len(values):
+        raise DataError(f"{path}: there are no rows of data: download it again")
     if not begin <= end <= len(values):
         raise DataError(
             f"{path}: the event {begin}-{end} in the name does not fit {len(values)} values: rename the file"

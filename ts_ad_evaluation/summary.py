@@ -127,7 +127,7 @@ def format_summary(rows, problems, kind="text"):
         table.append((Column("missing"), ["; ".join(problems.get((row.dataset, row.model), ())) for row in rows]))
     below = [note for note in dict.fromkeys(notes) if ":" in note]
     for (dataset, model), texts in problems.items():
-        below += [f"missing in {dataset} {model}".rstrip().removesuffix(f" {dataset}") + f": {text}" for text in texts]
+        below += [f"missing in {dataset} {model}".rstrip() + f": {text}" for text in texts]
     columns, cells = zip(*table, strict=True)
     return render(columns, list(zip(*cells, strict=True)), below, kind=kind)
 
@@ -141,7 +141,8 @@ def _counts(name, pairs, kind):
 
 
 def _difference(row):
-    return None if None in (row.mean, row.published) else row.mean - row.published
+    partial = row.series is not None and row.series[0] < row.series[1]  # the published figure is over all series
+    return None if partial or None in (row.mean, row.published) else row.mean - row.published
 
 
 def _published_figures():
