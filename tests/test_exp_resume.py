@@ -85,7 +85,8 @@ def test_interrupted_from_the_keyboard(place):
         os.kill(process.pid, signal.SIGINT)
         process.join()
     assert process.exitcode == 130
-    assert output()[1].splitlines()[-1] == "interrupted: --resume goes on after the last finished epoch"
+    # Not always the last line: tqdm complains when a bar is interrupted while it is being made.
+    assert "interrupted: --resume goes on after the last finished epoch" in output()[1].splitlines()
     assert_loadable(place)
 
 

@@ -78,7 +78,7 @@ def test_files_on_request(arrays, files, tmp_path):
     out = tmp_path / "new" / "folder"
     outcome = run_command(
         *("--label", files / "label.npy", "--score", files / "scores.npz:score", "--metrics", "auc", "f1_raw"),
-        *("--thresholds", 1.5, 2, "--out", out, "--json", tmp_path / "all.json"),
+        *("--thresholds", 1.5, 2, "--out", out, "--json", tmp_path / "new" / "all.json"),
         *("--figure", "scores", "histogram", "curves", "vus_surface", "--figure-format", "pdf", "--events", 0, 2),
         *("--series", files / "channels.npy"),
     )
@@ -88,7 +88,7 @@ def test_files_on_request(arrays, files, tmp_path):
 
     expected = Evaluator(*arrays[:2], None).evaluate(["f1_raw"], verbose=False, f1_raw=[1.5, 2])["f1_raw"]
     pd.testing.assert_frame_equal(pd.read_csv(out / "_f1_raw.csv"), expected)
-    document = json.loads((tmp_path / "all.json").read_text())
+    document = json.loads((tmp_path / "new" / "all.json").read_text())
     assert (document["points"], document["anomalous_points"], document["events"]) == (3000, 145, 3)
     found = [entry for entry in document["results"] if entry["column"] == "F1_raw"]
     assert [entry["threshold"] for entry in found] == [1.5, 2]
@@ -125,7 +125,6 @@ def test_spot_finds_the_thresholds(arrays, files, tmp_path):
         (["--events", "1"], "--series and --events belong to --figure scores"),
         (["--window", "-1"], "window must be"),
         (["--metrics", "auk"], "invalid choice: 'auk'"),
-        (["--json", "{}/absent/all.json"], "all.json: there is no folder"),
         (["--figure", "scores", "--events", "9", "--out", "{}/out"], "there is no event 9: the label has 3"),
         (["--figure", "scores", "--series", "{}/scores.npz:init_score", "--out", "{}/out"], "series and score differ"),
     ],
