@@ -71,8 +71,8 @@ class Parts:
     test : float32 array of shape (n_test, C)
     test_label : uint8 array of shape (n_test,)
     channels : tuple of str
-    mean, scale : float64 arrays of shape (C,)
-        Figures of the whole training part: mean, and population deviation (1 for a constant channel).
+    offset, scale : float64 arrays of shape (C,)
+        What the training part had subtracted and was divided by (1 for a constant channel).
     """
 
     train: np.ndarray
@@ -81,11 +81,13 @@ class Parts:
     test: np.ndarray
     test_label: np.ndarray
     channels: tuple[str, ...]
-    mean: np.ndarray
+    offset: np.ndarray
     scale: np.ndarray
 
 
-def split_series(series: Series, *, validation_share: float = 0.2, standardise: str = "train") -> Parts:
+def split_series(
+    series: Series, *, validation_share: float = 0.2, standardise: str = "train", scaling: str = "standard"
+) -> Parts:
     """Standardise a series and split its training part.
 
     Parameters
@@ -96,6 +98,8 @@ def split_series(series: Series, *, validation_share: float = 0.2, standardise: 
     standardise : {"train", "each"}
         "train": everything by the whole training part's figures; train and validation view train_full.
         "each": train, validation, train_full and test each by its own figures (TSB-AD-U's rule).
+    scaling : {"standard", "min-max"}
+        By mean and population deviation, or by minimum and range, to 0 … 1.
 
     Raises
     ------
@@ -104,6 +108,7 @@ def split_series(series: Series, *, validation_share: float = 0.2, standardise: 
     """
     if standardise not in ("train", "each"):
         raise ValueError(f"standardise must be 'train' or 'each', got {standardise!r}")
+    figures = SCALINGS[scaling]
     points = len(series.train)
     cut = int(points * (1 - validation_share))
     if not 0 < cut < points:
@@ -111,18 +116,25 @@ def split_series(series: Series, *, validation_share: float = 0.2, standardise: 
             f"{series.name}: a training part of {points} points cannot be split with a validation share of "
             f"{validation_share}: use more points or another share"
         )
-    mean, scale = _figures(series.train)
-    train_full = _standardised(series.train, mean, scale)
+    offset, scale = figures(series.train)
+    train_full = scaled(series.train, offset, scale)
     if standardise == "train":
         train, validation = train_full[:cut], train_full[cut:]
-        test = _standardised(series.test, mean, scale)
+        test = scaled(series.test, offset, scale)
     else:
         raw_parts = series.train[:cut], series.train[cut:], series.test
-        train, validation, test = (_standardised(part, *_figures(part)) for part in raw_parts)
-    return Parts(train, validation, train_full, test, series.test_label, series.channels, mean, scale)
+        train, validation, test = (scaled(part, *figures(part)) for part in raw_parts)
+    return Parts(train, validation, train_full, test, series.test_label, series.channels, offset, scale)
 
 
-def _figures(values):
+def scaled(values: np.ndarray, offset: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Return values (n, C) less the offset (C,) and divided by the scale (C,), in float32."""
+    centred = values - offset
+    centred /= scale
+    return centred.astype(np.float32, order="C")
+
+
+def _mean_and_deviation(values):
     """Mean and deviation of each channel, (C,) arrays, as scikit-learn's StandardScaler has them."""
     mean, variance = values.mean(axis=0), values.var(axis=0)
     # A variance within the rounding error of its sums is that of a constant channel.
@@ -131,7 +143,9 @@ def _figures(values):
     return mean, np.sqrt(np.where(constant, 1.0, variance))
 
 
-def _standardised(values, mean, scale):
-    centred = values - mean
-    centred /= scale
-    return centred.astype(np.float32, order="C")
+def _minimum_and_range(values):
+    low, extent = values.min(axis=0), np.ptp(values, axis=0)
+    return low, np.where(extent == 0, 1.0, extent)
+
+
+SCALINGS = {"standard": _mean_and_deviation, "min-max": _minimum_and_range}

@@ -74,11 +74,13 @@ class Windows:
         # make a strided view of all windows contiguous before they select from it.
         return self.values.index_select(0, points).view(len(starts), self.length, -1)
 
-    def batches(self, batch_size: int, *, generator: torch.Generator | None = None) -> Iterator[torch.Tensor]:
-        """Yield the indices of all windows in batches: in order, or shuffled where a generator is given."""
+    def batches(
+        self, batch_size: int, *, generator: torch.Generator | None = None, limit: int | None = None
+    ) -> Iterator[torch.Tensor]:
+        """Yield the indices of all windows, or of `limit` of them, in batches: in order, or shuffled by a generator."""
         count = len(self)
         order = torch.arange(count) if generator is None else torch.randperm(count, generator=generator)
-        yield from order.split(batch_size)
+        yield from order[:limit].split(batch_size)
 
     def assemble(self, scores: torch.Tensor) -> torch.Tensor:
         """Lay the windows' scores in a row, each covered point once, from the first window that holds it.

@@ -19,7 +19,7 @@ class Benchmark(NamedTuple):
     root : Path
         Where its series stand if no folder is named.
     table : str
-        File name of its table.
+        File name of its table, in which {detector} stands for the detector's.
     series_column : str
         The table's column that names the series.
     columns : list of str
@@ -76,7 +76,7 @@ UCR = Benchmark(
 
 TSB_AD_U = Benchmark(
     root=Path("dataset/TSB-AD-U"),
-    table="CrossAD.csv",
+    table="{detector}.csv",
     series_column="file",
     columns=["file", "Time", *_TSB_AD_FIGURES],
     measure=_tsb_ad,

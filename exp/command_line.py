@@ -19,6 +19,7 @@ def common_parser(program: str, description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=program, description=description)
     add = parser.add_argument
     add("--config", type=Path, required=True, help="a YAML file, or a folder with config.yaml")
+    add("--model", metavar="NAME", help="use NAME.yaml of the folder --config, another detector's configuration")
     add("--save_path", type=Path, default=Path("test_results"), help="where results go (test_results)")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (auto)")
     add("--seed", type=int, help="of weights, order and dropout (the configuration's)")
@@ -27,6 +28,21 @@ def common_parser(program: str, description: str) -> argparse.ArgumentParser:
     add("--cover_tail", action="store_true", help="also score the points behind the last whole window")
     add("--resume", action="store_true", help="go on after the last finished epoch")
     return parser
+
+
+def chosen_config(options: argparse.Namespace) -> Path:
+    """Return the configuration that --config and --model mean.
+
+    Raises
+    ------
+    UserError
+        When --model is given and --config is no folder.
+    """
+    if options.model is None:
+        return options.config
+    if not options.config.is_dir():
+        raise UserError(f"--model {options.model} chooses a file of a folder: let --config name the folder")
+    return options.config / f"{options.model}.yaml"
 
 
 def common_overrides(options: argparse.Namespace) -> list[str]:

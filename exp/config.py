@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from exp.errors import UserError
 from models import DETECTORS, ConfigError, Settings
@@ -33,6 +33,7 @@ class DataConfig(Settings):
     train_rows: PositiveInt | None = None  # rows of the training part; none: as DETECT_META.csv says
     validation_share: Share = 0.2  # of the training part, its end
     standardise: Literal["train", "each"] = "train"  # all by the training part's figures, or each part by its own
+    scaling: Literal["standard", "min-max"] = "standard"  # by mean and deviation, or to 0 … 1
 
     @model_validator(mode="after")
     def _check(self):
@@ -50,9 +51,15 @@ class TrainConfig(Settings):
 
     train_epochs: PositiveInt = 20
     batch_size: PositiveInt = 128  # windows
+    epoch_windows: PositiveInt | None = None  # windows drawn anew for each epoch; none: all
     optim: Literal["adam", "adamw"] = "adam"
     learning_rate: PositiveFloat = 1e-4
-    lradj: Literal["type1", "type2", "type3", "cosine", "1cycle"] = "type1"  # schedule of the learning rate
+    eps: PositiveFloat = 1e-8  # in the optimiser's denominator
+    weight_decay: NonNegativeFloat | None = None  # none: the optimiser's own, 0 for adam and 0.01 for adamw
+    grad_norm: PositiveFloat | None = None  # longer gradients are shortened to it
+    lradj: Literal["type1", "type2", "type3", "cosine", "1cycle", "steps", "linear"] = "type1"  # rate by epoch
+    milestones: Annotated[tuple[PositiveInt, ...], Field(strict=False)] = ()  # epochs after which steps takes a tenth
+    final_rate: NonNegativeFloat = 0.0  # of the last epoch under linear
     pct_start: Share = 0.3  # share of the steps in which 1cycle's rate rises
     patience: PositiveInt = 3  # epochs without a better validation loss that end the training
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 2025
@@ -67,6 +74,7 @@ class EvaluationConfig(Settings):
     window: Annotated[int, Field(ge=0, le=10_000)] = 100  # buffer of r_auc and vus, in points
     n_thresholds: Annotated[int, Field(ge=2)] = 250  # thresholds of r_auc and vus
     spot_risks: Annotated[tuple[Share, ...], Field(min_length=1, strict=False)] = (0.1, 0.01, 0.001)  # of SPOT
+    anomaly_ratio: Share | None = None  # thresholds by this share of the training part's scores in place of SPOT's
     cover_tail: bool = False  # also score the points behind the last whole window
 
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from data_provider import Parts, Series, Windows, read_dataset, read_tsb_ad, read_ucr, split_series
 from exp import checkpoint
 from exp.config import DataConfig, ExperimentConfig
-from exp.devices import describe_device, mixed_precision, seed_everything
+from exp.devices import describe_device, seed_everything
 from exp.errors import UserError
 from exp.processes import ALONE, Processes
 from exp.results import RunFolder, git_commit, versions
+from exp.scoring import score_windows, scoring_windows
 from exp.training import Trainer, read_state
 from models import DETECTORS
 from ts_ad_evaluation import Evaluator
@@ -65,14 +65,18 @@ class Experiment:
         self.config, self.folder, self.device, self.processes = config, folder, device, processes
         self.bars = bars
         self.parts: Parts = split_series(
-            series, validation_share=config.data.validation_share, standardise=config.data.standardise
+            series,
+            validation_share=config.data.validation_share,
+            standardise=config.data.standardise,
+            scaling=config.data.scaling,
         )
         self.series_name = series.name
+        self.detector = DETECTORS[config.detector]
+        seed_everything(config.train.seed)
+        self.network = self.detector.build(config.model, len(series.channels)).to(device)
         self.training_windows = self._windows(self.parts.train, "training part")
         self.validation_windows = self._windows(self._validation_part(), "validation part", stride=self._length)
         self.test_windows = self._scoring_windows(self.parts.test, "test part")
-        seed_everything(config.train.seed)
-        self.network = DETECTORS[config.detector].network(config.model).to(device)
         self._log_summary()
 
     def train(self, *, resume: bool = False) -> None:
@@ -153,7 +157,8 @@ class Experiment:
             A table for each measure, also written to `_<measure>.csv`.
         """
         score, label = self.score_test(weights)
-        plot_scores(self.parts.test[: len(score)], score.mean(axis=1), label, path=self.folder.figure)
+        points = self.detector.score_points(score)
+        plot_scores(self.parts.test[: len(score)], points, label, path=self.folder.figure)
         tables = self._measure(self._evaluator(score, label), metrics, thresholds)
         self.folder.update_record(status="tested")
         return tables
@@ -175,7 +180,8 @@ class Experiment:
         Returns
         -------
         dict of str to pandas.DataFrame
-            A table for each measure; SPOT's thresholds are written to `_spot_thres_info.csv`.
+            A table for each measure; the thresholds are written to `_spot_thres_info.csv`, or by a given anomaly ratio
+            to `_prior_anomaly_rate_thres_info.csv`.
         """
         files = (self.folder.test_score, self.folder.label, self.folder.train_score)
         if weights or not all(file.is_file() for file in files) or not self._scored_alike():
@@ -186,9 +192,7 @@ class Experiment:
         test_score, label, train_score = (self.folder.load_array(file) for file in files)
         evaluator = self._evaluator(test_score, label)
         if thresholds is None:
-            thresholds = evaluator.find_thres(
-                method="spot", init_score=train_score.mean(axis=1), q=list(self.config.evaluation.spot_risks)
-            )
+            thresholds = self._thresholds(evaluator, self.detector.score_points(train_score))
         tables = self._measure(evaluator, metrics, thresholds)
         self.folder.update_record(status="evaluated")
         return tables
@@ -233,7 +237,13 @@ class Experiment:
         self.folder.save_array(self.folder.train_score, self.score(windows, "training part"))
 
     def _evaluator(self, score: np.ndarray, label: np.ndarray) -> Evaluator:
-        return Evaluator(label, score.mean(axis=1), self.folder.path)
+        return Evaluator(label, self.detector.score_points(score), self.folder.path)
+
+    def _thresholds(self, evaluator: Evaluator, train_score: np.ndarray) -> list[float]:
+        evaluation = self.config.evaluation
+        if evaluation.anomaly_ratio is None:
+            return evaluator.find_thres("spot", init_score=train_score, q=list(evaluation.spot_risks))
+        return evaluator.find_thres("prior_anomaly_rate", init_score=train_score, pAR=[evaluation.anomaly_ratio])
 
     def _measure(self, evaluator: Evaluator, metrics, thresholds) -> dict:
         if not metrics:
@@ -249,46 +259,30 @@ class Experiment:
         )
 
     def score(self, windows: Windows, title: str) -> np.ndarray:
-        """Return the scores (points, C) of the points that windows cover.
-
-        Raises
-        ------
-        UserError
-            When a score is no longer a finite number.
-        """
-        windows = windows.to(self.device)
-        batch_size = self.config.train.batch_size
-        hidden = None if self.bars else True  # None: hidden where the output is no terminal
-        scores = torch.empty(len(windows), windows.length, windows.values.shape[1])
-        with tqdm(total=len(windows), desc=f"score {title}", unit="window", disable=hidden, leave=False) as bar:
-            for indices in windows.batches(batch_size):
-                with mixed_precision(self.device, self.config.train.precision):
-                    scores[indices] = self.network.score(windows.gather(indices)).cpu()
-                bar.update(len(indices))
-        score = windows.assemble(scores).numpy()
-        finite = np.isfinite(score).all(axis=1)
-        if not finite.all():
-            raise UserError(
-                f"{windows.name}: the score of point {int(finite.argmin())} (from 0) is NaN or infinity: its window "
-                "holds a value too far from those of the training part, correct it"
-            )
-        return score
+        """Return the scores (points, C) of the points that windows cover; raises as `score_windows` does."""
+        train = self.config.train
+        return score_windows(
+            self.network,
+            windows,
+            batch_size=train.batch_size,
+            precision=train.precision,
+            title=f"score {title}",
+            hide_bar=None if self.bars else True,
+        )
 
     @property
     def _length(self) -> int:
         return self.config.model.seq_len
 
-    def _windows(self, values: np.ndarray, title: str, stride: int = 1, cover_tail: bool = False) -> Windows:
-        return Windows(
-            values,
-            self._length,
-            stride=stride,
-            cover_tail=cover_tail,
-            name=f"{self.config.data.name}: the {title}",
-        )
+    def _windows(self, values: np.ndarray, title: str, stride: int = 1) -> Windows:
+        return Windows(values, self._length, stride=stride, name=self._name(title))
 
     def _scoring_windows(self, values: np.ndarray, title: str) -> Windows:
-        return self._windows(values, title, stride=self._length, cover_tail=self.config.evaluation.cover_tail)
+        tail = self.config.evaluation.cover_tail
+        return scoring_windows(self.network, values, self._length, cover_tail=tail, name=self._name(title))
+
+    def _name(self, title: str) -> str:
+        return f"{self.config.data.name}: the {title}"
 
     def _validation_part(self) -> np.ndarray:
         if len(self.parts.validation) >= self._length:

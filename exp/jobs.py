@@ -6,7 +6,8 @@ import functools
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -20,8 +21,8 @@ from exp.config import ExperimentConfig, config_file, read_yaml, resolve
 from exp.devices import choose_device
 from exp.errors import USER_ERRORS, UserError
 from exp.experiment import Experiment, read_series
-from exp.results import RunFolder
-from models import ConfigError
+from exp.results import RunFolder, results_folder
+from models import DETECTORS, ConfigError
 from models.settings import nearest
 from ts_ad_evaluation import EvaluationError
 from ts_ad_evaluation.files import replacing
@@ -131,7 +132,8 @@ def make_jobs(
     ----------
     path : Path
         A configuration file or its folder. Beside the sections of a single experiment it has `series`, a CSV file
-        beside it (columns name, model_setting), and `settings`, keys of the section `model` by model setting.
+        beside it (columns name, model_setting), and `settings`, keys of the section `model` by model setting; without
+        `settings` all series share `model`.
     overrides : iterable of str
         As for a single experiment.
     root : Path
@@ -148,28 +150,40 @@ def make_jobs(
     """
     file = config_file(path)
     mapping = read_yaml(file)
-    for name, kind in {"series": str, "settings": dict, "model": dict}.items():
+    for name, kind in {"series": str, "model": dict}.items():
         if not isinstance(mapping.get(name), kind):
             needed = "a file name" if kind is str else "a section"
             raise ConfigError(f"{file}: {name!r} must be {needed}, for many series: give such a configuration")
-    table, settings = mapping.pop("series"), mapping.pop("settings")
-    configs = {
-        str(number): resolve({**mapping, "model": {**mapping["model"], **keys}}, overrides, f"{file}, setting {number}")
-        for number, keys in settings.items()
-    }
+    table, settings = mapping.pop("series"), mapping.pop("settings", None)
+    configs = _configs_by_setting(mapping, settings, overrides, file)
     jobs = []
-    for series, number in _read_table(file.parent / table, configs):
+    for series, number in _read_table(file.parent / table, None if settings is None else configs):
         config = configs[number]
         config = dataclasses.replace(config, data=config.data.model_copy(update={"file": series}))
         for seed in seeds or [config.train.seed]:
             seeded = dataclasses.replace(config, train=config.train.model_copy(update={"seed": seed}))
-            folder = save_path / config.data.name / "series" / Path(series).stem / f"seed_{seed}"
+            folder = results_folder(save_path, seeded) / "series" / Path(series).stem / f"seed_{seed}"
             jobs.append(Job(series, seeded, root.absolute(), folder.absolute()))
     return jobs
 
 
-def _read_table(file: Path, settings: Iterable[str]) -> list[tuple[str, str]]:
-    """Return series name and model setting of each row."""
+def _configs_by_setting(
+    mapping: dict, settings: dict | None, overrides: Iterable[str], file: Path
+) -> Mapping[str, ExperimentConfig]:
+    """Return the configuration of each model setting; without settings the same one for all."""
+    if settings is None:
+        shared = resolve(mapping, overrides, str(file))
+        return defaultdict(lambda: shared)
+    if not isinstance(settings, dict):
+        raise ConfigError(f"{file}: 'settings' must be a section of the keys of 'model' by model setting: correct it")
+    return {
+        str(number): resolve({**mapping, "model": {**mapping["model"], **keys}}, overrides, f"{file}, setting {number}")
+        for number, keys in settings.items()
+    }
+
+
+def _read_table(file: Path, settings: Iterable[str] | None) -> list[tuple[str, str]]:
+    """Return series name and model setting of each row; the latter is one of `settings`, where these are given."""
     if not file.is_file():
         raise UserError(f"{file}: no such file: it must list the series (columns name, model_setting)")
     try:
@@ -186,7 +200,7 @@ def _read_table(file: Path, settings: Iterable[str]) -> list[tuple[str, str]]:
     for line, (name, number) in enumerate(rows, start=2):
         if not name or names.count(name) > 1:
             raise UserError(f"{file}, line {line}: name {name!r} is empty or stands twice: correct it")
-        if number not in settings:
+        if settings is not None and number not in settings:
             raise UserError(f"{file}, line {line}: model_setting {number!r} is unknown: {nearest(number, settings)}")
     return rows
 
@@ -267,7 +281,7 @@ def _run(job: Job, benchmark: Benchmark, mode: str, device: str, resume: bool) -
             return job.record("trained")
         experiment.score_test()
         job.record("trained", score_seconds=folder.read_record()["score_seconds"])
-    score = folder.load_array(folder.test_score).mean(axis=1)
+    score = DETECTORS[job.config.detector].score_points(folder.load_array(folder.test_score))
     try:
         figures = benchmark.measure(series, score, folder.load_array(folder.label))
     except EvaluationError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from exp.config import ExperimentConfig
 from exp.errors import UserError
 from ts_ad_evaluation.files import replacing
 
@@ -121,6 +122,12 @@ class RunFolder:
         if not isinstance(record, dict):
             raise UserError(f"{self.record}: damaged: delete it and run again")
         return record
+
+
+def results_folder(save_path: Path, config: ExperimentConfig) -> Path:
+    """Return the folder of a dataset's runs, NAME for CrossAD and NAME/DETECTOR for the other detectors."""
+    folder = Path(save_path) / config.data.name
+    return folder if config.detector == "CrossAD" else folder / config.detector
 
 
 def versions() -> dict[str, str]:

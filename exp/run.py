@@ -10,13 +10,13 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from exp.command_line import MODES, common_overrides, common_parser, run_program
+from exp.command_line import MODES, chosen_config, common_overrides, common_parser, run_program
 from exp.config import ExperimentConfig, differences, load_config
 from exp.devices import choose_device
 from exp.errors import UserError
 from exp.experiment import Experiment, read_series
 from exp.processes import Processes, join
-from exp.results import RunFolder
+from exp.results import RunFolder, results_folder
 from exp.seeds import summarise_seeds
 from models.settings import nearest
 from ts_ad_evaluation.evaluator import MEASURES
@@ -64,7 +64,7 @@ def _run(options: argparse.Namespace) -> int:
             device = torch.device("cuda", processes.local_rank)
         if not processes.first:
             logging.disable(logging.INFO)
-        folder = options.save_path / config.data.name
+        folder = results_folder(options.save_path, config)
         if not options.seeds:
             _one_seed(config, folder / "results_0", device, processes, options)
             return 0
@@ -131,7 +131,7 @@ def _resolve(options: argparse.Namespace) -> ExperimentConfig:
         overrides.append(f"evaluation.metrics=[{', '.join(options.metrics)}]")
     if options.t:
         overrides.append(f"evaluation.spot_risks={options.t}")
-    return load_config(options.config, overrides)
+    return load_config(chosen_config(options), overrides)
 
 
 def _check_metrics(names) -> None:

@@ -28,4 +28,8 @@ def next_rate(config: TrainConfig, epoch: int, current: float) -> float:
         return rate * 0.9 ** max(0, epoch - 3)
     if config.lradj == "cosine":
         return rate / 2 * (1 + math.cos(math.pi * epoch / config.train_epochs))
+    if config.lradj == "steps":
+        return rate * 0.1 ** sum(epoch >= milestone for milestone in config.milestones)
+    if config.lradj == "linear":
+        return rate + (config.final_rate - rate) * min(1.0, epoch / max(1, config.train_epochs - 1))
     raise ValueError(f"{config.lradj} sets no rate by epoch")

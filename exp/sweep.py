@@ -12,11 +12,11 @@ import torch
 from tqdm import tqdm
 
 from exp.benchmarks import Benchmark, summarise
-from exp.command_line import MODES, common_overrides, common_parser, run_program
+from exp.command_line import MODES, chosen_config, common_overrides, common_parser, run_program
 from exp.devices import choose_device
 from exp.errors import UserError
 from exp.jobs import Job, Outcome, finished, make_jobs, run_job, select
-from exp.results import RunFolder
+from exp.results import RunFolder, results_folder
 from exp.seeds import summarise_seeds
 from exp.workers import run_jobs
 from ts_ad_evaluation.files import replacing
@@ -57,13 +57,12 @@ def build_parser(benchmark: Benchmark, program: str) -> argparse.ArgumentParser:
 
 def _run(benchmark: Benchmark, options: argparse.Namespace) -> int:
     _check(options)
-    jobs = make_jobs(
-        options.config, common_overrides(options), options.root_path, options.save_path, options.seeds or []
-    )
+    config = chosen_config(options)
+    jobs = make_jobs(config, common_overrides(options), options.root_path, options.save_path, options.seeds or [])
     chosen = select(jobs, options.series)
     if not options.root_path.is_dir():
         raise UserError(f"{options.root_path}: no such folder: dataset/README.md says what to put there")
-    folder = options.save_path / jobs[0].config.data.name
+    folder = results_folder(options.save_path, jobs[0].config)
     RunFolder(folder).make()
     new = _do(benchmark, chosen, options)
     outcomes = {job: new.get(job) or job.outcome() for job in jobs}
@@ -150,13 +149,14 @@ def _gather(benchmark: Benchmark, outcomes: dict[Job, Outcome | None], folder: P
             sys.stdout.write(f"{status}: {job.name}: {reason}\n")
     table = pd.DataFrame(rows, columns=benchmark.columns)
     folder.mkdir(parents=True, exist_ok=True)
+    file = folder / benchmark.table.format(detector=next(iter(outcomes)).config.detector)
     not_counted = pd.DataFrame(missing, columns=[benchmark.series_column, "status", "reason"])
-    for name, content in ((benchmark.table, table), ("not_counted.csv", not_counted)):
-        with replacing(folder / name) as temporary:
+    for path, content in ((file, table), (folder / "not_counted.csv", not_counted)):
+        with replacing(path) as temporary:
             content.to_csv(temporary, index=False)
     summary = summarise(benchmark, table, [job.series for job in outcomes])
     sys.stdout.write(summary.to_string(index=False, float_format="{:.4f}".format) + "\n")
-    sys.stdout.write(f"table in {folder / benchmark.table}\n")
+    sys.stdout.write(f"table in {file}\n")
     return {"n": len(table), **summary.iloc[0][list(benchmark.figures.values())]}
 
 

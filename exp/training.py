@@ -26,7 +26,9 @@ OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 def make_optimizer(network: nn.Module, settings: TrainConfig) -> torch.optim.Optimizer:
     """Return the optimiser that the settings name."""
-    return OPTIMIZERS[settings.optim](network.parameters(), lr=settings.learning_rate, fused=True)
+    options = {} if settings.weight_decay is None else {"weight_decay": settings.weight_decay}
+    kind = OPTIMIZERS[settings.optim]
+    return kind(network.parameters(), lr=settings.learning_rate, eps=settings.eps, fused=True, **options)
 
 
 @dataclass
@@ -127,7 +129,7 @@ class Trainer:
         UserError
             When the loss is no longer a number.
         """
-        steps = math.ceil(len(train) / self.settings.batch_size)
+        steps = math.ceil(self._epoch_windows(train) / self.settings.batch_size)
         self.cycle = self._one_cycle(steps)
         if state is not None:
             self._resume(state)
@@ -158,7 +160,7 @@ class Trainer:
         logger.info(
             "epoch %d/%d: train loss %.6f, validation loss %.6f%s, learning rate %.3g, %.1f s (%.0f windows/s)",
             number, self.settings.train_epochs, train_loss, validation_loss, " (best)" if better else "",
-            rate, seconds, len(train) / seconds,
+            rate, seconds, self._epoch_windows(train) / seconds,
         )  # fmt: skip
         if better:
             self.progress.best_epoch, self.progress.best_loss = number, validation_loss
@@ -176,11 +178,11 @@ class Trainer:
     def _train(self, windows: Windows, order: torch.Generator, title: str) -> float:
         """Take one gradient step per batch and return the mean loss over the windows."""
         self.network.train()
-        processes = self.processes
+        processes, count = self.processes, self._epoch_windows(windows)
         total = torch.zeros((), device=self.device)
         shown = time.monotonic()
-        with tqdm(total=len(windows), desc=title, unit="window", disable=self.hide_bars, leave=False) as bar:
-            for indices in windows.batches(self.settings.batch_size, generator=order):
+        with tqdm(total=count, desc=title, unit="window", disable=self.hide_bars, leave=False) as bar:
+            for indices in windows.batches(self.settings.batch_size, generator=order, limit=count):
                 own = processes.shard(indices)
                 if len(indices) < processes.size:
                     continue  # an epoch's last windows, too few to go round
@@ -189,6 +191,8 @@ class Trainer:
                 self.optimizer.zero_grad(set_to_none=True)
                 # Processes' gradients are averaged; the weight makes that the mean over the batch's windows.
                 (loss * (len(own) * processes.size / len(indices))).backward()
+                if self.settings.grad_norm is not None:
+                    nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.grad_norm)
                 self.optimizer.step()
                 if self.cycle is not None:
                     self.cycle.step()
@@ -198,7 +202,10 @@ class Trainer:
                 if not bar.disable and time.monotonic() - shown > 0.5:
                     bar.set_postfix(loss=f"{float(loss):.5f}")
                     shown = time.monotonic()
-        return self._finite(float(processes.sum(total)) / len(windows), title)
+        return self._finite(float(processes.sum(total)) / count, title)
+
+    def _epoch_windows(self, windows: Windows) -> int:
+        return min(len(windows), self.settings.epoch_windows or len(windows))
 
     @torch.no_grad()
     def _validate(self, windows: Windows) -> float:

@@ -18,7 +18,7 @@ def test_train_mode_equals_standard_scaler(series, order):
     train, test = (np.asarray(part, order=order) for part in (series.train, series.test))
     parts = split_series(Series("toy", train, test, series.test_label, series.channels))
     scaler = StandardScaler().fit(series.train)
-    np.testing.assert_allclose(parts.mean, scaler.mean_, rtol=1e-13)
+    np.testing.assert_allclose(parts.offset, scaler.mean_, rtol=1e-13)
     np.testing.assert_allclose(parts.scale, scaler.scale_, rtol=1e-13)
     np.testing.assert_allclose(parts.train_full, scaler.transform(series.train), rtol=1e-6, atol=1e-7)
     np.testing.assert_allclose(parts.test, scaler.transform(series.test), rtol=1e-6, atol=1e-7)
