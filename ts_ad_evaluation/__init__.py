@@ -1,7 +1,8 @@
 """Measures of time-series anomaly detection on arrays: exact, and fast at any length.
 
 Every measure is a function of a label (1 for anomalous points) and a score (higher is more anomalous) that
-returns a named tuple; `Evaluator` computes several and writes them as CSV files.
+returns a named tuple; `Evaluator` computes several and writes them as CSV files. The hit rates measure how well
+a detector names the channels that made an event.
 """
 
 from ts_ad_evaluation.affiliation import Affiliation, affiliation
@@ -9,6 +10,7 @@ from ts_ad_evaluation.auc import AUC, auc
 from ts_ad_evaluation.checks import EvaluationError
 from ts_ad_evaluation.evaluator import Evaluator
 from ts_ad_evaluation.f1 import F1, best_f1, f1_event, f1_pa, f1_r, f1_raw
+from ts_ad_evaluation.interpretation import hit_rate, hit_rate_of_rankings, random_hit_rate
 from ts_ad_evaluation.pate import PATE, pate
 from ts_ad_evaluation.range_auc import VUS, RangeAUC, r_auc, vus
 from ts_ad_evaluation.spot import SPOT, SPOTThreshold, spot_threshold
@@ -36,9 +38,12 @@ __all__ = [
     "f1_r",
     "f1_raw",
     "find_period",
+    "hit_rate",
+    "hit_rate_of_rankings",
     "pate",
     "prior_anomaly_rate",
     "r_auc",
+    "random_hit_rate",
     "spot_threshold",
     "tsb_ad_metrics",
     "ucr_accuracy",

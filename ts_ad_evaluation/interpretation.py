@@ -1,0 +1,220 @@
+"""Hit rate of interpretations: how many of the channels that made an event are ranked first there."""
+
+import math
+
+import numpy as np
+
+from ts_ad_evaluation.checks import EvaluationError, check_label
+from ts_ad_evaluation.events import find_events
+
+LEVELS = (100, 150)
+
+
+def hit_rate(channel_scores, label, channels_of_event, *, at=LEVELS):
+    """Hit rate at P % of the channels ranked by their mean score within each event.
+
+    Of an event that k channels made, it is the share of them among the first P/100·k of the ranking, rounded
+    down; the events are averaged with their lengths as weights.
+
+    Parameters
+    ----------
+    channel_scores : array_like of shape (n, C)
+        Score of each channel at each point. Higher is more anomalous.
+    label : array_like of shape (n,)
+        1 for anomalous points, 0 for normal ones.
+    channels_of_event : sequence of sequences of int
+        For each event, in the order of time, the channels that made it, counted from 0.
+    at : sequence of float
+        Levels P, in percent.
+
+    Returns
+    -------
+    dict of float to float
+        For each level of `at` the hit rate, in [0, 1]. Where channels tie, its mean over all orders of the tie.
+
+    Raises
+    ------
+    EvaluationError
+        When an array is empty, of a wrong shape or length, or holds NaN or infinity, the label is not binary or
+        has no event, the events and their channels differ in number, an event has no channel, one twice or one
+        that does not exist, or a level is not above 0.
+
+    Notes
+    -----
+    Su et al. rank the channels at each anomalous point alone and average over the points. Here a channel that
+    stands out in a part of an event only is held against the others over the whole of it.
+
+    References
+    ----------
+    Y. Su et al., "Robust Anomaly Detection for Multivariate Time Series through Stochastic Recurrent Neural
+    Network", KDD 2019 (HitRate@P%). By events, with their lengths as weights: as in MIXAD, ICPR 2024.
+
+    Examples
+    --------
+    >>> channel_scores = [[0, 0, 0, 0], [5, 1, 4, 0], [7, 1, 2, 0], [0, 0, 0, 0], [1, 0, 3, 9]]
+    >>> hit_rate(channel_scores, [0, 1, 1, 0, 1], [[0, 1], [3]])
+    {100: 0.6666666666666666, 150: 1.0}
+    """
+    scores, events = _check_channel_scores(channel_scores), _check_events(label)
+    if len(scores) != len(label):
+        raise EvaluationError(f"channel_scores and label differ in length: {len(scores)} and {len(label)}")
+    means = [scores[start : end + 1].mean(axis=0) for start, end in zip(*events, strict=True)]
+    return _hit_rates(means, events, channels_of_event, at)
+
+
+def hit_rate_of_rankings(rankings, label, channels_of_event, *, at=LEVELS):
+    """Hit rate at P % of given rankings, for detectors that rank the channels themselves.
+
+    Parameters
+    ----------
+    rankings : sequence of sequences of int
+        For each event, in the order of time, all C channels, counted from 0, the most anomalous first.
+    label, channels_of_event, at
+        As for `hit_rate`.
+
+    Returns
+    -------
+    dict of float to float
+        For each level of `at` the hit rate, in [0, 1].
+
+    Raises
+    ------
+    EvaluationError
+        As `hit_rate` does, and when the events and rankings differ in number, or a ranking does not hold each
+        channel once.
+
+    References
+    ----------
+    As of `hit_rate`.
+
+    Examples
+    --------
+    >>> hit_rate_of_rankings([[0, 2, 1, 3], [3, 0, 1, 2]], [0, 1, 1, 0, 1], [[0, 1], [3]], at=[100, 200])
+    {100: 0.6666666666666666, 200: 1.0}
+    """
+    events = _check_events(label)
+    _check_count("rankings", rankings, events)
+    n_channels = np.size(rankings[0])
+    places = []
+    for event, ranking in enumerate(rankings):
+        order = _channel_indices(f"the ranking of event {event}", ranking, n_channels)
+        if len(order) != n_channels:
+            raise EvaluationError(f"the ranking of event {event} holds {len(order)} of the {n_channels} channels")
+        places.append(np.argsort(order))
+    return _hit_rates([-place for place in places], events, channels_of_event, at)
+
+
+def random_hit_rate(n_channels, label, channels_of_event, *, at=LEVELS):
+    """Hit rate at P % to be expected of random rankings, exactly: what a detector has to beat.
+
+    Parameters
+    ----------
+    n_channels : int
+        All channels of the series, C.
+    label, channels_of_event, at
+        As for `hit_rate`.
+
+    Returns
+    -------
+    dict of float to float
+        For each level of `at` the mean hit rate over all rankings, in [0, 1].
+
+    Raises
+    ------
+    EvaluationError
+        As `hit_rate` does, and when there is no channel.
+
+    References
+    ----------
+    As of `hit_rate`; of the first m of C channels a random ranking holds each with probability m/C.
+
+    Examples
+    --------
+    >>> random_hit_rate(38, [0, 1, 1, 0], [[0, 1]])
+    {100: 0.05263157894736842, 150: 0.07894736842105263}
+    """
+    if n_channels < 1:
+        raise EvaluationError(f"there must be at least one channel, got n_channels={n_channels}")
+    events = _check_events(label)
+    # Where all channels tie, the mean over the orders of the tie is that over all rankings.
+    return _hit_rates([np.zeros(n_channels)] * len(events[0]), events, channels_of_event, at)
+
+
+def _hit_rates(event_scores, events, channels_of_event, at):
+    """Average over the events, by length; `event_scores` has for each one its channels' scores, of shape (C,)."""
+    _check_levels(at)
+    _check_count("channels_of_event", channels_of_event, events)
+    rates = [
+        _event_rates(scores, _channel_indices(f"event {event}", channels, len(scores)), at)
+        for event, (scores, channels) in enumerate(zip(event_scores, channels_of_event, strict=True))
+    ]
+    starts, ends = events
+    averages = np.average(rates, axis=0, weights=ends - starts + 1)
+    return dict(zip(at, averages.tolist(), strict=True))
+
+
+def _event_rates(scores, channels, at):
+    """The hit rate of one event at each level, its mean over the orders of a tie."""
+    ascending, true_scores = np.sort(scores), scores[channels]
+    rates = []
+    for level in at:
+        depth = min(len(scores), math.floor(level * len(channels) / 100))
+        if depth == 0:
+            rates.append(0.0)
+            continue
+        last = ascending[-depth]  # the score of the last place that counts
+        n_above, n_tied = np.count_nonzero(scores > last), np.count_nonzero(scores == last)
+        share_of_tie = (depth - n_above) / n_tied
+        hits = np.count_nonzero(true_scores > last) + share_of_tie * np.count_nonzero(true_scores == last)
+        rates.append(hits / len(channels))
+    return rates
+
+
+def _check_channel_scores(channel_scores):
+    """Return `channel_scores` as float64, of shape (n, C)."""
+    array = np.asarray(channel_scores)
+    if array.ndim != 2 or array.size == 0:
+        raise EvaluationError(f"channel_scores must have the shape (points, channels), got {array.shape}")
+    if array.dtype.kind not in "biuf":
+        raise EvaluationError(f"channel_scores must be numeric, got dtype {array.dtype}")
+    finite = np.isfinite(array)
+    if not finite.all():
+        point, channel = np.argwhere(~finite)[0]
+        raise EvaluationError(f"channel_scores holds NaN or infinity, first at point {point}, channel {channel}")
+    return array.astype(np.float64, copy=False)
+
+
+def _check_events(label):
+    """Return first and last points of the label's events, of which there is at least one."""
+    starts, ends = find_events(check_label(label, both_classes=False))
+    if len(starts) == 0:
+        raise EvaluationError("label has no anomalous point, the hit rate is undefined")
+    return starts, ends
+
+
+def _check_levels(at):
+    if np.ndim(at) != 1 or len(at) == 0 or not all(0 < level < math.inf for level in at):
+        raise EvaluationError(f"at must be a list of levels in percent above 0, got {at!r}")
+
+
+def _check_count(name, entries, events):
+    if len(entries) != len(events[0]):
+        raise EvaluationError(f"{name} has {len(entries)} entries, the label {len(events[0])} events")
+
+
+def _channel_indices(name, channels, n_channels):
+    """Return distinct channels as an array of indices, at least one."""
+    array = np.asarray(channels)
+    if array.ndim != 1 or array.size == 0:
+        raise EvaluationError(f"{name} must have a list of at least one channel, got {channels!r}")
+    if array.dtype.kind not in "iu":
+        raise EvaluationError(f"{name}: channels must be whole numbers, got dtype {array.dtype}")
+    outside = (array < 0) | (array >= n_channels)
+    if outside.any():
+        raise EvaluationError(
+            f"{name}: there is no channel {array[outside][0]}, the channels are 0 to {n_channels - 1}"
+        )
+    distinct, counts = np.unique(array, return_counts=True)
+    if len(distinct) < len(array):
+        raise EvaluationError(f"{name} holds channel {distinct[counts > 1][0]} more than once")
+    return array
