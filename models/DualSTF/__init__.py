@@ -1,0 +1,6 @@
+"""Dual-STF: dual-pathway semantic–temporal fusion for time-series anomaly detection."""
+
+from .config import DualSTFConfig
+from .dual_stf import DualSTF, DualSTFOutput
+
+__all__ = ["DualSTF", "DualSTFConfig", "DualSTFOutput"]

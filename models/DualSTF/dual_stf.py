@@ -1,0 +1,76 @@
+"""Dual-STF: how badly a window can be reconstructed, and how far its points are from prototypes."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .config import DualSTFConfig
+from .fusion import Fusion
+from .structural import StructuralPath
+from .temporal import TemporalPath
+
+
+class DualSTFOutput(NamedTuple):
+    """What a forward pass gives.
+
+    Attributes
+    ----------
+    loss : Tensor of shape ()
+        mean(td) + α·mean(rd).
+    td : Tensor of shape (B, L)
+        Temporal deviation: squared error of the reconstruction, summed over the channels.
+    rd : Tensor of shape (B, L)
+        Structural deviation: squared distance of a point's features to their prototype.
+    reconstruction : Tensor of shape (B, L, C)
+    """
+
+    loss: Tensor
+    td: Tensor
+    rd: Tensor
+    reconstruction: Tensor
+
+
+class DualSTF(nn.Module):
+    """The network, for windows of all channels together.
+
+    Parameters
+    ----------
+    config : DualSTFConfig
+    channels : int
+        C, 1 or more.
+    """
+
+    def __init__(self, config: DualSTFConfig, channels: int):
+        super().__init__()
+        self.config = config
+        self.temporal = TemporalPath(config, channels)
+        self.structural = StructuralPath(config, channels)
+        self.fusion = Fusion(config)
+
+    def forward(self, x: Tensor) -> DualSTFOutput:
+        """Measure both deviations of windows x of shape (B, L, C).
+
+        Where the score's weight is learned, its term (`Fusion.weight_loss`) takes part in the gradient of the loss, not
+        in its value: losses stay comparable, and the best epoch is that of the best paths.
+        """
+        reconstruction, semantics = self.temporal(x)
+        td = (reconstruction.float() - x).square().sum(-1)
+        rd = self.structural(x, semantics)
+        loss = td.mean() + self.config.alpha * rd.mean()
+        if self.fusion.is_learned:
+            term = self.fusion.weight_loss(td, rd)
+            loss = loss + (term - term.detach())
+        return DualSTFOutput(loss, td, rd, reconstruction)
+
+    @torch.no_grad()
+    def score(self, x: Tensor) -> Tensor:
+        """Return the anomaly score (B, L, 1) of every point of windows x of shape (B, L, C).
+
+        The method has no score of single channels. The model is in evaluation mode meanwhile, and no gradient is kept.
+        """
+        was_training = self.training
+        self.eval()
+        output = self(x)
+        self.train(was_training)
+        return self.fusion(output.td, output.rd)[..., None]
