@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, precision_recall_curve
 
 from tests.evaluation_cases import GOLDEN, UNDEFINED, cases, expected_row, golden_case, random_cases
-from ts_ad_evaluation import EvaluationError, best_f1, f1_event, f1_pa, f1_r, f1_raw
+from ts_ad_evaluation import EvaluationError, best_f1, best_f1_pa, f1_event, f1_pa, f1_r, f1_raw
 
 THRESHOLDED = {"f1_raw": f1_raw, "f1_pa": f1_pa, "f1_r": f1_r, "f1_event": f1_event}
 
@@ -132,7 +132,54 @@ def test_no_threshold_beats_the_best(case):
 @given(cases())
 def test_only_the_order_of_the_scores_matters_to_the_best(case):
     label, score = case
-    assert best_f1(label, np.exp(score / 4) - 3)[1:] == best_f1(label, score)[1:]
+    for measure in (best_f1, best_f1_pa):
+        assert measure(label, np.exp(score / 4) - 3)[1:] == measure(label, score)[1:]
+
+
+@pytest.mark.parametrize("adjust_first", [False, True])
+@given(case=cases())
+def test_the_best_point_adjusted_is_that_of_all_thresholds(case, adjust_first):
+    label, score = case
+    # Above t - 1/2 are the scores of at least t, as they are whole numbers.
+    every = {t: f1_pa(label, score, t - 0.5, adjust_first=adjust_first) for t in sorted(set(score))}
+    largest = max(f1.f1 for f1 in every.values())
+    got = best_f1_pa(label, score, adjust_first=adjust_first)
+    assert got.f1 == pytest.approx(largest, rel=1e-12)
+    assert got[1:] == pytest.approx(every[got.threshold][1:], rel=1e-12)
+
+
+@pytest.mark.parametrize("adjust_first", [False, True])
+def test_the_best_point_adjusted_by_definition(adjust_first):
+    for label, score in random_cases(1000, seed=5):
+        got = best_f1_pa(label, score, adjust_first=adjust_first)
+        rows = [pa_by_definition(label == 1, score >= t, adjust_first=adjust_first) for t in score]
+        assert got.f1 == pytest.approx(max(row[-1] for row in rows), rel=1e-12)
+        at_threshold = pa_by_definition(label == 1, score >= got.threshold, adjust_first=adjust_first)
+        assert got[1:] == pytest.approx(at_threshold, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_no_threshold_of_the_published_point_adjusted_f1_beats_the_best(name):
+    label, score, expected = golden_case(name)
+    best = best_f1_pa(label, score)
+    assert best.f1 >= max(expected["f1_pa"]["f1_pa"]["F1_PA"]) - 1e-12
+    below = np.nextafter(best.threshold, -np.inf)
+    assert best[1:] == pytest.approx(f1_pa(label, score, below)[1:], rel=1e-12)
+
+
+@given(cases())
+def test_point_adjustment_never_lowers_the_best(case):
+    assert best_f1_pa(*case).f1 >= best_f1(*case).f1 - 1e-12
+    assert best_f1_pa(*case, adjust_first=True).f1 >= best_f1_pa(*case).f1 - 1e-12
+
+
+@given(cases())
+def test_one_point_of_each_event_above_all_normal_ones_is_enough(case):
+    label, score = case
+    raised = score.copy()
+    raised[[max(event) for event in ranges_of(label)]] = 21
+    assert best_f1_pa(label, raised, adjust_first=True) == (21, 1, 1, 1, 1)
+    assert best_f1_pa(np.append(0, label), np.append(-21, raised)) == (21, 1, 1, 1, 1)
 
 
 @pytest.mark.parametrize("measure", THRESHOLDED)
@@ -175,6 +222,8 @@ def test_a_constant_score_at_best_predicts_everything(case):
 def test_undefined(label, score, text):
     with pytest.raises(EvaluationError, match=text):
         best_f1(label, score)
+    with pytest.raises(EvaluationError, match=text):
+        best_f1_pa(label, score)
     for measure in THRESHOLDED.values():
         with pytest.raises(EvaluationError, match=text):
             measure(label, score, 0.5)

@@ -41,7 +41,7 @@ def test_without_run_json_the_folder_names_the_dataset(tmp_path):
 @pytest.mark.parametrize("merge", [False, True])
 def test_reads_what_the_evaluator_writes(tmp_path, merge):
     evaluator = Evaluator(LABEL, SCORE, tmp_path / "MSL")
-    metrics = ["auc", "best_f1", "f1_raw", "accomplish_UCR"]
+    metrics = ["auc", "best_f1", "best_f1_pa", "f1_raw", "accomplish_UCR"]
     tables = evaluator.evaluate(metrics, merge=merge, verbose=False, f1_raw=[0.2, 0.45])
     run = only_run(tmp_path)
     assert run.problems == ()
@@ -49,7 +49,7 @@ def test_reads_what_the_evaluator_writes(tmp_path, merge):
     assert run.values["F1_best"].number == pytest.approx(tables["best_f1"]["F1_best"].iloc[0])
     assert run.values["F1_raw at 0.45"].number == pytest.approx(tables["f1_raw"]["F1_raw"].iloc[1])
     assert run.values["accuracy_at_10_percent"] == Value(0.0)
-    assert not {"thre_best", "thre_raw at 0.2", "topk", "total_len"} & set(run.values)
+    assert not {"thre_best", "thre_best_PA", "thre_raw at 0.2", "topk", "total_len"} & set(run.values)
 
 
 def test_thresholds_found_without_labels_are_called_by_their_parameter(tmp_path):

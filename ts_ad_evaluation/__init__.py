@@ -9,7 +9,7 @@ from ts_ad_evaluation.affiliation import Affiliation, affiliation
 from ts_ad_evaluation.auc import AUC, auc
 from ts_ad_evaluation.checks import EvaluationError
 from ts_ad_evaluation.evaluator import Evaluator
-from ts_ad_evaluation.f1 import F1, best_f1, f1_event, f1_pa, f1_r, f1_raw
+from ts_ad_evaluation.f1 import F1, best_f1, best_f1_pa, f1_event, f1_pa, f1_r, f1_raw
 from ts_ad_evaluation.interpretation import hit_rate, hit_rate_of_rankings, random_hit_rate
 from ts_ad_evaluation.pate import PATE, pate
 from ts_ad_evaluation.range_auc import VUS, RangeAUC, r_auc, vus
@@ -33,6 +33,7 @@ __all__ = [
     "affiliation",
     "auc",
     "best_f1",
+    "best_f1_pa",
     "f1_event",
     "f1_pa",
     "f1_r",

@@ -12,7 +12,7 @@ import numpy as np
 from ts_ad_evaluation.affiliation import affiliation
 from ts_ad_evaluation.auc import auc
 from ts_ad_evaluation.checks import EvaluationError, check_label, check_score
-from ts_ad_evaluation.f1 import best_f1, f1_event, f1_pa, f1_r, f1_raw
+from ts_ad_evaluation.f1 import best_f1, best_f1_pa, f1_event, f1_pa, f1_r, f1_raw
 from ts_ad_evaluation.files import replacing
 from ts_ad_evaluation.pate import pate
 from ts_ad_evaluation.range_auc import r_auc, vus
@@ -42,6 +42,11 @@ MEASURES = {
     "vus_2022": Measure(partial(vus, rule="2022"), "VUS_2022_ROC VUS_2022_PR", WINDOW, "rule of 2022"),
     "best_f1": Measure(
         best_f1, "thre_best ACC_best P_best R_best F1_best", note="oracle: threshold chosen with the labels"
+    ),
+    "best_f1_pa": Measure(
+        best_f1_pa,
+        "thre_best_PA ACC_best_PA P_best_PA R_best_PA F1_best_PA",
+        note="oracle, point-adjusted: threshold chosen with the labels, an event counts whole once it is hit",
     ),
     "f1_raw": Measure(f1_raw, "thre_raw ACC_raw P_raw R_raw F1_raw", THRESHOLD),
     "f1_pa": Measure(f1_pa, "thre_PA ACC_PA P_PA R_PA F1_PA", THRESHOLD),

@@ -42,7 +42,7 @@ TSB_AD_NOTES = {
 NOT_COUNTED = "not_counted.csv"
 SERIES_TABLES = {"ucr.csv": ("name", tuple(UCR_NAMES)), "CrossAD.csv": ("file", tuple(TSB_AD_NOTES))}
 # Ranks and thresholds of different series or runs have no mean.
-UNAVERAGED = {"topk", "total_len", "thre_best"} | {
+UNAVERAGED = {"topk", "total_len", "thre_best", "thre_best_PA"} | {
     measure.columns.split()[0] for measure in MEASURES.values() if measure.takes == THRESHOLD
 }
 # What a reader must know of a metric; the order is that of the tables.
