@@ -1,0 +1,140 @@
+"""What a network has to beat: scikit-learn's PCA and isolation forest on sliding windows.
+
+Both standardise the channels by the training part, learn from windows of it (at most `TRAINING_WINDOWS`, drawn by the
+seed), score every window (stride 1), and give a point the mean over the windows that hold it. Of 38 channels, 24 000
+training and as many test points with windows of 96 take PCA 20 s of one core and 1 GB, the forest 3 s and 0.5 GB.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.ensemble import IsolationForest
+from sklearn.preprocessing import StandardScaler
+
+TRAINING_WINDOWS = 20_000
+EXPLAINED_VARIANCE = 0.9
+BATCH = 1024
+
+
+class Scores(NamedTuple):
+    """Scores of the points of both parts, and of the test part's channels where the detector has any."""
+
+    train: np.ndarray  # (n,)
+    test: np.ndarray  # (m,)
+    test_channels: np.ndarray | None  # (m, C)
+
+
+def pca_scores(train, test, window, seed):
+    """Squared error of windows that are reconstructed from their principal components.
+
+    The components are as few as explain 90 % of the training windows' variance.
+
+    Parameters
+    ----------
+    train, test : float arrays of shapes (n, C) and (m, C)
+    window : int
+        Points in a window.
+    seed : int
+        Of the choice of training windows, where there are more than enough.
+
+    Returns
+    -------
+    Scores
+        A channel's score is its squared error in units of its training variance, a point's the mean over channels.
+
+    Raises
+    ------
+    ValueError
+        When a part is shorter than a window or the channels differ in number.
+
+    References
+    ----------
+    M.-L. Shyu et al., "A Novel Anomaly Detection Scheme Based on Principal Component Classifier", 2003.
+    """
+    train, test = _standardised(train, test, window)
+    pca = PCA(EXPLAINED_VARIANCE, svd_solver="covariance_eigh").fit(_training_windows(train, window, seed))
+
+    def squared_errors(windows):
+        errors = windows - pca.inverse_transform(pca.transform(windows))
+        return np.square(errors).reshape(len(windows), window, -1)
+
+    train_channels, test_channels = (
+        _mean_over_windows(part, window, squared_errors, train.shape[1]) for part in (train, test)
+    )
+    return Scores(train_channels.mean(axis=1), test_channels.mean(axis=1), test_channels)
+
+
+def forest_scores(train, test, window, seed):
+    """Anomaly score of windows in an isolation forest of 100 trees.
+
+    Parameters
+    ----------
+    train, test : float arrays of shapes (n, C) and (m, C)
+    window : int
+        Points in a window.
+    seed : int
+        Of the forest, and of the choice of training windows, where there are more than enough.
+
+    Returns
+    -------
+    Scores
+        In [0, 1]; channels have none.
+
+    Raises
+    ------
+    ValueError
+        When a part is shorter than a window or the channels differ in number.
+
+    References
+    ----------
+    F. T. Liu, K. M. Ting and Z.-H. Zhou, "Isolation Forest", ICDM 2008.
+    """
+    train, test = _standardised(train, test, window)
+    forest = IsolationForest(random_state=seed).fit(_training_windows(train, window, seed))
+
+    def scores_of_windows(windows):
+        return np.broadcast_to(-forest.score_samples(windows)[:, None, None], (len(windows), window, 1))
+
+    train_score, test_score = (_mean_over_windows(part, window, scores_of_windows, 1)[:, 0] for part in (train, test))
+    return Scores(train_score, test_score, None)
+
+
+def _standardised(train, test, window):
+    """Both parts by the training part's mean and deviation, as contiguous float32."""
+    if train.ndim != 2 or test.ndim != 2 or train.shape[1] != test.shape[1]:
+        raise ValueError(f"train and test must have shapes (n, C) and (m, C), got {train.shape} and {test.shape}")
+    if not 1 <= window <= min(len(train), len(test)):
+        raise ValueError(f"a window of {window} points does not fit parts of {len(train)} and {len(test)}")
+    scaler = StandardScaler().fit(train.astype(np.float64))
+    return [np.ascontiguousarray(scaler.transform(part.astype(np.float64)), np.float32) for part in (train, test)]
+
+
+def _windows(values, window):
+    """All windows, flattened point by point: a view of shape (n - window + 1, window * C)."""
+    channels = values.shape[1]
+    return np.lib.stride_tricks.sliding_window_view(values.ravel(), window * channels)[::channels]
+
+
+def _training_windows(train, window, seed):
+    windows = _windows(train, window)
+    if len(windows) <= TRAINING_WINDOWS:
+        return np.ascontiguousarray(windows)
+    drawn = np.random.default_rng(seed).choice(len(windows), TRAINING_WINDOWS, replace=False)
+    return windows[np.sort(drawn)]
+
+
+def _mean_over_windows(values, window, score, n_scores):
+    """Mean of the `n_scores` scores of each point over the windows that hold it, of shape (n, n_scores).
+
+    `score` turns windows of shape (B, window * C) into scores of shape (B, window, n_scores).
+    """
+    windows = _windows(values, window)
+    total = np.zeros((len(values), n_scores))
+    for first in range(0, len(windows), BATCH):
+        scores = score(np.ascontiguousarray(windows[first : first + BATCH]))
+        for offset in range(window):
+            total[first + offset : first + offset + len(scores)] += scores[:, offset]
+    point = np.arange(len(values))
+    holding = np.minimum(np.minimum(point + 1, point[::-1] + 1), min(window, len(windows)))
+    return total / holding[:, None]
