@@ -1,0 +1,319 @@
+"""The figures of the page as Bokeh documents; report.js fills the ones that zoom with data, and colours all.
+
+Colours are not set here, for they follow the reader's theme: a model's tag such as `line_color:score` says which of the
+colours of report.css its property takes, or that of its glyph. What must be told apart differs in place, dash or hatch
+as well.
+"""
+
+import numpy as np
+from bokeh.document import Document
+from bokeh.layouts import column
+from bokeh.models import (
+    BasicTickFormatter,
+    BoxAnnotation,
+    ColumnDataSource,
+    DatetimeAxis,
+    FixedTicker,
+    Model,
+    PanTool,
+    Plot,
+    Range1d,
+    RangeTool,
+    Span,
+    WheelZoomTool,
+)
+from bokeh.plotting import figure
+
+from exp.report.times import Times
+from ts_ad_evaluation.auc import auc
+from ts_ad_evaluation.f1 import best_f1
+
+SLOTS = 6  # plots of channels below the score: the first of an event, and one that the reader chooses
+LEFT = 62  # pixels for the vertical axes, alike in all figures so that they align
+CURVE_SPOTS = 500  # along an axis that a curve keeps apart
+
+
+def explorer(times: Times, *, log: bool, threshold: float | None, labelled: bool) -> dict:
+    """Return the figures of score, events and channels, which share one range of time.
+
+    Parameters
+    ----------
+    times : Times
+    log : bool
+        Whether the score's axis is logarithmic.
+    threshold : float or None
+    labelled : bool
+        Whether true events are known.
+
+    Returns
+    -------
+    dict
+        For Bokeh.embed.embed_item. report.js finds the models by their names.
+    """
+    start, end = times.x[0], times.x[-1]
+    if end <= start:
+        end = start + 1
+    few_rows = 4 * (end - start) / max(len(times.x) - 1, 4)
+    view = Range1d(start, end, bounds=(start, end), min_interval=few_rows, name="view")
+    whole = Range1d(start, end)
+    return _item(
+        column(
+            _overview(times, view, whole, log=log),
+            _score(times, view, log=log, threshold=threshold, labelled=labelled),
+            _lanes(times, view, labelled=labelled),
+            *(_channel(times, view, slot) for slot in range(SLOTS)),
+            sizing_mode="stretch_width",
+            spacing=0,
+        )
+    )
+
+
+def roc_and_pr(label: np.ndarray, score: np.ndarray) -> dict[str, dict]:
+    """Return the ROC and the precision–recall curve over all points, by the names `roc` and `pr`.
+
+    Parameters
+    ----------
+    label : bool array of shape (n,)
+        Both classes present.
+    score : float array of shape (n,)
+        Finite.
+    """
+    areas, best = auc(label, score), best_f1(label, score)
+    hits, alarms = _hits_and_alarms(label, score)
+    recall = hits / hits[-1]
+    roc = _square("false positive rate", "true positive rate")
+    _curve(roc, alarms / alarms[-1], recall, f"ROC, area {areas.roc:.4f}")
+    _chance(roc, [0, 1], "chance, area 0.5")
+    pr = _square("recall", "precision")
+    precision = np.append(1.0, hits[1:] / (hits + alarms)[1:])
+    _curve(pr, recall, precision, f"PR, average precision {areas.pr:.4f}")
+    share = float(np.mean(label))
+    _chance(pr, [share, share], f"chance, {share:.4f}")
+    pr.scatter(
+        [best.recall],
+        [best.precision],
+        marker="diamond",
+        size=11,
+        legend_label=f"best F1 {best.f1:.4f} (oracle)",
+        tags=["fill_color:labelled", "line_color:labelled"],
+    )
+    return {"roc": _item(_with_legend(roc)), "pr": _item(_with_legend(pr))}
+
+
+def training(epochs: list[dict]) -> dict:
+    """Return the losses by epoch; the one with the lowest validation loss is marked.
+
+    Parameters
+    ----------
+    epochs : list of dict
+        At least one, with `epoch`, `train_loss` and `validation_loss`.
+    """
+    plot = figure(height=280, x_axis_label="epoch", y_axis_label="loss", **_shared())
+    number = [epoch["epoch"] for epoch in epochs]
+    plot.xaxis.ticker.min_interval = 1
+    plot.xaxis.formatter = BasicTickFormatter(use_scientific=False)
+    for key, colour, dash, marker in (
+        ("train_loss", "score", "solid", "circle"),
+        ("validation_loss", "flagged-line", "dashed", "square"),
+    ):
+        losses = [epoch[key] for epoch in epochs]
+        name = key.replace("_loss", " loss").replace("train ", "training ")
+        plot.line(number, losses, line_width=1.5, line_dash=dash, legend_label=name, tags=[f"line_color:{colour}"])
+        plot.scatter(
+            number,
+            losses,
+            marker=marker,
+            size=5,
+            legend_label=name,
+            tags=[f"line_color:{colour}", f"fill_color:{colour}"],
+        )
+    best = min(epochs, key=lambda epoch: epoch["validation_loss"])["epoch"]
+    plot.add_layout(Span(location=best, dimension="height", line_dash="dotted", tags=["line_color:ink"]))
+    return _item(_with_legend(plot))
+
+
+def _overview(times: Times, view: Range1d, whole: Range1d, *, log: bool) -> Plot:
+    plot = _time_figure(times, whole, height=54, log=log, name="overview")
+    plot.xaxis.visible = plot.yaxis.visible = False
+    plot.xgrid.visible = plot.ygrid.visible = False
+    _strips(plot, "overview_flagged", "fill_color:flagged")
+    _line(plot, "overview_line")
+    window = BoxAnnotation(
+        fill_alpha=0.12,
+        line_width=1,
+        line_alpha=1,
+        tags=["fill_color:ink", "line_color:muted", "hover_fill_color:ink", "hover_line_color:ink"],
+        hover_fill_alpha=0.18,
+        hover_line_alpha=1,
+        hover_line_width=1,
+        left=view.start,
+        right=view.end,
+        use_handles=False,
+    )
+    plot.add_tools(RangeTool(x_range=view, overlay=window, start_gesture="pan"))
+    return plot
+
+
+def _score(times: Times, view: Range1d, *, log: bool, threshold: float | None, labelled: bool) -> Plot:
+    plot = _time_figure(times, view, height=230, log=log, name="score")
+    plot.xaxis.visible = False
+    plot.yaxis.axis_label = "score"
+    _strips(plot, "score_training", "fill_color:training")
+    _strips(plot, "score_flagged", "fill_color:flagged")
+    if labelled:
+        _hatched(plot, "score_labelled")
+    _strips(plot, "score_selected", "line_color:ink", line_width=1, line_dash=[3, 2])
+    _line(plot, "score_line")
+    if threshold is not None:
+        line = Span(location=threshold, dimension="width", line_dash=[6, 3], line_width=1.2, tags=["line_color:ink"])
+        plot.add_layout(line)
+    _explore(plot)
+    return plot
+
+
+def _lanes(times: Times, view: Range1d, *, labelled: bool) -> Plot:
+    """Draw flagged events above true ones, so that place tells them apart where they are too narrow for a hatch."""
+    plot = _time_figure(times, view, height=66 if labelled else 50, log=False, name="lanes")
+    plot.y_range = Range1d(0.0 if labelled else 1.0, 2.0)
+    plot.yaxis.ticker = FixedTicker(ticks=[1.5, 0.5])
+    plot.yaxis.major_label_overrides = {1.5: "flagged", 0.5: "labelled"}
+    plot.yaxis.major_tick_line_color = None
+    plot.ygrid.visible = False
+    source = ColumnDataSource({"left": [], "right": []}, name="lane_flagged")
+    plot.quad("left", "right", 1.85, 1.15, source=source, line_color=None, tags=["fill_color:flagged-line"])
+    if labelled:
+        source = ColumnDataSource({"left": [], "right": []}, name="lane_labelled")
+        plot.quad(
+            "left",
+            "right",
+            0.85,
+            0.15,
+            source=source,
+            line_width=1,
+            fill_alpha=0.25,
+            hatch_pattern="right_diagonal_line",
+            hatch_scale=6,
+            tags=["line_color:labelled", "fill_color:labelled", "hatch_color:labelled"],
+        )
+    _explore(plot)
+    return plot
+
+
+def _channel(times: Times, view: Range1d, slot: int) -> Plot:
+    plot = _time_figure(times, view, height=112, log=False, name=f"channel_{slot}")
+    plot.visible = False
+    plot.title.text = " "
+    plot.title.text_font_size = "12px"
+    plot.title.text_font_style = "normal"
+    plot.title.name = f"title_{slot}"
+    plot.xaxis.visible = False
+    plot.xaxis.name = f"time_{slot}"
+    _strips(plot, f"training_{slot}", "fill_color:training")
+    _strips(plot, f"flagged_{slot}", "fill_color:flagged")
+    _strips(plot, f"selected_{slot}", "line_color:ink", line_width=1, line_dash=[3, 2])
+    _line(plot, f"line_{slot}", "ink")
+    _explore(plot)
+    return plot
+
+
+def _time_figure(times: Times, x_range: Range1d, *, height: int, log: bool, name: str) -> Plot:
+    plot = figure(
+        height=height,
+        x_range=x_range,
+        y_range=Range1d(0.1, 1, name=f"{name}_range"),
+        x_axis_type="datetime" if times.kind == "time" else "linear",
+        y_axis_type="log" if log else "linear",
+        name=name,
+        lod_threshold=None,
+        **_shared(),
+    )
+    if not isinstance(plot.xaxis[0], DatetimeAxis):
+        plot.xaxis.formatter = BasicTickFormatter(use_scientific=times.kind == "number")
+    if not log:
+        plot.yaxis.formatter = BasicTickFormatter(power_limit_high=6, power_limit_low=-3)
+    plot.yaxis.ticker.desired_num_ticks = 3 if height < 150 else 5
+    plot.yaxis.ticker.num_minor_ticks = 0
+    plot.xaxis.ticker.num_minor_ticks = 0
+    plot.yaxis.major_label_text_font_size = plot.xaxis.major_label_text_font_size = "11px"
+    return plot
+
+
+def _shared() -> dict:
+    return {
+        "tools": "",
+        "toolbar_location": None,
+        "sizing_mode": "stretch_width",
+        "min_border_left": LEFT,
+        "min_border_right": 8,
+        "min_border_top": 4,
+        "min_border_bottom": 4,
+        "background_fill_color": None,
+        "border_fill_color": None,
+        "outline_line_color": None,
+    }
+
+
+def _explore(plot: Plot) -> None:
+    """Let the reader drag along the time, and zoom with the wheel and Ctrl or with two fingers."""
+    pan, zoom = PanTool(dimensions="width"), WheelZoomTool(dimensions="width", modifiers={"ctrl": True})
+    plot.add_tools(pan, zoom)
+    plot.toolbar.active_drag, plot.toolbar.active_scroll = pan, zoom
+
+
+def _line(plot: Plot, name: str, colour: str = "score") -> None:
+    source = ColumnDataSource({"x": [], "y": []}, name=name)
+    plot.line("x", "y", source=source, line_width=1, line_join="round", tags=[f"line_color:{colour}"])
+
+
+def _strips(plot: Plot, name: str, *tags: str, **looks) -> None:
+    source = ColumnDataSource({"left": [], "right": []}, name=name)
+    plot.vstrip("left", "right", source=source, line_color=None, fill_color=None, tags=list(tags), **looks)
+
+
+def _hatched(plot: Plot, name: str) -> None:
+    _strips(plot, name, "hatch_color:labelled", hatch_pattern="right_diagonal_line", hatch_scale=8, hatch_alpha=0.55)
+
+
+def _square(x_label: str, y_label: str) -> Plot:
+    return figure(
+        height=380,
+        x_axis_label=x_label,
+        y_axis_label=y_label,
+        x_range=Range1d(-0.01, 1.01),
+        y_range=Range1d(0, 1.02),
+        **_shared(),
+    )
+
+
+def _curve(plot: Plot, x: np.ndarray, y: np.ndarray, name: str) -> None:
+    spot = np.round(np.stack([x, y]) * CURVE_SPOTS)
+    moved = np.append(True, (np.diff(spot) != 0).any(axis=0))
+    moved[-1] = True
+    plot.line(x[moved].tolist(), y[moved].tolist(), line_width=1.6, legend_label=name, tags=["line_color:score"])
+
+
+def _chance(plot: Plot, heights: list[float], name: str) -> None:
+    plot.line([0, 1], heights, line_dash="dotted", line_width=1.2, legend_label=name, tags=["line_color:muted"])
+
+
+def _with_legend(plot: Plot) -> Plot:
+    plot.xaxis.major_label_text_font_size = plot.yaxis.major_label_text_font_size = "11px"
+    [legend] = plot.legend
+    legend.update(background_fill_alpha=0, border_line_color=None, label_text_font_size="12px", padding=0, margin=2)
+    plot.add_layout(legend, "above")
+    return plot
+
+
+def _hits_and_alarms(label: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Count hits and false alarms above every threshold, from none predicted to all."""
+    order = np.argsort(-score, kind="stable")
+    last_of_tie = np.append(np.diff(score[order]) != 0, True)
+    hits = np.cumsum(label[order])[last_of_tie]
+    predicted = np.flatnonzero(last_of_tie) + 1
+    return np.append(0, hits), np.append(0, predicted - hits)
+
+
+def _item(root: Model) -> dict:
+    document = Document()
+    document.add_root(root)
+    return {"doc": document.to_json(deferred=False), "root_id": root.id}

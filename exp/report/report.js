@@ -1,0 +1,442 @@
+"use strict";
+/* Fills the figures that zoom with as many columns as they have pixels, colours all figures by the reader's theme, and
+   binds list, buttons and keys. The figures themselves are made by figures.py, the data by data.py. */
+(async () => {
+  const report = JSON.parse(document.getElementById("description").textContent);
+  const { n, packing, events } = report;
+  const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+
+  // ---------------------------------------------------------------- data
+
+  function bytes(name) {
+    const binary = atob(document.getElementById(`data-${name}`).textContent);
+    const array = new Uint8Array(binary.length);
+    for (let i = 0; i < binary.length; i++) array[i] = binary.charCodeAt(i);
+    return array.buffer;
+  }
+
+  /** A series at several resolutions; levels.py packs it and says how. */
+  class Series {
+    constructor(name, levels, log = false) {
+      Object.assign(this, { name, description: levels, log });
+    }
+
+    get levels() {
+      return (this.decoded ??= this.decode());
+    }
+
+    decode() {
+      const data = bytes(this.name);
+      const lengths = this.description.flatMap(({ bucket, count }) => (bucket === 1 ? [count] : [count, count]));
+      const blocks = lengths.map((length) => Math.ceil(length / packing.block));
+      let scale = 0;
+      let code = 16 * blocks.reduce((sum, count) => sum + count, 0);
+      const arrays = lengths.map((length, index) => {
+        const scales = new Float64Array(data, scale, 2 * blocks[index]);
+        const codes = new Uint16Array(data, code, length);
+        scale += 16 * blocks[index];
+        code += 2 * length;
+        return this.numbers(codes, scales);
+      });
+      return this.description.map((level) => {
+        const low = arrays.shift();
+        return { ...level, low, high: level.bucket === 1 ? low : arrays.shift() };
+      });
+    }
+
+    numbers(codes, scales) {
+      const numbers = new Float64Array(codes.length);
+      for (let i = 0; i < codes.length; i++) {
+        const block = 2 * Math.floor(i / packing.block);
+        const number = scales[block] + scales[block + 1] * codes[i];
+        numbers[i] = codes[i] === packing.missing ? NaN : this.log ? 10 ** number : number;
+      }
+      return numbers;
+    }
+
+    /** Minima and maxima of the rows from `first` to `last`, in about `count` columns at most and one on each side. */
+    columns(first, last, count) {
+      const rows = last - first + 1;
+      const fit = (level) =>
+        level.first <= first &&
+        last < level.first + level.count * level.bucket &&
+        rows <= packing.factor * count * level.bucket;
+      const level = this.levels.filter(fit).reduce((best, other) => (other.bucket < best.bucket ? other : best));
+      const merged = Math.max(1, Math.ceil(rows / level.bucket / count));
+      const size = merged * level.bucket;
+      const begin = Math.max(0, Math.floor((first - level.first) / size) - 1);
+      const end = Math.min(Math.ceil(level.count / merged), Math.floor((last - level.first) / size) + 2);
+      const low = new Float64Array(end - begin).fill(NaN);
+      const high = new Float64Array(end - begin).fill(NaN);
+      for (let column = begin; column < end; column++) {
+        const stop = Math.min(level.count, (column + 1) * merged);
+        for (let i = column * merged; i < stop; i++) {
+          if (!(low[column - begin] <= level.low[i])) low[column - begin] = level.low[i];
+          if (!(high[column - begin] >= level.high[i])) high[column - begin] = level.high[i];
+        }
+      }
+      return { size, row: level.first + begin * size, low, high };
+    }
+
+    /** Lowest and highest value of the finest bucket that a row is in. */
+    at(row) {
+      const inside = ({ first, count, bucket }) => first <= row && row < first + count * bucket;
+      const level = this.levels.filter(inside).reduce((best, other) => (other.bucket < best.bucket ? other : best));
+      const bucket = Math.floor((row - level.first) / level.bucket);
+      return [level.low[bucket], level.high[bucket]];
+    }
+  }
+
+  /** The places of rows on the axis; times.py packs them and says how. */
+  class Times {
+    constructor(description) {
+      Object.assign(this, description);
+      if (!this.unit) return;
+      const steps = new Float64Array(new Uint16Array(bytes("times")));
+      for (const [index, step] of this.exceptions) steps[index] = step;
+      this.kept = new Float64Array(this.count);
+      let units = 0;
+      for (let i = 0; i < this.count; i++) {
+        this.kept[i] = this.start + this.unit * units;
+        units += steps[i] ?? 0;
+      }
+    }
+
+    keptRow(index) {
+      return index === this.count - 1 ? n - 1 : index * this.stride;
+    }
+
+    x(row) {
+      if (!this.kept) return this.start + this.step * row;
+      const index = clamp(Math.floor(row / this.stride), 0, this.count - 2);
+      const share = (row - this.keptRow(index)) / (this.keptRow(index + 1) - this.keptRow(index));
+      return this.kept[index] + clamp(share, 0, 1) * (this.kept[index + 1] - this.kept[index]);
+    }
+
+    row(x) {
+      if (!this.kept) return (x - this.start) / this.step;
+      let [low, high] = [0, this.count - 1];
+      while (high - low > 1) {
+        const middle = (low + high) >> 1;
+        if (this.kept[middle] <= x) low = middle;
+        else high = middle;
+      }
+      const share = (x - this.kept[low]) / (this.kept[high] - this.kept[low] || 1);
+      return this.keptRow(low) + clamp(share, 0, 1) * (this.keptRow(high) - this.keptRow(low));
+    }
+
+    text(row) {
+      if (this.kind === "row") return "";
+      const x = this.x(row);
+      if (this.kind === "number") return `${number(x)} · `;
+      return `${new Date(Math.round(x)).toISOString().replace("T", " ").replace(/(\.000)?Z$/, "")} ${this.zone}· `;
+    }
+  }
+
+  function stretches(name) {
+    const ends = new Uint32Array(bytes(name));
+    return { starts: ends.subarray(0, ends.length / 2), ends: ends.subarray(ends.length / 2) };
+  }
+
+  const number = (value) => String(Number(value.toPrecision(5))).replace("-", "−");
+  const spaced = (count) => String(count).replace(/\B(?=(\d{3})+$)/g, "\u202f");
+
+  const times = new Times(report.times);
+  const score = new Series("score", report.score, report.log);
+  const channels = report.channels.map(({ name, levels }, index) => ({
+    name,
+    series: new Series(`channel-${index}`, levels),
+  }));
+  const flagged = stretches("flagged");
+  const labelled = stretches("labelled");
+  const training = { starts: [0], ends: [report.trainEnd - 1] };
+
+  // ---------------------------------------------------------------- figures
+
+  Bokeh.set_log_level("warn");
+  const host = document.getElementById("explorer");
+  for (const [name, item] of Object.entries(report.figures)) {
+    await Bokeh.embed.embed_item(item, name);
+  }
+  const figures = Bokeh.documents.find((figure) => figure.get_model_by_name("view"));
+  const model = (name) => figures.get_model_by_name(name);
+  const view = model("view");
+  const slots = [];
+  for (let slot = 0; model(`channel_${slot}`); slot++) slots.push({ slot, channel: null });
+  const plots = ["score", "lanes", ...slots.map(({ slot }) => `channel_${slot}`)].map(model);
+  let selected = null;
+
+  const width = () => Math.max(1, Math.round(model("score").inner_width));
+
+  /** The line through minima and maxima, which follow each other so that it passes from column to column shortly. */
+  function line({ size, row, low, high }) {
+    const x = [];
+    const y = [];
+    for (let i = 0; i < low.length; i++, row += size) {
+      const last = Math.min(row + size, n) - 1;
+      if (x.length && times.kept && times.x(row) - times.x(row - 1) > packing.gap * times.step) {
+        x.push(times.x(row));
+        y.push(NaN);
+      }
+      const middle = times.x((row + last) / 2);
+      const pair = i % 2 ? [high[i], low[i]] : [low[i], high[i]];
+      for (const value of size === 1 ? [low[i]] : pair) {
+        x.push(middle);
+        y.push(value);
+      }
+    }
+    return { x: Float64Array.from(x), y: Float64Array.from(y) };
+  }
+
+  function drawLine(name, series, first, last, range, including = null) {
+    const columns = series.columns(first, last, width());
+    const data = line(columns);
+    model(name).data = data;
+    let [low, high] = [Infinity, -Infinity];
+    for (const value of including === null ? data.y : [...data.y, including]) {
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
+    if (low > high) [low, high] = [0.1, 1];
+    const air = series.log ? (high / low) ** 0.06 : 0.06 * (high - low) || Math.abs(high) * 0.1 || 1;
+    model(range).setv(
+      series.log ? { start: low / Math.max(air, 1.1), end: high * Math.max(air, 1.1) } : { start: low - air, end: high + air },
+    );
+    host.dataset.points = Number(host.dataset.points) + data.x.length;
+    return columns.size;
+  }
+
+  /** Stretches of rows as strips of three pixels at least; those that touch on the picture become one. */
+  function strips({ starts, ends }, range) {
+    const left = [];
+    const right = [];
+    const least = (3 * (range.end - range.start)) / width();
+    let [low, high] = [0, starts.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (times.x(ends[middle] + 0.5) < range.start) low = middle + 1;
+      else high = middle;
+    }
+    for (let i = low; i < starts.length; i++) {
+      let [from, to] = [times.x(starts[i] - 0.5), times.x(ends[i] + 0.5)];
+      if (from > range.end) break;
+      const wider = Math.max(0, least - (to - from)) / 2;
+      [from, to] = [from - wider, to + wider];
+      if (right.length && from <= right[right.length - 1]) {
+        right[right.length - 1] = Math.max(to, right[right.length - 1]);
+      } else {
+        left.push(from);
+        right.push(to);
+      }
+    }
+    return { left, right };
+  }
+
+  function redraw() {
+    const first = clamp(Math.floor(times.row(view.start)), 0, n - 1);
+    const last = clamp(Math.ceil(times.row(view.end)), first, n - 1);
+    host.dataset.points = 0;
+    const size = drawLine("score_line", score, first, last, "score_range", report.threshold);
+    let channelSize = 1;
+    const shaded = { flagged: strips(flagged, view), training: report.trainEnd ? strips(training, view) : none };
+    shaded.selected = selected === null ? none : strips({ starts: [selected.start], ends: [selected.end] }, view);
+    for (const kind of ["flagged", "training", "selected"]) model(`score_${kind}`).data = shaded[kind];
+    model("lane_flagged").data = shaded.flagged;
+    if (model("score_labelled")) {
+      model("score_labelled").data = model("lane_labelled").data = strips(labelled, view);
+    }
+    for (const { slot, channel } of slots) {
+      if (channel === null) continue;
+      channelSize = drawLine(`line_${slot}`, channels[channel].series, first, last, `channel_${slot}_range`);
+      for (const kind of ["flagged", "training", "selected"]) model(`${kind}_${slot}`).data = shaded[kind];
+    }
+    Object.assign(host.dataset, { first, last, size });
+    tellResolution(first, last, size, channelSize);
+  }
+  const none = { left: [], right: [] };
+
+  function tellResolution(first, last, size, channelSize) {
+    const each = (count) => (count === 1 ? "every point" : `the minimum and maximum of ${spaced(count)} points each`);
+    const more = channelSize > size ? `; of the channels ${each(channelSize)}` : "";
+    const rows = `Rows ${spaced(first)} to ${spaced(last)} of ${spaced(n)}`;
+    document.getElementById("resolution").textContent = `${rows}, drawn: ${each(size)}${more}.`;
+  }
+
+  function drawOverview() {
+    const range = { start: times.x(0), end: times.x(n - 1) };
+    const drawn = host.dataset.points;
+    drawLine("overview_line", score, 0, n - 1, "overview_range");
+    host.dataset.points = drawn;
+    model("overview_flagged").data = strips(flagged, range);
+  }
+
+  // ---------------------------------------------------------------- view and selection
+
+  const [least, greatest] = view.bounds;
+
+  function show(start, end) {
+    const span = clamp(end - start, view.min_interval, greatest - least);
+    const from = clamp((start + end - span) / 2, least, greatest - span);
+    view.setv({ start: from, end: from + span });
+  }
+
+  function move(shift, factor = 1) {
+    const half = (view.end - view.start) / 2;
+    const middle = view.start + half + 2 * half * shift;
+    show(middle - half * factor, middle + half * factor);
+  }
+
+  const acts = {
+    whole: () => show(least, greatest),
+    earlier: () => move(-0.4),
+    later: () => move(0.4),
+    in: () => move(0, 0.5),
+    out: () => move(0, 2),
+  };
+  const keys = { ArrowLeft: "earlier", ArrowRight: "later", "+": "in", "=": "in", "-": "out", Home: "whole" };
+
+  function percent(share) {
+    return share < 0.01 ? "less than 1 %" : `${Math.round(100 * share)} %`;
+  }
+
+  /** Put channels into the slots; the last one is for the channel that the reader has chosen. */
+  function showChannels() {
+    const choice = document.getElementById("channel");
+    const shown = (selected ?? events[0])?.channels ?? channels.map((_, index) => [index, null]);
+    const titled = shown.slice(0, slots.length - 1).map(([channel, share]) => ({
+      channel,
+      title: channels[channel].name + (share === null || channels.length === 1 ? "" : ` — ${percent(share)} of the event’s score`),
+    }));
+    if (choice?.value) titled.push({ channel: Number(choice.value), title: channels[choice.value].name });
+    slots.forEach((entry, index) => {
+      entry.channel = titled[index]?.channel ?? null;
+      model(`title_${index}`).text = titled[index]?.title ?? "";
+      model(`time_${index}`).visible = index === titled.length - 1;
+      model(`channel_${index}`).visible = entry.channel !== null;
+    });
+    redraw();
+  }
+
+  function select(index, { zoom = true } = {}) {
+    selected = events[index];
+    for (const button of document.querySelectorAll("[data-event]")) {
+      if (Number(button.dataset.event) === index) button.setAttribute("aria-current", "true");
+      else button.removeAttribute("aria-current");
+    }
+    showChannels();
+    if (zoom) show(times.x(selected.first), times.x(selected.last));
+  }
+
+  // ---------------------------------------------------------------- reading values
+
+  const cursor = document.createElement("div");
+  cursor.className = "cursor";
+  cursor.hidden = true;
+  host.append(cursor);
+
+  function read({ x, sx }) {
+    const row = clamp(Math.round(times.row(x)), 0, n - 1);
+    const value = (series) => {
+      const [low, high] = series.at(row);
+      if (Number.isNaN(low)) return "–";
+      return low === high ? number(low) : `${number(low)} … ${number(high)}`;
+    };
+    const shown = slots.filter(({ channel }) => channel !== null).map(({ channel }) => channels[channel]);
+    const values = shown.map(({ name, series }) => `${name} ${value(series)}`);
+    const parts = [`row ${spaced(row)}`, `score ${value(score)}`, ...values];
+    document.getElementById("readout").textContent = times.text(row) + parts.join(" · ");
+    cursor.style.left = `${sx}px`;
+    cursor.hidden = false;
+  }
+
+  // ---------------------------------------------------------------- colours
+
+  /** Colour the figures by the theme; a model's tag says which of the style sheet's colours its property takes. */
+  function paint() {
+    const style = getComputedStyle(document.documentElement);
+    const colour = (name) => style.getPropertyValue(`--${name}`).trim();
+    const font = getComputedStyle(document.body).fontFamily;
+    const roles = {
+      axis_line_color: colour("muted"),
+      major_tick_line_color: colour("muted"),
+      grid_line_color: colour("grid"),
+      axis_label_text_color: colour("muted"),
+      major_label_text_color: colour("muted"),
+      label_text_color: colour("ink"),
+      text_color: colour("ink"),
+      axis_label_text_font: font,
+      major_label_text_font: font,
+      label_text_font: font,
+      text_font: font,
+    };
+    for (const figure of Bokeh.documents) {
+      for (const part of figure.all_models) {
+        const own = Object.keys(roles).filter((property) => property in part.properties);
+        part.setv(Object.fromEntries(own.map((property) => [property, roles[property]])));
+        for (const tag of part.tags) {
+          const [property, name] = tag.split(":");
+          (part.glyph ?? part)[property] = colour(name);
+        }
+      }
+    }
+  }
+
+  // ---------------------------------------------------------------- bindings
+
+  function* elements(root) {
+    for (const element of root.querySelectorAll("*")) {
+      yield element;
+      if (element.shadowRoot) yield* elements(element.shadowRoot);
+    }
+  }
+
+  paint();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
+  // A finger moves the plots sideways, and the page up and down.
+  for (const element of elements(host)) {
+    if (element.classList.contains("bk-events")) element.style.touchAction = "pan-y";
+  }
+
+  const choice = document.getElementById("channel");
+  channels.forEach(({ name }, index) => choice?.append(new Option(name, index)));
+  choice?.addEventListener("change", showChannels);
+
+  view.change.connect(redraw);
+  model("score").properties.inner_width.change.connect(() => {
+    drawOverview();
+    redraw();
+  });
+  for (const plot of plots) {
+    plot.on_event("mousemove", read);
+    plot.on_event("tap", read);
+    plot.on_event("mouseleave", () => (cursor.hidden = true));
+  }
+
+  document.querySelector(".buttons").addEventListener("click", ({ target }) => acts[target.dataset.act]?.());
+  host.addEventListener("keydown", (event) => {
+    if (!(event.key in keys) || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    acts[keys[event.key]]();
+  });
+  const list = document.getElementById("events");
+  list?.addEventListener("click", ({ target }) => {
+    const button = target.closest("[data-event]");
+    if (!button) return;
+    select(Number(button.dataset.event));
+    const { top, bottom } = host.getBoundingClientRect();
+    if (top > innerHeight * 0.6 || bottom < innerHeight * 0.4) host.scrollIntoView();
+  });
+  list?.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const buttons = [...list.querySelectorAll("button")];
+    const next = buttons[buttons.indexOf(document.activeElement) + step];
+    if (!next) return;
+    event.preventDefault();
+    next.focus();
+  });
+
+  drawOverview();
+  if (events.length) select(0, { zoom: false });
+  else showChannels();
+  document.documentElement.dataset.ready = "";
+})();

@@ -1,0 +1,141 @@
+"""Numbers, times and tables as the page writes them."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from exp.report.times import Times
+from ts_ad_evaluation.evaluator import MEASURES
+from ts_ad_evaluation.events import find_events
+from ts_ad_evaluation.figures import spaced
+
+UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
+
+
+class Table(NamedTuple):
+    """A table of a measure: its title, what a reader must know of it, columns and rows of text."""
+
+    title: str
+    note: str
+    columns: list[str]
+    rows: list[list[str]]
+
+
+def number(value) -> str:
+    """Write a number for a reader: counts whole, others to five digits.
+
+    Examples
+    --------
+    >>> number(0.123456789), number(3.0), number(float("nan"))
+    ('0.12346', '3', '–')
+    """
+    if isinstance(value, str):
+        return value
+    if value is None or not math.isfinite(value):
+        return "–"
+    text = spaced(value) if float(value).is_integer() and abs(value) < 1e12 else f"{value:.5g}"
+    return text.replace("-", "−", 1) if text.startswith("-") else text
+
+
+def duration(seconds: float) -> str:
+    """Write a span of time with its two largest units.
+
+    Examples
+    --------
+    >>> duration(0.25), duration(90), duration(3 * 86400 + 7200)
+    ('0.25 s', '1 min 30 s', '3 d 2 h')
+    """
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    rest, parts = round(seconds), []
+    for unit, size in UNITS:
+        count, rest = divmod(rest, size)
+        parts.append(f"{count} {unit}" if count else "")
+    first = next(index for index, part in enumerate(parts) if part)
+    return " ".join(filter(None, parts[first : first + 2]))
+
+
+def span(times: Times, start: int, end: int) -> str:
+    """Write from when to when rows reach, the date once where it is one."""
+    first, last = times.text(start), times.text(end)
+    if times.kind == "row":
+        first, last = spaced(start), spaced(end)
+    if first == last:
+        return first
+    if times.kind == "time" and first[:10] == last[:10]:
+        last = last[11:]
+    return f"{first} – {last}"
+
+
+def length(times: Times, start: int, end: int) -> str:
+    """Write how long an event is, in points and in time."""
+    points = end - start + 1
+    text = f"{spaced(points)} point{'s' * (points > 1)}"
+    if times.kind == "time" and points > 1:
+        text += f", {duration((times.x[end] - times.x[start]) / 1e3)}"
+    return text
+
+
+def sampling(times: Times) -> str:
+    """Write how far the rows are apart."""
+    if times.kind == "row" or len(times.x) < 2:
+        return "no times, rows are numbered"
+    steps = np.diff(times.x)
+    write = (lambda step: duration(step / 1e3)) if times.kind == "time" else number
+    if times.regular:
+        return f"every {write(float(np.median(steps)))}"
+    return f"irregular, {write(steps.min())} to {write(steps.max())}, the median {write(float(np.median(steps)))}"
+
+
+def channel_table(channels: list[tuple[str, np.ndarray]]) -> Table:
+    """Return minimum, mean and maximum of each channel, and how many values are missing where some are."""
+    rows, missing = [], []
+    for name, values in channels:
+        finite = values[np.isfinite(values)]
+        figures = (finite.min(), finite.mean(), finite.max()) if len(finite) else (None,) * 3
+        rows.append([name, *map(number, figures)])
+        missing.append(len(values) - len(finite))
+    columns = ["channel", "min", "mean", "max"]
+    if any(missing):
+        columns.append("missing")
+        rows = [[*row, number(count)] for row, count in zip(rows, missing, strict=True)]
+    return Table("Channels", "", columns, rows)
+
+
+def measure_tables(measures: dict[str, pd.DataFrame]) -> list[Table]:
+    """Return the measures: first those that are one figure each, in one table, then each table of several rows."""
+    single, others = [], []
+    for name, frame in measures.items():
+        note = MEASURES[name].note if name in MEASURES else ""
+        if len(frame) == 1:
+            single += [[column, number(value), note] for column, value in frame.iloc[0].items()]
+        else:
+            rows = [[number(value) for value in row] for row in frame.itertuples(index=False)]
+            others.append(Table(name, note, [str(column) for column in frame.columns], rows))
+    columns = ["measure", "value", "note"]
+    if not any(row[2] for row in single):
+        columns, single = columns[:2], [row[:2] for row in single]
+    return ([Table("", "", columns, single)] if single else []) + others
+
+
+def met_events(label: np.ndarray, events: pd.DataFrame) -> tuple[np.ndarray, int, int]:
+    """Hold flagged events against true ones.
+
+    Returns
+    -------
+    overlapping : bool array of shape (flagged events,)
+        Whether a flagged event shares a point with a true one.
+    met, total : int
+        True events that share a point with a flagged one, and all.
+    """
+    starts, ends = find_events(label)
+    flagged_starts, flagged_ends = events["start"].to_numpy(), events["end"].to_numpy()
+    overlapping = _touch(flagged_starts, flagged_ends, starts, ends)
+    return overlapping, int(_touch(starts, ends, np.sort(flagged_starts), np.sort(flagged_ends)).sum()), len(starts)
+
+
+def _touch(starts, ends, other_starts, other_ends) -> np.ndarray:
+    """Tell which stretches share a point with one of the others, which are in order and apart from each other."""
+    return np.searchsorted(other_starts, ends, side="right") > np.searchsorted(other_ends, starts, side="left")
