@@ -101,8 +101,8 @@ class Experiment:
             self.training_windows.to(self.device), self.validation_windows.to(self.device), state=state
         )
         logger.info(
-            "trained %d epochs in %.1f s, best is epoch %d: %s",
-            len(progress.epochs), progress.seconds, progress.best_epoch, self.folder.checkpoint,
+            "trained %d epochs in %.1f s, best is epoch %d",
+            len(progress.epochs), progress.seconds, progress.best_epoch,
         )  # fmt: skip
         if self.processes.first:
             self.folder.update_record(
@@ -298,9 +298,9 @@ class Experiment:
         parameters = sum(parameter.numel() for parameter in self.network.parameters())
         logger.info("device: %s, precision %s", describe_device(self.device), self.config.train.precision)
         logger.info(
-            "%s: %d channels, %d training, %d validation and %d test points, %.2f %% anomalous",
+            "%s: %d channels, %d training, %d validation and %d test points%s",
             self.series_name, len(parts.channels), len(parts.train), len(parts.validation), len(parts.test),
-            100 * label.mean(),
+            f", {label.mean():.2%} anomalous" if label.any() else "",
         )  # fmt: skip
         logger.info(
             "%s: %d parameters, %d training windows of %d points",

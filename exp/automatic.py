@@ -1,0 +1,103 @@
+"""Settings of CrossAD for a series that no published configuration knows, from its length and period."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from data_provider import DataError
+from exp.config import DataConfig
+from ts_ad_evaluation import find_period
+
+VALIDATION_SHARE = DataConfig.model_fields["validation_share"].default
+
+USUAL_WINDOW = 96  # the commonest of the published windows
+SHORTEST_WINDOW = 8
+KERNELS = (2,)
+PATCHES = 16  # in a window
+BATCH = 128  # univariate windows at most; a window of C channels counts C times
+EPOCHS = 10
+FEWEST_STEPS, MOST_STEPS = 8, 100  # of gradient, in an epoch
+
+
+class Choice(NamedTuple):
+    """Settings and why they are so.
+
+    Attributes
+    ----------
+    settings : dict
+        The sections `model` and `train` of a configuration; what is not there has its default.
+    reasons : list of str
+        One sentence for each decision.
+    """
+
+    settings: dict
+    reasons: list[str]
+
+
+def choose_settings(train: np.ndarray) -> Choice:
+    """Choose window, patch, kernels and the length of the training.
+
+    The window is the multiple or the fraction of the period that is nearest to the commonest published window, but no
+    longer than a tenth of the training part. A patch is a sixteenth of it.
+
+    Parameters
+    ----------
+    train : array of shape (n, C)
+        The training part.
+
+    Raises
+    ------
+    DataError
+        When it is too short for two of the shortest windows.
+    """
+    points, channels = train.shape
+    if points < 2 * SHORTEST_WINDOW:
+        raise DataError(
+            f"the training part has {points} points, fewer than two windows of {SHORTEST_WINDOW}: use more points"
+        )
+    periods = [find_period(channel) for channel in train.T if np.ptp(channel) > 0]
+    period = int(np.median(periods)) if periods else USUAL_WINDOW
+    window, reason = _window(period, points)
+    patch = max(1, window // PATCHES)
+    windows = max(1, int(points * (1 - VALIDATION_SHARE)) - window + 1)
+    batch = max(1, min(BATCH // channels, windows // FEWEST_STEPS))
+    steps = min(MOST_STEPS, math.ceil(windows / batch))
+    settings = {
+        "model": {
+            "seq_len": window,
+            "patch_len": patch,
+            "ms_kernels": list(KERNELS),
+            "topk": min(10, window // 2 + 1),
+            "n_query": 3,
+            "bank_size": 16,
+            **dict.fromkeys(("e_layers", "d_layers", "m_layers"), 1),
+        },
+        "train": {
+            "train_epochs": EPOCHS,
+            "batch_size": batch,
+            "epoch_windows": steps * batch,
+            "learning_rate": 1e-3,
+        },
+    }
+    reasons = [
+        f"period {period} points: the median over the channels of the highest peak of the autocorrelation",
+        f"model.seq_len {window}: {reason}",
+        f"model.patch_len {patch}: a window has {PATCHES} patches or some more",
+        f"model.ms_kernels {list(KERNELS)}: every second point must do to reconstruct the window",
+        f"train.batch_size {batch}: {batch * channels} windows of one channel",
+        f"train.train_epochs {EPOCHS} of {steps} steps each",
+    ]
+    return Choice(settings, reasons)
+
+
+def _window(period: int, points: int) -> tuple[int, str]:
+    """Return the window for a period and a training part of so many points, and the reason."""
+    most = max(SHORTEST_WINDOW, points // 10)
+    times = max(1, round(USUAL_WINDOW / period))
+    parts = max(1, round(period / USUAL_WINDOW))
+    window = period * times // parts
+    if window > most:
+        return most, f"a tenth of the {points} points to train on"
+    share = f"{times} periods" if times > 1 else f"a period divided by {parts}" if parts > 1 else "a period"
+    return window, f"{share}, near the usual {USUAL_WINDOW} points"

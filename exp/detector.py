@@ -1,0 +1,362 @@
+"""CrossAD as an estimator: arrays in, scores and flags out, by the conventions of scikit-learn and PyOD."""
+
+import hashlib
+import io
+import json
+import logging
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from data_provider import DataError, Series
+from data_provider.series import scaled
+from exp.automatic import choose_settings
+from exp.config import ExperimentConfig, config_file, read_yaml, resolve
+from exp.devices import choose_device
+from exp.errors import UserError
+from exp.experiment import Experiment
+from exp.results import RunFolder, versions
+from exp.scoring import score_windows, scoring_windows
+from models import DETECTORS, ConfigError
+from ts_ad_evaluation import SPOT, prior_anomaly_rate
+from ts_ad_evaluation.files import replacing
+
+logger = logging.getLogger(__name__)
+
+FORMAT = 1  # of saved detectors
+DETECTOR = "CrossAD"
+CAUSAL = 1000  # points that are scored as a stream scores a point at once, at most
+ROWS = 1024  # univariate windows that a device other than the CPU takes at once
+QUANTILES = (0.0, 0.5, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1.0)
+
+
+class CrossADDetector(BaseEstimator):
+    """CrossAD on one series, without any file.
+
+    Rows of X are points in time order, columns are channels; the last fifth of X validates the training. Labels are
+    never used.
+
+    Parameters
+    ----------
+    config : "auto", dict or path
+        "auto" chooses from the length and the period of X (`exp.automatic`), and logs what and why. Otherwise a
+        mapping with the sections `model` and `train` of a configuration file, or such a file.
+    overrides : sequence of str
+        Single settings that have the last word, each ``section.key=value`` such as ``"model.seq_len=64"``.
+    threshold : {"spot", "quantile"} or float
+        How `threshold_` is found from the scores of X, or the threshold itself.
+    risk : float
+        Of "spot": the probability that a normal point's score is above the threshold.
+    quantile : float
+        Of "quantile": the share of X's points that are not above the threshold.
+    seed : int
+        Of weights, order of windows, dropout and routing.
+    device : str
+        auto, cpu, cuda, cuda:N or mps.
+
+    Attributes
+    ----------
+    decision_scores_ : float32 array of shape (n,)
+        Scores of X.
+    causal_scores_ : float32 array of shape (at most 1000,)
+        Scores of points spread over X, each as the last point of its window, as a stream scores a point at once.
+    labels_ : int array of shape (n,)
+        1 where they are above `threshold_`.
+    threshold_ : float
+    config_ : ExperimentConfig
+        All settings.
+    reasons_ : list of str
+        Why "auto" chose them; else empty.
+    epochs_ : list of dict
+        Of each epoch: epoch, learning_rate, train_loss, validation_loss, seconds.
+    offset_, scale_ : float64 arrays of shape (C,)
+        The scaler: mean and deviation of X.
+    network_ : torch.nn.Module
+    n_features_in_ : int
+        C.
+    feature_names_in_ : array of str
+        Names of the channels, where X was a DataFrame.
+
+    References
+    ----------
+    CrossAD, NeurIPS 2025, arXiv 2510.12489.
+
+    Examples
+    --------
+    >>> x = np.sin(np.arange(400) / 5)[:, None]
+    >>> detector = CrossADDetector(overrides=["train.train_epochs=1", "model.d_model=16"]).fit(x)
+    >>> x[200:205] += 3
+    >>> bool(detector.decision_function(x)[180:225].max() > detector.threshold_)
+    True
+    """
+
+    def __init__(
+        self, *, config="auto", overrides=(), threshold="spot", risk=1e-3, quantile=0.99, seed=2025, device="auto"
+    ):
+        self.config = config
+        self.overrides = overrides
+        self.threshold = threshold
+        self.risk = risk
+        self.quantile = quantile
+        self.seed = seed
+        self.device = device
+
+    def fit(self, X, y=None):
+        """Train on X, and set the threshold by its scores.
+
+        Parameters
+        ----------
+        X : array or DataFrame of shape (n, C)
+        y : ignored
+
+        Returns
+        -------
+        CrossADDetector
+            Itself.
+
+        Raises
+        ------
+        DataError
+            When X is shorter than two windows or constant.
+        ConfigError, UserError
+            When a setting or the threshold's rule is wrong.
+        EvaluationError
+            When the scores do not allow the threshold's rule.
+        ValueError
+            When X is not two-dimensional, finite and of real numbers.
+        """
+        X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        self._check_threshold()
+        self.config_, self.reasons_ = self._settings(X)
+        for reason in self.reasons_:
+            logger.info("auto: %s", reason)
+        length = self.config_.model.seq_len
+        if len(X) < 2 * length:
+            raise DataError(
+                f"{len(X)} points to train on are fewer than two windows of {length} (seq_len): use more points or a "
+                "shorter window"
+            )
+        if not np.ptp(X, axis=0).any():
+            raise DataError("every channel is constant, there is nothing to learn: choose other channels or points")
+        series = Series("the series", X, X, np.zeros(len(X), np.uint8), tuple(map(str, range(X.shape[1]))))
+        with tempfile.TemporaryDirectory() as folder:
+            run = RunFolder(Path(folder))
+            experiment = Experiment(self.config_, series, run, choose_device(self.device), bars=False)
+            experiment.train()
+            self.epochs_ = run.read_record()["epochs"]
+        self.network_ = experiment.network
+        self.offset_, self.scale_ = experiment.parts.offset, experiment.parts.scale
+        self.decision_scores_ = self.point_scores(self._channel_scores(X))
+        self.causal_scores_ = self._causal_scores(X)
+        self.threshold_ = self._find_threshold()
+        self.labels_ = (self.decision_scores_ > self.threshold_).astype(int)
+        return self
+
+    def decision_function(self, X):
+        """Return the score of every point of X, a float32 array of shape (n,); higher is more anomalous.
+
+        Windows stand side by side; where the last one does not end with X, another one does. On the CPU each window is
+        computed by itself, so that its scores have the same bits whatever else X holds.
+
+        Raises
+        ------
+        DataError
+            When X is shorter than a window.
+        ValueError
+            When X has other channels than the series of `fit`, or is not finite.
+        """
+        return self.point_scores(self.channel_scores(X))
+
+    def channel_scores(self, X):
+        """Return the score of every channel at every point of X, a float32 array of shape (n, C).
+
+        The decision function is their mean over the channels. Raises what it raises.
+        """
+        check_is_fitted(self)
+        return self._channel_scores(validate_data(self, X, dtype=np.float64, reset=False))
+
+    def _causal_scores(self, X) -> np.ndarray:
+        count = len(X) - self.window + 1
+        starts = np.unique(np.linspace(0, count - 1, min(count, CAUSAL)).round().astype(int))
+        batches = np.array_split(starts, -(-len(starts) * X.shape[1] // ROWS))
+        windows = ([X[start : start + self.window] for start in batch] for batch in batches if len(batch))
+        last = np.concatenate([self.window_scores(np.stack(batch))[:, -1] for batch in windows])
+        return self.point_scores(last)
+
+    @staticmethod
+    def point_scores(channel_scores):
+        """Return the scores (n,) of points with the channel scores (n, C)."""
+        return DETECTORS[DETECTOR].score_points(channel_scores)
+
+    def predict(self, X):
+        """Return 1 for the points of X above `threshold_`, else 0, shape (n,); raises as `decision_function` does."""
+        return (self.decision_function(X) > self.threshold_).astype(int)
+
+    def fit_predict(self, X, y=None):
+        """Train on X and return `labels_`; raises as `fit` does."""
+        return self.fit(X).labels_
+
+    def save(self, folder) -> None:
+        """Write the fitted detector to a folder: `detector.json`, and `weights_….npz` with arrays alone.
+
+        An earlier detector there is replaced, whole or not at all.
+
+        Raises
+        ------
+        OSError
+            When the folder cannot be written.
+        """
+        check_is_fitted(self)
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = {f"network.{name}": tensor.cpu().numpy() for name, tensor in self.network_.state_dict().items()}
+        buffer = io.BytesIO()
+        scaler = {"offset": self.offset_, "scale": self.scale_}
+        np.savez(buffer, **weights, **scaler, train_score=self.decision_scores_, causal_score=self.causal_scores_)
+        digest = hashlib.sha256(buffer.getbuffer()).hexdigest()
+        file = f"weights_{digest[:12]}.npz"
+        with replacing(folder / file) as temporary:
+            temporary.write_bytes(buffer.getbuffer())
+        content = {
+            "format": FORMAT,
+            "detector": DETECTOR,
+            "parameters": self.get_params(),
+            "config": self.config_.to_dict(),
+            "reasons": self.reasons_,
+            "channels": list(getattr(self, "feature_names_in_", [])),
+            "n_features": self.n_features_in_,
+            "threshold": self.threshold_,
+            "train_score_quantiles": dict(
+                zip(map(str, QUANTILES), np.quantile(self.decision_scores_, QUANTILES).tolist(), strict=True)
+            ),
+            "epochs": self.epochs_,
+            "versions": versions(),
+            "weights": {"file": file, "sha256": digest},
+        }
+        content["checksum"] = _checksum(content)
+        with replacing(folder / "detector.json") as temporary:
+            temporary.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
+        for old in folder.glob("weights_*.npz"):
+            if old.name != file:
+                old.unlink()
+
+    @classmethod
+    def load(cls, folder, *, device: str = "auto") -> "CrossADDetector":
+        """Read a saved detector; it scores as the one that was saved.
+
+        Raises
+        ------
+        UserError
+            When a file is missing, damaged or altered.
+        """
+        folder = Path(folder)
+        content = _read_description(folder / "detector.json")
+        arrays = _read_arrays(folder / content["weights"]["file"], content["weights"]["sha256"])
+        detector = cls(**{**content["parameters"], "device": device})
+        detector.config_ = ExperimentConfig.from_dict(content["config"])
+        detector.reasons_, detector.epochs_ = content["reasons"], content["epochs"]
+        detector.n_features_in_ = content["n_features"]
+        if content["channels"]:
+            detector.feature_names_in_ = np.array(content["channels"], dtype=object)
+        detector.offset_, detector.scale_ = arrays.pop("offset"), arrays.pop("scale")
+        detector.decision_scores_ = arrays.pop("train_score")
+        detector.causal_scores_ = arrays.pop("causal_score")
+        detector.threshold_ = content["threshold"]
+        detector.labels_ = (detector.decision_scores_ > detector.threshold_).astype(int)
+        network = DETECTORS[DETECTOR].build(detector.config_.model, detector.n_features_in_)
+        network.load_state_dict({name.removeprefix("network."): torch.from_numpy(a) for name, a in arrays.items()})
+        detector.network_ = network.to(choose_device(device)).eval()
+        return detector
+
+    def window_scores(self, windows):
+        """Return the scores (B, T, C) of windows (B, T, C), each point in the units of the series of `fit`.
+
+        Windows of one call are computed together.
+        """
+        check_is_fitted(self)
+        values = torch.from_numpy(scaled(windows, self.offset_, self.scale_))
+        return self.network_.score(values.to(self._device)).float().cpu().numpy()
+
+    @property
+    def window(self) -> int:
+        """Points in a window of the fitted detector."""
+        return self.config_.model.seq_len
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.network_.parameters()).device
+
+    def _settings(self, X) -> tuple[ExperimentConfig, list[str]]:
+        """Return all settings for training on X, and the reasons of "auto"."""
+        reasons, source = [], "the detector's config"
+        if isinstance(self.config, str) and self.config == "auto":
+            sections, reasons = choose_settings(X)
+        elif isinstance(self.config, dict):
+            sections = self.config
+        else:
+            source = str(config_file(self.config))
+            sections = read_yaml(config_file(self.config))
+        mapping = {
+            "data": {"name": "series"},
+            "model": {"name": DETECTOR, **sections.get("model", {})},
+            "train": {**sections.get("train", {}), "seed": self.seed},
+        }
+        config = resolve(mapping, list(self.overrides), source)
+        if config.detector != DETECTOR:
+            raise ConfigError(f"{source}: model.name is {config.detector!r}, this estimator is {DETECTOR}: correct it")
+        return config, reasons
+
+    def _check_threshold(self) -> None:
+        number = isinstance(self.threshold, (int, float)) and not isinstance(self.threshold, bool)
+        if not number and self.threshold not in ("spot", "quantile"):
+            raise UserError(f"threshold is {self.threshold!r}: use 'spot', 'quantile' or a number")
+        if number and not np.isfinite(self.threshold):
+            raise UserError(f"threshold is {self.threshold}: use a finite number")
+
+    def _find_threshold(self) -> float:
+        if self.threshold == "spot":
+            return SPOT(self.decision_scores_, risk=self.risk, rule="likelihood").threshold
+        if self.threshold == "quantile":
+            return prior_anomaly_rate(self.decision_scores_, 1 - self.quantile)
+        return float(self.threshold)
+
+    def _channel_scores(self, X) -> np.ndarray:
+        values = scaled(X, self.offset_, self.scale_)
+        windows = scoring_windows(self.network_, values, self.window, cover_tail=True, name="the series")
+        batch = 1 if self._device.type == "cpu" else max(1, ROWS // X.shape[1])
+        return score_windows(self.network_, windows, batch_size=batch, precision=self.config_.train.precision)
+
+
+def _checksum(content: dict) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _read_description(file: Path) -> dict:
+    """Return the content of detector.json."""
+    if not file.is_file():
+        raise UserError(f"{file}: no such file: name a folder that holds a saved detector")
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        checksum = content.pop("checksum")
+    except (ValueError, KeyError, AttributeError):
+        raise UserError(f"{file}: damaged: save the detector again") from None
+    if checksum != _checksum(content):
+        raise UserError(f"{file}: altered since it was saved: save the detector again")
+    if content["format"] != FORMAT:
+        raise UserError(f"{file}: of the format {content['format']}, this version reads {FORMAT}: save it again")
+    return content
+
+
+def _read_arrays(file: Path, digest: str) -> dict[str, np.ndarray]:
+    """Return the arrays of a file of weights."""
+    if not file.is_file():
+        raise UserError(f"{file}: no such file, though the detector beside it needs it: save the detector again")
+    stored = file.read_bytes()
+    if hashlib.sha256(stored).hexdigest() != digest:
+        raise UserError(f"{file}: altered since it was saved: save the detector again")
+    with np.load(io.BytesIO(stored), allow_pickle=False) as arrays:
+        return dict(arrays)

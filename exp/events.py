@@ -1,0 +1,57 @@
+"""Events: stretches of points above the threshold, ranked by their highest score, and the channels behind them."""
+
+import numpy as np
+import pandas as pd
+
+from ts_ad_evaluation.events import find_events
+
+LISTED = 5  # channels of an event
+COLUMNS = ["rank", "start", "end", "peak", "peak_score", "above_threshold", "channels"]
+
+
+def ranked_events(score, channel_scores, threshold: float, *, merge_gap: int, channels) -> pd.DataFrame:
+    """Return the events of a score, the one with the highest peak first.
+
+    Parameters
+    ----------
+    score : array of shape (n,)
+    channel_scores : array of shape (n, C)
+    threshold : float
+        Points above it are flagged.
+    merge_gap : int
+        Flagged points with no more than so many others between them belong to one event.
+    channels : sequence of str
+        Names of the C channels.
+
+    Returns
+    -------
+    DataFrame
+        rank, from 1; start, end and peak, rows from 0, both ends inside; peak_score; above_threshold, the difference to
+        the threshold; channels, those with the largest shares of the event's score.
+    """
+    starts, ends = find_events(np.asarray(score) > threshold)
+    if len(starts):
+        apart = starts[1:] - ends[:-1] - 1 > merge_gap
+        starts, ends = starts[np.append(True, apart)], ends[np.append(apart, True)]
+    rows = []
+    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        peak = start + int(score[start : end + 1].argmax())
+        shares = channel_shares(channel_scores[start : end + 1])
+        above = float(score[peak]) - threshold
+        rows.append([0, start, end, peak, float(score[peak]), above, describe_shares(shares, channels)])
+    rows.sort(key=lambda row: -row[4])
+    events = pd.DataFrame(rows, columns=COLUMNS)
+    events["rank"] = np.arange(1, len(events) + 1)
+    return events
+
+
+def channel_shares(channel_scores: np.ndarray) -> np.ndarray:
+    """Return each channel's share (C,) of the score of a stretch of points (k, C)."""
+    total = channel_scores.sum(axis=0, dtype=np.float64)
+    return total / total.sum() if total.sum() > 0 else np.full(len(total), 1 / len(total))
+
+
+def describe_shares(shares: np.ndarray, channels) -> str:
+    """Name the channels with the largest shares, such as `cpu 61 %, disk 22 %`."""
+    largest = np.argsort(-shares, kind="stable")[:LISTED]
+    return ", ".join(f"{channels[index]} {100 * shares[index]:.0f} %" for index in largest if shares[index] >= 0.005)
