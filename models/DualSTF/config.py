@@ -39,9 +39,7 @@ class DualSTFConfig(Settings):
     @model_validator(mode="after")
     def _check(self):
         if self.seq_len < self.points_per_token:
-            raise ValueError(
-                f"seq_len {self.seq_len} must hold a semantic token, points_per_token {self.points_per_token}"
-            )
+            raise ValueError(f"points_per_token {self.points_per_token} must not exceed seq_len {self.seq_len}")
         if self.d_model % self.n_heads:
             raise ValueError(f"n_heads {self.n_heads} must divide d_model {self.d_model}")
         if max(self.patch_sizes) >= self.seq_len:

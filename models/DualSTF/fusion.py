@@ -51,13 +51,16 @@ class Fusion(nn.Module):
     def weight_loss(self, td: Tensor, rd: Tensor) -> Tensor:
         """Return the term of the loss that teaches the weight w, a Tensor of shape (); only where w is learned.
 
-        It is the mean over the windows of the largest score, minus log w + log(1−w). No term of the loss of the two
-        paths knows w, and labels there are none. But training data count as normal, and no point of a normal window
-        should stand out: the deviation whose peaks are higher is to weigh less. The means of the scores would not do:
-        standardised, they are 0 for every w. The logarithms are what keeps either deviation in the score; without them
-        the smaller one would take all the weight.
+        It is the mean over the windows of 2·log(largest score) − log w − log(1−w). The two paths' own losses do not
+        know w, and labels there are none; but training data count as normal, so that whatever peaks in them is noise,
+        and the deviation whose peaks are higher is to weigh less. The logarithms of w and 1−w keep both deviations in
+        the score, the smaller one would take all the weight without them. With single peaks a and b in the same place,
+        the term is least for w·a = (1−w)·b: both count alike, whatever their units. The mean score would not do in
+        the place of the largest: of standardised deviations it is 0 for every w.
 
         The term trains w alone, not the two paths: the deviations are taken as given.
         """
-        peak = self(td.detach(), rd.detach()).amax(1).mean()
-        return peak - F.logsigmoid(self.logit) - F.logsigmoid(-self.logit)
+        peaks = self(td.detach(), rd.detach()).amax(1)
+        # A window without any peak teaches nothing.
+        peaks = peaks.clamp_min(torch.finfo(peaks.dtype).tiny)
+        return 2 * peaks.log().mean() - F.logsigmoid(self.logit) - F.logsigmoid(-self.logit)

@@ -52,7 +52,7 @@ class SemanticGate(nn.Module):
     def forward(self, x: Tensor, s: Tensor) -> Tensor:
         """Mix points x with semantics s, both of shape (B, L, d)."""
         gate = torch.sigmoid(self.gate(self.norm(self.points(x) + self.semantics(s))))
-        return torch.lerp(s, x, gate.to(x.dtype))
+        return s + gate * (x - s)
 
 
 class TemporalPath(nn.Module):
