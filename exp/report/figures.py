@@ -14,6 +14,7 @@ from bokeh.models import (
     ColumnDataSource,
     DatetimeAxis,
     FixedTicker,
+    GlyphRenderer,
     Model,
     PanTool,
     Plot,
@@ -55,13 +56,15 @@ def explorer(times: Times, *, log: bool, threshold: float | None, labelled: bool
         end = start + 1
     few_rows = 4 * (end - start) / max(len(times.x) - 1, 4)
     view = Range1d(start, end, bounds=(start, end), min_interval=few_rows, name="view")
-    whole = Range1d(start, end)
+    marks = {name: _stretches(name) for name in ("flagged", "labelled", "training", "selected")}
+    if not labelled:
+        del marks["labelled"]
     return _item(
         column(
-            _overview(times, view, whole, log=log),
-            _score(times, view, log=log, threshold=threshold, labelled=labelled),
-            _lanes(times, view, labelled=labelled),
-            *(_channel(times, view, slot) for slot in range(SLOTS)),
+            _overview(times, view, log=log),
+            _score(times, view, marks, log=log, threshold=threshold),
+            _lanes(times, view, marks),
+            *(_channel(times, view, marks, slot) for slot in range(SLOTS)),
             sizing_mode="stretch_width",
             spacing=0,
         )
@@ -108,7 +111,7 @@ def training(epochs: list[dict]) -> dict:
     epochs : list of dict
         At least one, with `epoch`, `train_loss` and `validation_loss`.
     """
-    plot = figure(height=280, x_axis_label="epoch", y_axis_label="loss", **_shared())
+    plot = figure(frame_height=200, x_axis_label="epoch", y_axis_label="loss", **_shared())
     number = [epoch["epoch"] for epoch in epochs]
     plot.xaxis.ticker.min_interval = 1
     plot.xaxis.formatter = BasicTickFormatter(use_scientific=False)
@@ -132,37 +135,25 @@ def training(epochs: list[dict]) -> dict:
     return _item(_with_legend(plot))
 
 
-def _overview(times: Times, view: Range1d, whole: Range1d, *, log: bool) -> Plot:
-    plot = _time_figure(times, whole, height=54, log=log, name="overview")
-    plot.xaxis.visible = plot.yaxis.visible = False
-    plot.xgrid.visible = plot.ygrid.visible = False
-    _strips(plot, "overview_flagged", "fill_color:flagged")
+def _overview(times: Times, view: Range1d, *, log: bool) -> Plot:
+    plot = _time_figure(times, Range1d(view.start, view.end), height=46, log=log, name="overview")
+    plot.axis.visible = plot.grid.visible = False
+    _flagged(plot, _stretches("overview_flagged"))
     _line(plot, "overview_line")
-    window = BoxAnnotation(
-        fill_alpha=0.12,
-        line_width=1,
-        line_alpha=1,
-        tags=["fill_color:ink", "line_color:muted", "hover_fill_color:ink", "hover_line_color:ink"],
-        hover_fill_alpha=0.18,
-        hover_line_alpha=1,
-        hover_line_width=1,
-        left=view.start,
-        right=view.end,
-        use_handles=False,
-    )
+    tags = ["fill_color:ink", "line_color:muted", "hover_fill_color:ink", "hover_line_color:ink"]
+    window = BoxAnnotation(fill_alpha=0.12, line_alpha=1, hover_fill_alpha=0.18, hover_line_alpha=1, tags=tags)
     plot.add_tools(RangeTool(x_range=view, overlay=window, start_gesture="pan"))
     return plot
 
 
-def _score(times: Times, view: Range1d, *, log: bool, threshold: float | None, labelled: bool) -> Plot:
-    plot = _time_figure(times, view, height=230, log=log, name="score")
+def _score(times: Times, view: Range1d, marks: dict, *, log: bool, threshold: float | None) -> Plot:
+    plot = _time_figure(times, view, height=220, log=log, name="score")
     plot.xaxis.visible = False
     plot.yaxis.axis_label = "score"
-    _strips(plot, "score_training", "fill_color:training")
-    _strips(plot, "score_flagged", "fill_color:flagged")
-    if labelled:
-        _hatched(plot, "score_labelled")
-    _strips(plot, "score_selected", "line_color:ink", line_width=1, line_dash=[3, 2])
+    _mark(plot, marks)
+    if "labelled" in marks:
+        looks = {"hatch_pattern": "right_diagonal_line", "hatch_scale": 14, "hatch_alpha": 0.45}
+        _strips(plot, marks["labelled"], tags=["hatch_color:labelled"], **looks)
     _line(plot, "score_line")
     if threshold is not None:
         line = Span(location=threshold, dimension="width", line_dash=[6, 3], line_width=1.2, tags=["line_color:ink"])
@@ -171,46 +162,39 @@ def _score(times: Times, view: Range1d, *, log: bool, threshold: float | None, l
     return plot
 
 
-def _lanes(times: Times, view: Range1d, *, labelled: bool) -> Plot:
+def _lanes(times: Times, view: Range1d, marks: dict) -> Plot:
     """Draw flagged events above true ones, so that place tells them apart where they are too narrow for a hatch."""
-    plot = _time_figure(times, view, height=66 if labelled else 50, log=False, name="lanes")
+    labelled = "labelled" in marks
+    plot = _time_figure(times, view, height=32 if labelled else 16, log=False, name="lanes")
     plot.y_range = Range1d(0.0 if labelled else 1.0, 2.0)
     plot.yaxis.ticker = FixedTicker(ticks=[1.5, 0.5])
     plot.yaxis.major_label_overrides = {1.5: "flagged", 0.5: "labelled"}
     plot.yaxis.major_tick_line_color = None
     plot.ygrid.visible = False
-    source = ColumnDataSource({"left": [], "right": []}, name="lane_flagged")
-    plot.quad("left", "right", 1.85, 1.15, source=source, line_color=None, tags=["fill_color:flagged-line"])
+    lane = {"left": "left", "right": "right"}
+    plot.quad(
+        **lane,
+        top=1.85,
+        bottom=1.15,
+        source=marks["flagged"],
+        tags=["fill_color:flagged-line"],
+        line_color=None,
+        hatch_color=None,
+    )
     if labelled:
-        source = ColumnDataSource({"left": [], "right": []}, name="lane_labelled")
-        plot.quad(
-            "left",
-            "right",
-            0.85,
-            0.15,
-            source=source,
-            line_width=1,
-            fill_alpha=0.25,
-            hatch_pattern="right_diagonal_line",
-            hatch_scale=6,
-            tags=["line_color:labelled", "fill_color:labelled", "hatch_color:labelled"],
-        )
+        tags = ["line_color:labelled", "fill_color:labelled", "hatch_color:labelled"]
+        looks = {"fill_alpha": 0.25, "hatch_pattern": "right_diagonal_line", "hatch_scale": 6}
+        plot.quad(**lane, top=0.85, bottom=0.15, source=marks["labelled"], tags=tags, **looks)
     _explore(plot)
     return plot
 
 
-def _channel(times: Times, view: Range1d, slot: int) -> Plot:
-    plot = _time_figure(times, view, height=112, log=False, name=f"channel_{slot}")
-    plot.visible = False
-    plot.title.text = " "
-    plot.title.text_font_size = "12px"
-    plot.title.text_font_style = "normal"
-    plot.title.name = f"title_{slot}"
-    plot.xaxis.visible = False
-    plot.xaxis.name = f"time_{slot}"
-    _strips(plot, f"training_{slot}", "fill_color:training")
-    _strips(plot, f"flagged_{slot}", "fill_color:flagged")
-    _strips(plot, f"selected_{slot}", "line_color:ink", line_width=1, line_dash=[3, 2])
+def _channel(times: Times, view: Range1d, marks: dict, slot: int) -> Plot:
+    plot = _time_figure(times, view, height=76, log=False, name=f"channel_{slot}")
+    plot.visible = plot.xaxis.visible = plot.yaxis.visible = False
+    plot.title.update(text=" ", text_font_size="12px", text_font_style="normal", name=f"title_{slot}")
+    plot.xaxis.name, plot.yaxis.name = f"time_{slot}", f"values_{slot}"
+    _mark(plot, marks)
     _line(plot, f"line_{slot}", "ink")
     _explore(plot)
     return plot
@@ -218,7 +202,7 @@ def _channel(times: Times, view: Range1d, slot: int) -> Plot:
 
 def _time_figure(times: Times, x_range: Range1d, *, height: int, log: bool, name: str) -> Plot:
     plot = figure(
-        height=height,
+        frame_height=height,
         x_range=x_range,
         y_range=Range1d(0.1, 1, name=f"{name}_range"),
         x_axis_type="datetime" if times.kind == "time" else "linear",
@@ -232,9 +216,14 @@ def _time_figure(times: Times, x_range: Range1d, *, height: int, log: bool, name
     if not log:
         plot.yaxis.formatter = BasicTickFormatter(power_limit_high=6, power_limit_low=-3)
     plot.yaxis.ticker.desired_num_ticks = 3 if height < 150 else 5
-    plot.yaxis.ticker.num_minor_ticks = 0
-    plot.xaxis.ticker.num_minor_ticks = 0
-    plot.yaxis.major_label_text_font_size = plot.xaxis.major_label_text_font_size = "11px"
+    return _plain(plot)
+
+
+def _plain(plot: Plot) -> Plot:
+    plot.axis.minor_tick_line_color = None
+    plot.axis.major_label_text_font_size = "11px"
+    plot.axis.axis_label_text_font_size = "12px"
+    plot.axis.axis_label_text_font_style = "normal"
     return plot
 
 
@@ -265,18 +254,30 @@ def _line(plot: Plot, name: str, colour: str = "score") -> None:
     plot.line("x", "y", source=source, line_width=1, line_join="round", tags=[f"line_color:{colour}"])
 
 
-def _strips(plot: Plot, name: str, *tags: str, **looks) -> None:
-    source = ColumnDataSource({"left": [], "right": []}, name=name)
-    plot.vstrip("left", "right", source=source, line_color=None, fill_color=None, tags=list(tags), **looks)
+def _stretches(name: str) -> ColumnDataSource:
+    return ColumnDataSource({"left": [], "right": []}, name=name)
 
 
-def _hatched(plot: Plot, name: str) -> None:
-    _strips(plot, name, "hatch_color:labelled", hatch_pattern="right_diagonal_line", hatch_scale=8, hatch_alpha=0.55)
+def _mark(plot: Plot, marks: dict) -> None:
+    """Draw the training part, the flagged events, and the edges of the selected one."""
+    _strips(plot, marks["training"], tags=["fill_color:training"])
+    _flagged(plot, marks["flagged"])
+    _strips(plot, marks["selected"], tags=["line_color:ink"], line_dash=[3, 2])
+
+
+def _flagged(plot: Plot, source: ColumnDataSource) -> None:
+    _strips(plot, source, tags=["fill_color:flagged"])
+
+
+def _strips(plot: Plot, source: ColumnDataSource, **looks) -> None:
+    plot.vstrip(
+        "left", "right", source=source, **{"line_color": None, "fill_color": None, "hatch_color": None, **looks}
+    )
 
 
 def _square(x_label: str, y_label: str) -> Plot:
     return figure(
-        height=380,
+        frame_height=300,
         x_axis_label=x_label,
         y_axis_label=y_label,
         x_range=Range1d(-0.01, 1.01),
@@ -297,11 +298,17 @@ def _chance(plot: Plot, heights: list[float], name: str) -> None:
 
 
 def _with_legend(plot: Plot) -> Plot:
-    plot.xaxis.major_label_text_font_size = plot.yaxis.major_label_text_font_size = "11px"
     [legend] = plot.legend
-    legend.update(background_fill_alpha=0, border_line_color=None, label_text_font_size="12px", padding=0, margin=2)
+    legend.update(
+        background_fill_alpha=0,
+        border_line_color=None,
+        label_text_font_size="12px",
+        padding=0,
+        margin=2,
+        location="left",
+    )
     plot.add_layout(legend, "above")
-    return plot
+    return _plain(plot)
 
 
 def _hits_and_alarms(label: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -314,6 +321,8 @@ def _hits_and_alarms(label: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, 
 
 
 def _item(root: Model) -> dict:
+    for renderer in root.select({"type": GlyphRenderer}):  # nothing is ever selected, and each look costs time
+        renderer.update(selection_glyph=None, nonselection_glyph=None, muted_glyph=None)
     document = Document()
     document.add_root(root)
     return {"doc": document.to_json(deferred=False), "root_id": root.id}

@@ -149,7 +149,6 @@
   }));
   const flagged = stretches("flagged");
   const labelled = stretches("labelled");
-  const training = { starts: [0], ends: [report.trainEnd - 1] };
 
   // ---------------------------------------------------------------- figures
 
@@ -188,23 +187,36 @@
     return { x: Float64Array.from(x), y: Float64Array.from(y) };
   }
 
-  function drawLine(name, series, first, last, range, including = null) {
-    const columns = series.columns(first, last, width());
-    const data = line(columns);
-    model(name).data = data;
+  /** Let a vertical range show the values; it stays as it is while they fill most of it, so that it seldom jumps. */
+  function fit(range, values, log) {
     let [low, high] = [Infinity, -Infinity];
-    for (const value of including === null ? data.y : [...data.y, including]) {
+    for (const value of values) {
       if (value < low) low = value;
       if (value > high) high = value;
     }
     if (low > high) [low, high] = [0.1, 1];
-    const air = series.log ? (high / low) ** 0.06 : 0.06 * (high - low) || Math.abs(high) * 0.1 || 1;
-    model(range).setv(
-      series.log ? { start: low / Math.max(air, 1.1), end: high * Math.max(air, 1.1) } : { start: low - air, end: high + air },
-    );
+    if (log) {
+      const air = Math.max((high / low) ** 0.06, 1.1);
+      [low, high] = [low / air, high * air];
+    } else {
+      const air = 0.06 * (high - low) || Math.abs(high) * 0.1 || 1;
+      [low, high] = [low - air, high + air];
+    }
+    const length = log ? (from, to) => Math.log(to / from) : (from, to) => to - from;
+    const inside = low >= range.start && high <= range.end;
+    if (!inside || length(low, high) < 0.6 * length(range.start, range.end)) range.setv({ start: low, end: high });
+  }
+
+  function drawLine(name, series, first, last, range, including = null) {
+    const columns = series.columns(first, last, width());
+    const data = line(columns);
+    model(name).data = data;
+    fit(model(range), including === null ? data.y : [...data.y, including], series.log);
     host.dataset.points = Number(host.dataset.points) + data.x.length;
     return columns.size;
   }
+
+  const edges = (start, end) => ({ left: [times.x(start - 0.5)], right: [times.x(end + 0.5)] });
 
   /** Stretches of rows as strips of three pixels at least; those that touch on the picture become one. */
   function strips({ starts, ends }, range) {
@@ -238,22 +250,15 @@
     host.dataset.points = 0;
     const size = drawLine("score_line", score, first, last, "score_range", report.threshold);
     let channelSize = 1;
-    const shaded = { flagged: strips(flagged, view), training: report.trainEnd ? strips(training, view) : none };
-    shaded.selected = selected === null ? none : strips({ starts: [selected.start], ends: [selected.end] }, view);
-    for (const kind of ["flagged", "training", "selected"]) model(`score_${kind}`).data = shaded[kind];
-    model("lane_flagged").data = shaded.flagged;
-    if (model("score_labelled")) {
-      model("score_labelled").data = model("lane_labelled").data = strips(labelled, view);
-    }
+    model("flagged").data = strips(flagged, view);
+    if (model("labelled")) model("labelled").data = strips(labelled, view);
     for (const { slot, channel } of slots) {
       if (channel === null) continue;
       channelSize = drawLine(`line_${slot}`, channels[channel].series, first, last, `channel_${slot}_range`);
-      for (const kind of ["flagged", "training", "selected"]) model(`${kind}_${slot}`).data = shaded[kind];
     }
     Object.assign(host.dataset, { first, last, size });
     tellResolution(first, last, size, channelSize);
   }
-  const none = { left: [], right: [] };
 
   function tellResolution(first, last, size, channelSize) {
     const each = (count) => (count === 1 ? "every point" : `the minimum and maximum of ${spaced(count)} points each`);
@@ -312,7 +317,7 @@
       entry.channel = titled[index]?.channel ?? null;
       model(`title_${index}`).text = titled[index]?.title ?? "";
       model(`time_${index}`).visible = index === titled.length - 1;
-      model(`channel_${index}`).visible = entry.channel !== null;
+      model(`values_${index}`).visible = model(`channel_${index}`).visible = entry.channel !== null;
     });
     redraw();
   }
@@ -323,6 +328,7 @@
       if (Number(button.dataset.event) === index) button.setAttribute("aria-current", "true");
       else button.removeAttribute("aria-current");
     }
+    model("selected").data = edges(selected.start, selected.end);
     showChannels();
     if (zoom) show(times.x(selected.first), times.x(selected.last));
   }
@@ -424,7 +430,7 @@
     if (!button) return;
     select(Number(button.dataset.event));
     const { top, bottom } = host.getBoundingClientRect();
-    if (top > innerHeight * 0.6 || bottom < innerHeight * 0.4) host.scrollIntoView();
+    if (top > innerHeight * 0.6 || bottom < innerHeight * 0.4) host.closest(".plots").scrollIntoView();
   });
   list?.addEventListener("keydown", (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
@@ -435,6 +441,7 @@
     next.focus();
   });
 
+  if (report.trainEnd) model("training").data = edges(0, report.trainEnd - 1);
   drawOverview();
   if (events.length) select(0, { zoom: false });
   else showChannels();
