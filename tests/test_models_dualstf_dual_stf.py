@@ -98,7 +98,7 @@ def test_learning_the_weight_leaves_the_paths_alone(score):
     assert all(torch.equal(gradient, gradients[1][key]) for key, gradient in gradients[0].items())
 
 
-def sine(count=16, channels=2, length=24):
+def sine(count=8, channels=2, length=24):
     start = torch.arange(count)[:, None, None]
     time = torch.arange(length)[:, None]
     return torch.sin(2 * math.pi * (time + start) / 8 + torch.arange(channels))
@@ -109,7 +109,7 @@ def test_training_on_a_sine_lowers_both_deviations(channels):
     torch.manual_seed(0)
     model, x = DualSTF(small(d_model=16), channels), sine(channels=channels)
     before = model(x)
-    optimise(model, x, steps=60, rate=5e-3)
+    optimise(model, x, steps=40, rate=1e-2)
     after = model(x)
     assert after.loss < 0.3 * before.loss
     assert after.td.mean() < 0.3 * before.td.mean()
@@ -119,7 +119,7 @@ def test_training_on_a_sine_lowers_both_deviations(channels):
 def test_what_a_trained_network_does_not_know_scores_higher():
     torch.manual_seed(0)
     model, x = DualSTF(small(d_model=16), 2), sine()
-    optimise(model, x, steps=80, rate=5e-3)
+    optimise(model, x, steps=40, rate=1e-2)
     odd = x.clone()
     odd[:, 10:14] = -odd[:, 10:14]
     score = model.score(odd)[:, :, 0].mean(0)

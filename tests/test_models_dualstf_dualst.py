@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
@@ -27,6 +27,7 @@ def test_attention_is_pytorchs():
     torch.testing.assert_close(ours(x, context), theirs(x, context, context)[0])
 
 
+@settings(max_examples=30)
 @given(count=st.integers(1, 20), others=st.integers(1, 20), size=st.integers(1, 8))
 def test_patches_attend_as_wholes(count, others, size):
     """Against the definition: a loop over heads and patches, ends padded with the last token."""

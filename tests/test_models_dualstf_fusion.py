@@ -53,7 +53,7 @@ def test_only_a_learned_weight_is_a_parameter(score):
     assert names == (["logit"] if score.startswith("learnable") else [])
 
 
-@given(a=st.floats(1e-3, 1e3), b=st.floats(1e-3, 1e3))
+@given(a=st.floats(0.03, 30), b=st.floats(0.03, 30))
 def test_the_weight_balances_two_peaks_in_the_same_place(a, b):
     balanced = b / (a + b)
     made = fusion("learnable_weight", w=balanced)
@@ -61,7 +61,7 @@ def test_the_weight_balances_two_peaks_in_the_same_place(a, b):
     made.weight_loss(td, rd).backward()
     assert float(made.logit.grad) == pytest.approx(0, abs=1e-3)
     best = float(made.weight_loss(td, rd).detach())
-    for w in (0.9 * balanced, balanced + 0.1 * (1 - balanced)):
+    for w in (0.8 * balanced, balanced + 0.2 * (1 - balanced)):
         assert float(fusion("learnable_weight", w=w).weight_loss(td, rd).detach()) > best
 
 
@@ -72,8 +72,8 @@ def test_the_deviation_of_higher_peaks_weighs_less(score):
     peaked[:, 7] = 30
     for td, rd, falls in ((peaked, flat, True), (flat, peaked, False)):
         made = fusion(score)
-        optimizer = torch.optim.Adam(made.parameters(), lr=0.05)
-        for _ in range(200):
+        optimizer = torch.optim.Adam(made.parameters(), lr=0.1)
+        for _ in range(60):
             optimizer.zero_grad()
             made.weight_loss(td, rd).backward()
             optimizer.step()
