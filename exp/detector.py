@@ -16,11 +16,11 @@ from data_provider import DataError, Series
 from data_provider.series import scaled
 from exp.automatic import choose_settings
 from exp.config import ExperimentConfig, config_file, read_yaml, resolve
-from exp.devices import choose_device
+from exp.devices import choose_device, mixed_precision
 from exp.errors import UserError
 from exp.experiment import Experiment
 from exp.results import RunFolder, versions
-from exp.scoring import score_windows, scoring_windows
+from exp.scoring import OverlapMean
 from models import DETECTORS, ConfigError
 from ts_ad_evaluation import SPOT, prior_anomaly_rate
 from ts_ad_evaluation.files import replacing
@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 FORMAT = 1  # of saved detectors
 DETECTOR = "CrossAD"
+OVERLAP = 4  # windows that hold a point, in the middle of a series
 CAUSAL = 1000  # points that are scored as a stream scores a point at once, at most
 ROWS = 1024  # univariate windows that a device other than the CPU takes at once
 QUANTILES = (0.0, 0.5, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1.0)
@@ -159,8 +160,9 @@ class CrossADDetector(BaseEstimator):
     def decision_function(self, X):
         """Return the score of every point of X, a float32 array of shape (n,); higher is more anomalous.
 
-        Windows stand side by side; where the last one does not end with X, another one does. On the CPU each window is
-        computed by itself, so that its scores have the same bits whatever else X holds.
+        It is the mean over the windows that hold the point, of which one starts every `stride` points. Points behind
+        the last of these get their scores from the window that ends with X. On the CPU each window is computed by
+        itself, so that its scores have the same bits whatever else X holds.
 
         Raises
         ------
@@ -276,15 +278,29 @@ class CrossADDetector(BaseEstimator):
         """Return the scores (B, T, C) of windows (B, T, C), each point in the units of the series of `fit`.
 
         Windows of one call are computed together.
+
+        Raises
+        ------
+        DataError
+            When a score is no longer a finite number.
         """
         check_is_fitted(self)
         values = torch.from_numpy(scaled(windows, self.offset_, self.scale_))
-        return self.network_.score(values.to(self._device)).float().cpu().numpy()
+        with mixed_precision(self._device, self.config_.train.precision):
+            scores = self.network_.score(values.to(self._device)).float().cpu().numpy()
+        if not np.isfinite(scores).all():
+            raise DataError("a score is NaN or infinite: a value is too far from those of training, correct it")
+        return scores
 
     @property
     def window(self) -> int:
         """Points in a window of the fitted detector."""
         return self.config_.model.seq_len
+
+    @property
+    def stride(self) -> int:
+        """Points between the starts of neighbouring windows when a series is scored."""
+        return max(1, self.window // OVERLAP)
 
     @property
     def _device(self) -> torch.device:
@@ -325,10 +341,21 @@ class CrossADDetector(BaseEstimator):
         return float(self.threshold)
 
     def _channel_scores(self, X) -> np.ndarray:
-        values = scaled(X, self.offset_, self.scale_)
-        windows = scoring_windows(self.network_, values, self.window, cover_tail=True, name="the series")
-        batch = 1 if self._device.type == "cpu" else max(1, ROWS // X.shape[1])
-        return score_windows(self.network_, windows, batch_size=batch, precision=self.config_.train.precision)
+        length, stride = self.window, self.stride
+        if len(X) < length:
+            raise DataError(f"{len(X)} points are fewer than a window of {length} (seq_len): score more at once")
+        starts = np.arange(0, len(X) - length + 1, stride)
+        mean = OverlapMean(length, stride, (1, X.shape[1]))
+        together = 1 if self._device.type == "cpu" else max(1, ROWS // X.shape[1])
+        parts = []
+        for batch in np.split(starts, range(together, len(starts), together)):
+            scores = self.window_scores(np.stack([X[start : start + length] for start in batch]))
+            parts += [mean.add(window[None])[0] for window in scores]
+        parts.append(mean.rest()[0])
+        behind = len(X) - starts[-1] - length
+        if behind:
+            parts.append(self.window_scores(X[None, -length:])[0, -behind:])
+        return np.concatenate(parts)
 
 
 def _checksum(content: dict) -> str:

@@ -1,4 +1,4 @@
-"""Scores of a part by a trained network, window by window or point by point, as the network gives them."""
+"""Scores of a part by a trained network: windows side by side, a window for each point, or overlapping ones."""
 
 import numpy as np
 import torch
@@ -76,3 +76,46 @@ def score_windows(
             "holds a value too far from those of the training part, correct it"
         )
     return score
+
+
+class OverlapMean:
+    """Mean score of a point over the overlapping windows that hold it, as the windows come.
+
+    Parameters
+    ----------
+    length, stride : int
+        Points in a window, and between the starts of neighbouring windows.
+    shape : tuple of int
+        (series, channels).
+    """
+
+    def __init__(self, length: int, stride: int, shape: tuple[int, int]):
+        self.length, self.stride = length, stride
+        self.sums = np.zeros((shape[0], length, shape[1]))
+        self.counts = np.zeros(length)
+
+    def add(self, scores: np.ndarray) -> np.ndarray:
+        """Take the next window's scores (series, length, C), and return the means that have become final.
+
+        Returns
+        -------
+        float32 array of shape (series, stride, C)
+            Of the points from the window's start on, which no later window holds.
+        """
+        self.sums += scores
+        self.counts += 1
+        final = self._means(self.stride)
+        fresh = self.length - self.stride
+        self.sums[:, :fresh], self.counts[:fresh] = (
+            self.sums[:, self.stride :].copy(),
+            self.counts[self.stride :].copy(),
+        )
+        self.sums[:, fresh:], self.counts[fresh:] = 0, 0
+        return final
+
+    def rest(self) -> np.ndarray:
+        """Return the means (series, length − stride, C) of the last window's other points."""
+        return self._means(self.length - self.stride)
+
+    def _means(self, points: int) -> np.ndarray:
+        return (self.sums[:, :points] / self.counts[:points, None]).astype(np.float32)

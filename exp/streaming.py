@@ -10,6 +10,7 @@ import numpy as np
 
 from exp.detector import CrossADDetector
 from exp.errors import UserError
+from exp.scoring import OverlapMean
 from ts_ad_evaluation import SPOT
 from ts_ad_evaluation.files import replacing
 
@@ -46,9 +47,10 @@ class StreamingDetector:
     detector : CrossADDetector
         Fitted.
     mode : {"window", "causal"}
-        "window": scores come when a window is full, and on the CPU have the very bits of `decision_function` on the
-        whole series (`finish` gives those behind the last full window). "causal": each point has its score at once,
-        that of the last point of the window which ends there; the points before the first full window have none.
+        "window": a score comes when no later window will hold its point, and on the CPU has the very bits of
+        `decision_function` on the whole series (`finish` gives those that wait at the end). "causal": each point has
+        its score at once, that of the last point of the window which ends there; the points before the first full
+        window have none.
     series : int or None
         So many series run side by side, their windows computed together; every array then has a first dimension of
         them. None: one series, without that dimension.
@@ -87,6 +89,7 @@ class StreamingDetector:
         self.kept: dict = {}
         self._seen = 0  # points
         self._scored = 0  # points that have had their turn
+        self._mean = OverlapMean(detector.window, detector.stride, (count, detector.n_features_in_))
         self._alarms = [_alarms(detector, mode, drift_window) for _ in range(count)]
 
     @classmethod
@@ -121,33 +124,38 @@ class StreamingDetector:
             When the shape is wrong or a value is NaN or infinite; then no point is taken.
         """
         points = self._checked(points)
-        length, parts = self.detector.window, []
+        length, stride, parts = self.detector.window, self.detector.stride, []
         while points.shape[1]:
-            # In whole windows: up to the next border; else up to a window at a time, so that memory stays bounded.
-            room = length - self._seen % length if self.mode == "window" else length
+            # Up to the end of the next window in turn, so that it is scored and memory stays bounded.
+            room = stride - (self._seen - length) % stride
             fresh, points = points[:, :room], points[:, room:]
             known = np.concatenate([self._recent, fresh], axis=1)
             self._seen += fresh.shape[1]
             self._recent = known[:, -length:].copy()
             if self.mode == "causal":
                 parts += self._each_point(known, fresh.shape[1])
-            elif self._seen % length == 0:
-                parts.append(self.detector.window_scores(self._recent))
+            elif self._seen >= length and (self._seen - length) % stride == 0:
+                parts.append(self._mean.add(self.detector.window_scores(self._recent)))
         return self._final(parts)
 
     def finish(self) -> StreamScores:
-        """End the stream, and return the scores of the points behind the last full window, from the last points.
+        """End the stream, and return the scores of the points that still wait for theirs.
 
         Raises
         ------
         UserError
             When the whole stream is shorter than a window.
         """
-        if self.mode == "causal" or self._scored == self._seen:
+        length, stride = self.detector.window, self.detector.stride
+        if self.mode == "causal":
             return self._final([])
-        if self._seen < self.detector.window:
-            raise UserError(f"the stream has {self._seen} points, fewer than a window of {self.detector.window}")
-        return self._final([self.detector.window_scores(self._recent)[:, self._scored - self._seen :]])
+        if self._seen < length:
+            raise UserError(f"the stream has {self._seen} points, fewer than a window of {length}")
+        parts = [self._mean.rest()]
+        behind = (self._seen - length) % stride
+        if behind:
+            parts.append(self.detector.window_scores(self._recent)[:, -behind:])
+        return self._final(parts)
 
     def save_state(self, path) -> None:
         """Write all that is needed to go on later; with the same detector the rest gives the same bits.
@@ -166,7 +174,8 @@ class StreamingDetector:
             "alarms": [alarms.get_state() for alarms in self._alarms],
         }
         buffer = io.BytesIO()
-        np.savez(buffer, recent=self._recent, note=np.array(json.dumps(note)))
+        mean = self._mean
+        np.savez(buffer, recent=self._recent, sums=mean.sums, counts=mean.counts, note=np.array(json.dumps(note)))
         with replacing(path) as temporary:
             temporary.write_bytes(buffer.getbuffer())
 
@@ -183,7 +192,8 @@ class StreamingDetector:
             raise UserError(f"{path}: no such state of a stream: name another file, or start without")
         try:
             with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
-                recent, note = stored["recent"], json.loads(str(stored["note"]))
+                recent, sums, counts = (stored[name] for name in ("recent", "sums", "counts"))
+                note = json.loads(str(stored["note"]))
             alarms = [type(old).from_state(state) for old, state in zip(self._alarms, note["alarms"], strict=True)]
             same = note["detector"] == _fingerprint(self.detector) and note["mode"] == self.mode
             seen, scored = int(note["seen"]), int(note["scored"])
@@ -192,6 +202,7 @@ class StreamingDetector:
         if not same or recent.shape[::2] != self._recent.shape[::2]:
             raise UserError(f"{path}: the state of another detector or mode: use theirs, or start without it")
         self._recent, self._seen, self._scored, self._alarms = recent, seen, scored, alarms
+        self._mean.sums, self._mean.counts = sums, counts
         self.kept = note["kept"]
 
     def _checked(self, points) -> np.ndarray:

@@ -19,6 +19,7 @@ from typing import Literal, NamedTuple
 from torch import nn
 
 from models.CrossAD import CrossAD, CrossADConfig
+from models.DualSTF import DualSTF, DualSTFConfig
 from models.settings import ConfigError, Settings
 
 __all__ = ["DETECTORS", "ConfigError", "Detector", "Settings"]
@@ -55,4 +56,5 @@ class Detector(NamedTuple):
 
 DETECTORS = {
     "CrossAD": Detector(CrossADConfig, CrossAD, channel_independent=True),
+    "DualSTF": Detector(DualSTFConfig, DualSTF),
 }
