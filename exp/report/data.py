@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from exp.events import channel_shares
 from exp.report.figures import SLOTS
 from exp.report.levels import Level, build_levels, pack, plan
 from exp.report.times import Times, pack_times
@@ -31,25 +32,6 @@ class Embedded:
 
     description: dict
     blocks: dict[str, str]
-
-
-def channel_shares(channel_scores: np.ndarray, start: int, end: int) -> np.ndarray:
-    """Return the share of each channel in an event's score.
-
-    Parameters
-    ----------
-    channel_scores : array of shape (n, C)
-    start, end : int
-        First and last row, both inside.
-
-    Returns
-    -------
-    float64 array of shape (C,)
-        With sum 1, or all zero where no score is above zero.
-    """
-    sums = np.nansum(np.maximum(channel_scores[start : end + 1], 0), axis=0, dtype=np.float64)
-    total = sums.sum()
-    return sums / total if total > 0 else np.zeros(len(sums))
 
 
 def surroundings(start: int, end: int, n: int) -> tuple[int, int]:
@@ -108,7 +90,7 @@ def _event(row, channel_scores: np.ndarray, n_channels: int, n: int) -> dict:
     start, end = int(row.start), int(row.end)
     first, last = surroundings(start, end, n)
     if channel_scores.shape[1] == n_channels:
-        share = channel_shares(channel_scores, start, end)
+        share = channel_shares(channel_scores[start : end + 1])
         order = np.argsort(-share, kind="stable")[:EVENT_CHANNELS]
         channels = [[int(index), round(float(share[index]), 4)] for index in order]
     else:

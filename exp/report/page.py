@@ -32,7 +32,7 @@ class Report:
     title : str
     facts : dict of str to str
         What was run: model, seed, device, versions, settings, times.
-    times : datetime64 or numeric array of shape (n,), DatetimeIndex, or None
+    times : datetime64 or numeric array or index of shape (n,), or None
         None numbers the rows.
     values : float array of shape (n, C) or None
         In the units of the file; None where the data is not at hand. Then the scores of the channels are drawn.
@@ -63,7 +63,7 @@ class Report:
 
     title: str
     facts: dict[str, str]
-    times: np.ndarray | pd.DatetimeIndex | None
+    times: np.ndarray | pd.Index | None
     values: np.ndarray | None
     channels: tuple[str, ...]
     score: np.ndarray

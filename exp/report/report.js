@@ -100,6 +100,13 @@
         this.kept[i] = this.start + this.unit * units;
         units += steps[i] ?? 0;
       }
+      // Where no rows are for long, no line is drawn.
+      const long = packing.gap * this.step * this.stride;
+      this.gaps = [];
+      for (let i = 1; i < this.count; i++) {
+        const length = this.kept[i] - this.kept[i - 1];
+        if (length > long) this.gaps.push({ row: this.keptRow(i), length });
+      }
     }
 
     keptRow(index) {
@@ -129,7 +136,7 @@
       if (this.kind === "row") return "";
       const x = this.x(row);
       if (this.kind === "number") return `${number(x)} · `;
-      return `${new Date(Math.round(x)).toISOString().replace("T", " ").replace(/(\.000)?Z$/, "")} ${this.zone}· `;
+      return `${new Date(Math.round(x)).toISOString().replace("T", " ").replace(/(\.000)?Z$/, "")} ${this.zone} · `.replace("  ", " ");
     }
   }
 
@@ -169,19 +176,32 @@
 
   /** The line through minima and maxima, which follow each other so that it passes from column to column shortly. */
   function line({ size, row, low, high }) {
+    const seen = (2 * (view.end - view.start)) / width();
+    const gaps = (times.gaps ?? []).filter((gap) => gap.length > seen && gap.row > row && gap.row < row + size * low.length);
     const x = [];
     const y = [];
+    const add = (place, values) => {
+      for (const value of values) {
+        x.push(place);
+        y.push(value);
+      }
+    };
+    let next = 0;
     for (let i = 0; i < low.length; i++, row += size) {
       const last = Math.min(row + size, n) - 1;
-      if (x.length && times.kept && times.x(row) - times.x(row - 1) > packing.gap * times.step) {
-        x.push(times.x(row));
-        y.push(NaN);
+      const values = size === 1 ? [low[i]] : i % 2 ? [high[i], low[i]] : [low[i], high[i]];
+      if (gaps[next]?.row === row) {
+        add(times.x(row), [NaN]);
+        next++;
       }
-      const middle = times.x((row + last) / 2);
-      const pair = i % 2 ? [high[i], low[i]] : [low[i], high[i]];
-      for (const value of size === 1 ? [low[i]] : pair) {
-        x.push(middle);
-        y.push(value);
+      if (gaps[next]?.row <= last) {
+        // A column with a gap stands on both sides of it.
+        add(times.x(gaps[next].row - 1), values);
+        while (gaps[next + 1]?.row <= last) next++;
+        add(times.x(gaps[next].row), [NaN, ...values]);
+        next++;
+      } else {
+        add(times.x((row + last) / 2), values);
       }
     }
     return { x: Float64Array.from(x), y: Float64Array.from(y) };

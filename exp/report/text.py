@@ -1,6 +1,7 @@
 """Numbers, times and tables as the page writes them."""
 
 import math
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -40,21 +41,21 @@ def number(value) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Write a span of time with its two largest units.
+    """Write a span of time in its largest unit, with the next one below ten.
 
     Examples
     --------
-    >>> duration(0.25), duration(90), duration(3 * 86400 + 7200)
-    ('0.25 s', '1 min 30 s', '3 d 2 h')
+    >>> duration(0.25), duration(90), duration(2931), duration(3 * 86400 + 7200)
+    ('0.25 s', '1 min 30 s', '49 min', '3 d 2 h')
     """
     if seconds < 60:
         return f"{seconds:.3g} s"
-    rest, parts = round(seconds), []
-    for unit, size in UNITS:
-        count, rest = divmod(rest, size)
-        parts.append(f"{count} {unit}" if count else "")
-    first = next(index for index, part in enumerate(parts) if part)
-    return " ".join(filter(None, parts[first : first + 2]))
+    size, smaller = next((size, next_size) for (_, size), (_, next_size) in pairwise(UNITS) if seconds >= size)
+    names = {size: name for name, size in UNITS}
+    if seconds >= 10 * size:
+        return f"{round(seconds / size)} {names[size]}"
+    count, rest = divmod(round(seconds / smaller), size // smaller)
+    return f"{count} {names[size]}" + (f" {rest} {names[smaller]}" if rest else "")
 
 
 def span(times: Times, start: int, end: int) -> str:

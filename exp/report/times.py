@@ -48,13 +48,14 @@ class Times(NamedTuple):
         return f"{self.x[row]:.10g}"
 
 
-def read_times(times: np.ndarray | pd.DatetimeIndex | None, n: int) -> Times:
+def read_times(times: np.ndarray | pd.Index | None, n: int) -> Times:
     """Return the positions of `n` rows.
 
     Parameters
     ----------
-    times : datetime64 or numeric array of shape (n,), DatetimeIndex, or None
-        None numbers the rows. Times with a time zone are given in UTC.
+    times : datetime64 or numeric array or index of shape (n,), or None
+        None numbers the rows. Times with a time zone are given by its clock, or in UTC where that was put forward or
+        back.
     n : int
 
     Returns
@@ -66,7 +67,7 @@ def read_times(times: np.ndarray | pd.DatetimeIndex | None, n: int) -> Times:
         return Times("row", np.arange(n, dtype=np.float64))
     zone = ""
     if isinstance(times, pd.DatetimeIndex) and times.tz is not None:
-        times, zone = times.tz_convert("UTC").tz_localize(None), "UTC"
+        times, zone = _without_zone(times)
     array = np.asarray(times)
     kind = "time" if array.dtype.kind == "M" else "number"
     if kind == "time":
@@ -78,6 +79,12 @@ def read_times(times: np.ndarray | pd.DatetimeIndex | None, n: int) -> Times:
     if (np.diff(x) < 0).any():
         return read_times(None, n)._replace(problem="the times are not in order, so the rows are numbered instead")
     return Times(kind, x, zone)
+
+
+def _without_zone(times: pd.DatetimeIndex) -> tuple[pd.DatetimeIndex, str]:
+    clock, universal = times.tz_localize(None), times.tz_convert("UTC").tz_localize(None)
+    offsets = (clock - universal)[times.notna()]
+    return (clock, str(times.tz)) if offsets.nunique() == 1 else (universal, "UTC")
 
 
 def pack_times(times: Times, stride: int = 1) -> tuple[dict, bytes]:
