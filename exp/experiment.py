@@ -4,6 +4,7 @@ import logging
 import time
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -213,7 +214,7 @@ class Experiment:
         weights = weights or self.folder.checkpoint
         checkpoint.load_network(weights, self.network, self.config)
         start = time.perf_counter()
-        score = self.score(self.test_windows, "test part")
+        score = self.score_part("test")
         seconds = time.perf_counter() - start
         label = self.parts.test_label[: len(score)]
         logger.info("scored %d of %d test points in %.1f s", len(score), len(self.parts.test), seconds)
@@ -233,8 +234,7 @@ class Experiment:
         return then["data"] == now["data"] and then["model"] == now["model"]
 
     def _score_train(self) -> None:
-        windows = self._scoring_windows(self.parts.train_full, "training part")
-        self.folder.save_array(self.folder.train_score, self.score(windows, "training part"))
+        self.folder.save_array(self.folder.train_score, self.score_part("train"))
 
     def _evaluator(self, score: np.ndarray, label: np.ndarray) -> Evaluator:
         return Evaluator(label, self.detector.score_points(score), self.folder.path)
@@ -258,8 +258,10 @@ class Experiment:
             **dict.fromkeys(by_threshold, thresholds),
         )
 
-    def score(self, windows: Windows, title: str) -> np.ndarray:
-        """Return the scores (points, C) of the points that windows cover; raises as `score_windows` does."""
+    def score_part(self, part: Literal["train", "test"]) -> np.ndarray:
+        """Return the scores (points, C) of the whole training or the test part; raises as `score_windows` does."""
+        title = "training part" if part == "train" else "test part"
+        windows = self._scoring_windows(self.parts.train_full, title) if part == "train" else self.test_windows
         train = self.config.train
         return score_windows(
             self.network,

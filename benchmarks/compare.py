@@ -1,0 +1,168 @@
+"""Compare the detectors with PCA and an isolation forest on the same series: a row for each series and detector.
+
+    python benchmarks/compare.py --data FOLDER --out FOLDER --series machine-1-6 ASD_omi-1 --seeds 2021 2022 2023
+
+FOLDER/NAME.npz holds the arrays train (n, C), test (m, C) and test_label (m,); where NAME_interpretation_label.txt (of
+SMD) stands beside it, the channels of each event are known and hit rates are measured. Every result is kept in --out
+as a line of JSON, and what is there is not computed again.
+
+CrossAD has automatic settings, those of `python -m exp.detect`. The two others have those of their configurations, but
+train for `--steps` batches of `--batch` windows in all, in ten epochs: the published trainings take a GPU.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.baselines import forest_scores, pca_scores
+from data_provider import Series
+from data_provider.interpretation import channels_of_events, read_interpretation
+from exp.config import read_yaml, resolve
+from exp.detector import CrossADDetector
+from exp.experiment import Experiment
+from exp.results import RunFolder
+from models import DETECTORS
+from ts_ad_evaluation import affiliation, hit_rate, random_hit_rate, spot_threshold, vus
+from ts_ad_evaluation.files import replacing
+
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+EPOCHS = 10
+RISK = 0.1  # of SPOT
+WINDOW = 96  # of PCA and the forest, the usual one of the automatic settings
+
+
+class Scored(NamedTuple):
+    """Scores of a series by one detector."""
+
+    train: np.ndarray  # (n,)
+    test: np.ndarray  # (m,)
+    channels: np.ndarray | None  # (m, C)
+
+
+def crossad(series: Series, seed: int, arguments) -> Scored:
+    """Score with the automatic settings."""
+    detector = CrossADDetector(seed=seed).fit(series.train)
+    channels = detector.channel_scores(series.test)
+    return Scored(detector.decision_scores_, detector.point_scores(channels), channels)
+
+
+def of_config(name: str):
+    """Return the function that scores with a detector's configuration for SMD."""
+
+    def score(series: Series, seed: int, arguments) -> Scored:
+        mapping = read_yaml(CONFIGS / "SMD" / f"{name}.yaml")
+        mapping["data"]["name"] = series.name
+        steps = arguments.steps // EPOCHS
+        changes = {
+            "train_epochs": EPOCHS,
+            "batch_size": arguments.batch,
+            "epoch_windows": steps * arguments.batch,
+            "seed": seed,
+        }
+        config = resolve(mapping, [f"train.{key}={value}" for key, value in changes.items()], name)
+        with tempfile.TemporaryDirectory() as folder:
+            experiment = Experiment(config, series, RunFolder(Path(folder)), torch.device("cpu"), bars=False)
+            experiment.train()
+            train = experiment.score_part("train")
+            test = experiment.score_part("test")
+        points = DETECTORS[name].score_points
+        return Scored(points(train), points(test), test if test.shape[1] > 1 else None)
+
+    return score
+
+
+def baseline(scores):
+    """Return the function that scores with a baseline."""
+
+    def score(series: Series, seed: int, arguments) -> Scored:
+        return Scored(*scores(series.train, series.test, WINDOW, seed))
+
+    return score
+
+
+METHODS = {
+    "CrossAD": crossad,
+    "MIXAD": of_config("MIXAD"),
+    "DualSTF": of_config("DualSTF"),
+    "PCA": baseline(pca_scores),
+    "forest": baseline(forest_scores),
+}
+
+
+def read(folder: Path, name: str, channels: list[int] | None) -> Series:
+    """Return a series of the folder, or some of its channels."""
+    with np.load(folder / f"{name}.npz") as arrays:
+        train, test = (arrays[part].astype(np.float64) for part in ("train", "test"))
+        label = arrays["test_label"].astype(np.uint8)
+    if channels:
+        train, test = train[:, channels], test[:, channels]
+    return Series(name, train, test, label, tuple(map(str, range(train.shape[1]))))
+
+
+def measure(series: Series, scored: Scored, interpretation: Path) -> dict[str, float]:
+    """Return the figures of one run."""
+    label = series.test_label[: len(scored.test)]
+    volume = vus(label, scored.test)
+    threshold = spot_threshold(scored.train, scored.test, risk=RISK).threshold
+    figures = {"VUS_ROC": volume.roc, "VUS_PR": volume.pr, "Aff_F1": affiliation(label, scored.test, threshold).f1}
+    if interpretation.is_file() and scored.channels is not None:
+        channels = channels_of_events(read_interpretation(interpretation), label)
+        rates = hit_rate(scored.channels, label, channels)
+        figures |= {f"hit {level} %": rate for level, rate in rates.items()}
+    return figures
+
+
+def main() -> None:
+    """Do what is not done yet, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--data", type=Path, required=True)
+    add("--out", type=Path, required=True)
+    add("--series", nargs="+", required=True)
+    add("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    add("--seeds", type=int, nargs="+", default=[2021, 2022, 2023])
+    add("--channels", type=int, nargs="+", help="only these channels, from 0")
+    add("--steps", type=int, default=200, help="gradient steps of MIXAD and Dual-STF")
+    add("--batch", type=int, default=32, help="windows in each of them")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for name in arguments.series:
+        series = read(arguments.data, name, arguments.channels)
+        interpretation = arguments.data / f"{name}_interpretation_label.txt"
+        for method in arguments.methods:
+            for seed in arguments.seeds:
+                file = arguments.out / f"{name}_{method}_{seed}.json"
+                if not file.is_file():
+                    start = time.perf_counter()
+                    figures = measure(series, METHODS[method](series, seed, arguments), interpretation)
+                    row = {"series": name, "detector": method, "seed": seed, **figures}
+                    row["seconds"] = round(time.perf_counter() - start)
+                    with replacing(file) as temporary:
+                        temporary.write_text(json.dumps(row) + "\n")
+                rows.append(json.loads(file.read_text()))
+                print(rows[-1], flush=True)
+        if interpretation.is_file():
+            events = channels_of_events(read_interpretation(interpretation), series.test_label)
+            chance = random_hit_rate(series.test.shape[1], series.test_label, events)
+            rows.append({"series": name, "detector": "random", **{f"hit {at} %": rate for at, rate in chance.items()}})
+    table = pd.DataFrame(rows).drop(columns="seed").groupby(["series", "detector"], sort=False)
+    mean, deviation = table.mean(), table.std()
+    print(mean.to_string(float_format="{:.3f}".format))
+    print("deviation over the seeds")
+    print(deviation.to_string(float_format="{:.3f}".format))
+
+
+if __name__ == "__main__":
+    main()
