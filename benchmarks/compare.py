@@ -37,7 +37,7 @@ from ts_ad_evaluation.files import replacing
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 EPOCHS = 10
-RISK = 0.1  # of SPOT
+RISKS = (0.1, 0.01, 0.001)  # of SPOT
 WINDOW = 96  # of PCA and the forest, the usual one of the automatic settings
 
 
@@ -113,8 +113,10 @@ def measure(series: Series, scored: Scored, interpretation: Path) -> dict[str, f
     """Return the figures of one run."""
     label = series.test_label[: len(scored.test)]
     volume = vus(label, scored.test)
-    threshold = spot_threshold(scored.train, scored.test, risk=RISK).threshold
-    figures = {"VUS_ROC": volume.roc, "VUS_PR": volume.pr, "Aff_F1": affiliation(label, scored.test, threshold).f1}
+    figures = {"VUS_ROC": volume.roc, "VUS_PR": volume.pr}
+    for risk in RISKS:
+        threshold = spot_threshold(scored.train, scored.test, risk=risk).threshold
+        figures[f"Aff_F1 {risk:g}"] = affiliation(label, scored.test, threshold).f1
     if interpretation.is_file() and scored.channels is not None:
         channels = channels_of_events(read_interpretation(interpretation), label)
         rates = hit_rate(scored.channels, label, channels)

@@ -1,6 +1,6 @@
 """How often `python -m exp.detect` with automatic settings ranks a known anomaly first.
 
-    python benchmarks/own_series.py --seeds 2021 2022 2023 2024 2025 FILE …
+    python benchmarks/own_series.py FILE … --seeds 2021 2022 2023 2024 2025
 
 Files of the UCR archive or of TSB-AD-U; each is handed over as a plain CSV, with the number of rows to train on.
 """
