@@ -1,0 +1,35 @@
+"""The hyperparameters of MIXAD, by the published names."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveInt
+
+from models.settings import Settings
+
+AtLeastTwo = Annotated[int, Field(ge=2)]
+
+
+class MIXADConfig(Settings):
+    """Shape and loss of one MIXAD network; the defaults are those published for SMD."""
+
+    seq_len: PositiveInt = 30  # T, points in a window
+
+    # Recurrent cells
+    rnn_units: PositiveInt = 64  # features of a channel in the encoder
+    num_rnn_layers: PositiveInt = 1  # in the encoder, and in the decoder
+    max_diffusion_step: AtLeastTwo = 3  # Chebyshev terms of a graph; the first is the channel itself
+
+    # Memory
+    mem_num: AtLeastTwo = 5  # slots
+    mem_dim: PositiveInt = 64  # features of a slot
+    graph: Literal["mode", "sample"] = "mode"  # in evaluation: each edge's likelier choice, or a draw as in training
+
+    # Curriculum: in training the decoder is fed true values, ever fewer of them
+    use_curriculum_learning: bool = True
+    cl_decay_steps: PositiveInt = 2000  # batches; how slowly they get fewer
+
+    # Loss
+    lamb_cont: NonNegativeFloat = 0.01  # weight of the contrast between the two nearest slots
+    lamb_cons: NonNegativeFloat = 0.1  # weight of the distance to the nearest slot
+    lamb_kl: NonNegativeFloat = 0.0001  # weight of the slots' unequal use
+    margin: NonNegativeFloat = 1.0  # of the contrast

@@ -1,0 +1,176 @@
+"""MIXAD: windows' channels on a graph that is made from a memory, compared with it (ICPR 2024, arXiv 2410.22735)."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from models.settings import ConfigError
+
+from .cells import Decoder, Encoder
+from .config import MIXADConfig
+from .graph import chebyshev_terms, draw_edges, edge_probabilities, likelier_edges, scaled_laplacian
+from .loss import consistency, contrast, masked_absolute_error, unequal_use
+from .memory import Memory, Read
+from .official import from_official
+from .score import score_attention
+
+
+class MIXADOutput(NamedTuple):
+    """What a forward pass gives.
+
+    Attributes
+    ----------
+    loss : Tensor of shape ()
+        To be minimised.
+    reconstruction : Tensor of shape (B, T, C)
+    query, value, positive, negative : Tensors of shape (B, C, d)
+        As `memory.Read` tells, at each window's last point.
+    attention : Tensor of shape (B, C, S)
+        On the memory's slots, at each window's last point.
+    adjacency : Tensor of shape (2, C, C)
+        The two graphs, of zeros and ones.
+    """
+
+    loss: Tensor
+    reconstruction: Tensor
+    query: Tensor
+    attention: Tensor
+    value: Tensor
+    positive: Tensor
+    negative: Tensor
+    adjacency: Tensor
+
+
+class MIXAD(nn.Module):
+    """The network.
+
+    Parameters
+    ----------
+    config : MIXADConfig
+    channels : int
+        C, the nodes of the graph.
+
+    Attributes
+    ----------
+    batches : Tensor of shape ()
+        Batches trained on so far, on which the curriculum rests.
+
+    Raises
+    ------
+    ConfigError
+        When there are fewer than two channels.
+    """
+
+    # Channels of windows that a CPU works on at once: enough for full matrix products, few enough for its cache.
+    chunk = 1024
+
+    def __init__(self, config: MIXADConfig, channels: int):
+        super().__init__()
+        if channels < 2:
+            raise ConfigError(f"MIXAD needs a graph of two channels or more, the data have {channels}")
+        self.config = config
+        self.memory = Memory(config, channels)
+        self.encoder = Encoder(config)
+        self.decoder = Decoder(config)
+        self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, x: Tensor) -> MIXADOutput:
+        """Reconstruct windows x of shape (B, T, C).
+
+        In training mode the graphs are drawn first, then which true values the decoder is fed, and the batch counts.
+        """
+        adjacency = self._graphs()
+        terms = self._terms(adjacency)
+        feeds_truth = self._curriculum(x)
+        parts = [self._reconstruct(part, feeds_truth, terms) for part in self._parts(x)]
+        reconstructions, reads = zip(*parts, strict=True)
+        reconstruction = torch.cat(reconstructions, dim=1).transpose(0, 1)
+        read = Read(*(torch.cat(tensors) for tensors in zip(*reads, strict=True)))
+        return MIXADOutput(self._loss(x, reconstruction, read), reconstruction, *read, adjacency)
+
+    @torch.no_grad()
+    def represent(self, x: Tensor) -> Tensor:
+        """Return the attention (B, C, S) on the memory's slots at the last points of windows x of shape (B, T, C).
+
+        The model is in evaluation mode meanwhile, and no gradient is kept.
+        """
+        was_training = self.training
+        self.eval()
+        terms = self._terms(self._graphs())
+        attention = torch.cat([self._read(self.encoder(part, terms)).attention for part in self._parts(x)])
+        self.train(was_training)
+        return attention
+
+    def score_sequence(self, representation: Tensor) -> Tensor:
+        """Return the scores of neighbouring points by their representations, as `score.score_attention` tells.
+
+        Parameters
+        ----------
+        representation : Tensor of shape (n, C, S)
+            On the CPU, from windows with stride 1.
+
+        Returns
+        -------
+        float32 Tensor of shape (n, C)
+        """
+        return torch.from_numpy(score_attention(representation.numpy()))
+
+    def load_official(self, state_dict: dict[str, Tensor]) -> None:
+        """Take over the weights of a published checkpoint, given as its flat state dict; the curriculum starts anew.
+
+        Raises
+        ------
+        ConfigError
+            When its keys or shapes do not fit this model's configuration and channels.
+        """
+        self.load_state_dict(from_official(state_dict, self.state_dict(), self.config))
+
+    def _graphs(self) -> Tensor:
+        """Return the adjacency (2, C, C) from the channels' first to their second embeddings, and back."""
+        first, second = self.memory.embeddings()
+        probabilities = edge_probabilities(torch.stack([first, second]), torch.stack([second, first])).float()
+        if self.training or self.config.graph == "sample":
+            return draw_edges(probabilities)
+        return likelier_edges(probabilities)
+
+    def _terms(self, adjacency: Tensor) -> Sequence[Tensor]:
+        """Return the Chebyshev terms of both graphs but the identity, each of shape (C, C)."""
+        return chebyshev_terms(scaled_laplacian(adjacency), self.config.max_diffusion_step).flatten(0, 1).unbind()
+
+    def _curriculum(self, x: Tensor) -> Tensor:
+        """Return after which of the decoder's T steps it is fed the true value of windows x."""
+        if not (self.training and self.config.use_curriculum_learning):
+            return torch.zeros(x.shape[1], dtype=torch.bool, device=x.device)
+        decay = self.config.cl_decay_steps
+        # c / (c + exp(batches / c)), which this form does not overflow.
+        probability = torch.sigmoid(math.log(decay) - self.batches / decay)
+        self.batches += 1
+        return torch.rand(x.shape[1], device=x.device) < probability
+
+    def _parts(self, x: Tensor) -> Sequence[Tensor]:
+        """Cut windows x (B, T, C) into parts (T, b, C) that are worked on at once."""
+        windows = x.transpose(0, 1)
+        size = max(self.chunk // x.shape[2], 1) if x.device.type == "cpu" else max(len(x), 1)
+        return windows.split(size, dim=1)
+
+    def _reconstruct(self, windows: Tensor, feeds_truth: Tensor, terms: Sequence[Tensor]) -> tuple[Tensor, Read]:
+        """Return the reconstruction of windows, both (T, b, C), and what they find in the memory."""
+        state = self.encoder(windows, terms)  # (u, b, C)
+        read = self._read(state)
+        state = torch.cat([state, read.value.permute(2, 0, 1)])
+        return self.decoder(state, windows, feeds_truth, terms), read
+
+    def _read(self, state: Tensor) -> Read:
+        return self.memory(state.permute(1, 2, 0))
+
+    def _loss(self, x: Tensor, reconstruction: Tensor, read: Read) -> Tensor:
+        config = self.config
+        return (
+            masked_absolute_error(reconstruction, x)
+            + config.lamb_cont * contrast(read.query, read.positive, read.negative, config.margin)
+            + config.lamb_cons * consistency(read.query, read.positive)
+            + config.lamb_kl * unequal_use(read.attention)
+        )
