@@ -5,6 +5,8 @@ colours of report.css its property takes, or that of its glyph. What must be tol
 as well.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from bokeh.document import Document
 from bokeh.layouts import column
@@ -32,6 +34,13 @@ from ts_ad_evaluation.f1 import best_f1
 SLOTS = 6  # plots of channels below the score: the first of an event, and one that the reader chooses
 LEFT = 62  # pixels for the vertical axes, alike in all figures so that they align
 CURVE_SPOTS = 500  # along an axis that a curve keeps apart
+
+
+class Figure(NamedTuple):
+    """A figure for Bokeh.embed.embed_item, and its legend: kinds of key, as report.css draws them, and texts."""
+
+    item: dict
+    legend: list[tuple[str, str]]
 
 
 def explorer(times: Times, *, log: bool, threshold: float | None, labelled: bool) -> dict:
@@ -71,7 +80,7 @@ def explorer(times: Times, *, log: bool, threshold: float | None, labelled: bool
     )
 
 
-def roc_and_pr(label: np.ndarray, score: np.ndarray) -> dict[str, dict]:
+def roc_and_pr(label: np.ndarray, score: np.ndarray) -> dict[str, Figure]:
     """Return the ROC and the precision–recall curve over all points, by the names `roc` and `pr`.
 
     Parameters
@@ -81,29 +90,31 @@ def roc_and_pr(label: np.ndarray, score: np.ndarray) -> dict[str, dict]:
     score : float array of shape (n,)
         Finite.
     """
-    areas, best = auc(label, score), best_f1(label, score)
+    areas, best, share = auc(label, score), best_f1(label, score), float(np.mean(label))
     hits, alarms = _hits_and_alarms(label, score)
     recall = hits / hits[-1]
     roc = _square("false positive rate", "true positive rate")
-    _curve(roc, alarms / alarms[-1], recall, f"ROC, area {areas.roc:.4f}")
-    _chance(roc, [0, 1], "chance, area 0.5")
+    _curve(roc, alarms / alarms[-1], recall)
+    _chance(roc, [0, 1])
     pr = _square("recall", "precision")
-    precision = np.append(1.0, hits[1:] / (hits + alarms)[1:])
-    _curve(pr, recall, precision, f"PR, average precision {areas.pr:.4f}")
-    share = float(np.mean(label))
-    _chance(pr, [share, share], f"chance, {share:.4f}")
-    pr.scatter(
-        [best.recall],
-        [best.precision],
-        marker="diamond",
-        size=11,
-        legend_label=f"best F1 {best.f1:.4f} (oracle)",
-        tags=["fill_color:labelled", "line_color:labelled"],
-    )
-    return {"roc": _item(_with_legend(roc)), "pr": _item(_with_legend(pr))}
+    _curve(pr, recall, np.append(1.0, hits[1:] / (hits + alarms)[1:]))
+    _chance(pr, [share, share])
+    tags = ["fill_color:labelled", "line_color:labelled"]
+    pr.scatter([best.recall], [best.precision], marker="diamond", size=11, tags=tags)
+    return {
+        "roc": Figure(_item(roc), [("line", f"ROC, area {areas.roc:.4f}"), ("chance", "chance, area 0.5")]),
+        "pr": Figure(
+            _item(pr),
+            [
+                ("line", f"precision–recall, average precision {areas.pr:.4f}"),
+                ("best", f"best F1 {best.f1:.4f} (oracle)"),
+                ("chance", f"chance, {share:.4f}"),
+            ],
+        ),
+    }
 
 
-def training(epochs: list[dict]) -> dict:
+def training(epochs: list[dict]) -> Figure:
     """Return the losses by epoch; the one with the lowest validation loss is marked.
 
     Parameters
@@ -112,27 +123,24 @@ def training(epochs: list[dict]) -> dict:
         At least one, with `epoch`, `train_loss` and `validation_loss`.
     """
     plot = figure(frame_height=200, x_axis_label="epoch", y_axis_label="loss", **_shared())
-    number = [epoch["epoch"] for epoch in epochs]
+    numbers = [epoch["epoch"] for epoch in epochs]
     plot.xaxis.ticker.min_interval = 1
-    plot.xaxis.formatter = BasicTickFormatter(use_scientific=False)
     for key, colour, dash, marker in (
         ("train_loss", "score", "solid", "circle"),
         ("validation_loss", "flagged-line", "dashed", "square"),
     ):
         losses = [epoch[key] for epoch in epochs]
-        name = key.replace("_loss", " loss").replace("train ", "training ")
-        plot.line(number, losses, line_width=1.5, line_dash=dash, legend_label=name, tags=[f"line_color:{colour}"])
-        plot.scatter(
-            number,
-            losses,
-            marker=marker,
-            size=5,
-            legend_label=name,
-            tags=[f"line_color:{colour}", f"fill_color:{colour}"],
-        )
+        tags = [f"line_color:{colour}", f"fill_color:{colour}"]
+        plot.line(numbers, losses, line_width=1.5, line_dash=dash, tags=tags[:1])
+        plot.scatter(numbers, losses, marker=marker, size=5, tags=tags)
     best = min(epochs, key=lambda epoch: epoch["validation_loss"])["epoch"]
     plot.add_layout(Span(location=best, dimension="height", line_dash="dotted", tags=["line_color:ink"]))
-    return _item(_with_legend(plot))
+    legend = [
+        ("line", "training loss"),
+        ("validation", "validation loss"),
+        ("kept", f"lowest validation loss, epoch {best}"),
+    ]
+    return Figure(_item(_plain(plot)), legend)
 
 
 def _overview(times: Times, view: Range1d, *, log: bool) -> Plot:
@@ -276,39 +284,19 @@ def _strips(plot: Plot, source: ColumnDataSource, **looks) -> None:
 
 
 def _square(x_label: str, y_label: str) -> Plot:
-    return figure(
-        frame_height=300,
-        x_axis_label=x_label,
-        y_axis_label=y_label,
-        x_range=Range1d(-0.01, 1.01),
-        y_range=Range1d(0, 1.02),
-        **_shared(),
-    )
+    ranges = {"x_range": Range1d(-0.01, 1.01), "y_range": Range1d(0, 1.02)}
+    return _plain(figure(frame_height=300, x_axis_label=x_label, y_axis_label=y_label, **ranges, **_shared()))
 
 
-def _curve(plot: Plot, x: np.ndarray, y: np.ndarray, name: str) -> None:
+def _curve(plot: Plot, x: np.ndarray, y: np.ndarray) -> None:
     spot = np.round(np.stack([x, y]) * CURVE_SPOTS)
     moved = np.append(True, (np.diff(spot) != 0).any(axis=0))
     moved[-1] = True
-    plot.line(x[moved].tolist(), y[moved].tolist(), line_width=1.6, legend_label=name, tags=["line_color:score"])
+    plot.line(x[moved], y[moved], line_width=1.6, tags=["line_color:score"])
 
 
-def _chance(plot: Plot, heights: list[float], name: str) -> None:
-    plot.line([0, 1], heights, line_dash="dotted", line_width=1.2, legend_label=name, tags=["line_color:muted"])
-
-
-def _with_legend(plot: Plot) -> Plot:
-    [legend] = plot.legend
-    legend.update(
-        background_fill_alpha=0,
-        border_line_color=None,
-        label_text_font_size="12px",
-        padding=0,
-        margin=2,
-        location="left",
-    )
-    plot.add_layout(legend, "above")
-    return _plain(plot)
+def _chance(plot: Plot, heights: list[float]) -> None:
+    plot.line([0, 1], heights, line_dash="dotted", line_width=1.2, tags=["line_color:muted"])
 
 
 def _hits_and_alarms(label: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -135,11 +135,13 @@ def _embedded(report: Report, times: Times) -> dict:
     label, scored = _label(report), np.isfinite(report.score)
     score = report.score[scored]
     log = len(score) > 0 and bool(needs_log_axis(score))
-    items = {"explorer": figures.explorer(times, log=log, threshold=report.threshold, labelled=label is not None)}
+    drawn = {}
     if label is not None and label[scored].any() and not label[scored].all():
-        items |= figures.roc_and_pr(label[scored], score)
+        drawn |= figures.roc_and_pr(label[scored], score)
     if report.epochs:
-        items["training"] = figures.training(report.epochs)
+        drawn["training"] = figures.training(report.epochs)
+    items = {name: figure.item for name, figure in drawn.items()}
+    items["explorer"] = figures.explorer(times, log=log, threshold=report.threshold, labelled=label is not None)
     channels, scores = _drawn_channels(report), report.channel_scores
     data = embed(times, report.score, channels, scores, report.events, label, log=log)
     description = {
@@ -155,7 +157,7 @@ def _embedded(report: Report, times: Times) -> dict:
         "policy": _policy(scripts),
         "description": Markup(json.dumps(description, allow_nan=False).replace("<", "\\u003c")),
         "blocks": data.blocks,
-        "figures": set(items),
+        "legends": {name: figure.legend for name, figure in drawn.items()},
         "log": log,
     }
 
@@ -189,7 +191,7 @@ def _texts(report: Report, times: Times) -> dict:
             "when": text.span(times, int(row.start), int(row.end)),
             "length": text.length(times, int(row.start), int(row.end)),
             "score": text.number(row.peak_score),
-            "channels": row.channels,
+            "channels": row.channels.replace(" %", "\u00a0%"),
             "met": None if overlapping is None else bool(overlapping[place]),
         }
         for place, row in enumerate(listed.itertuples())

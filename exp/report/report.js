@@ -161,8 +161,9 @@
 
   Bokeh.set_log_level("warn");
   const host = document.getElementById("explorer");
+  const roots = {};
   for (const [name, item] of Object.entries(report.figures)) {
-    await Bokeh.embed.embed_item(item, name);
+    [roots[name]] = await Bokeh.embed.embed_item(item, name);
   }
   const figures = Bokeh.documents.find((figure) => figure.get_model_by_name("view"));
   const model = (name) => figures.get_model_by_name(name);
@@ -407,6 +408,26 @@
     }
   }
 
+  /** Put pictures of the figures, in the light theme, in the place that the style sheet has for them on paper. */
+  async function print() {
+    document.documentElement.dataset.theme = "light";
+    paint();
+    // Glyphs take their colours in microtasks, and all of these run before the page is laid out on paper.
+    for (let turn = 0; turn < 100; turn++) await null;
+    for (const [name, root] of Object.entries(roots)) {
+      const picture = root.export("png", true).canvas;
+      picture.className = "printed";
+      picture.removeAttribute("style");
+      document.getElementById(name).append(picture);
+    }
+  }
+
+  function afterPrint() {
+    document.querySelectorAll(".printed").forEach((picture) => picture.remove());
+    delete document.documentElement.dataset.theme;
+    paint();
+  }
+
   // ---------------------------------------------------------------- bindings
 
   function* elements(root) {
@@ -418,6 +439,8 @@
 
   paint();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
+  addEventListener("beforeprint", print);
+  addEventListener("afterprint", afterPrint);
   // A finger moves the plots sideways, and the page up and down.
   for (const element of elements(host)) {
     if (element.classList.contains("bk-events")) element.style.touchAction = "pan-y";
