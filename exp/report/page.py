@@ -99,17 +99,8 @@ def write_report(path: Path, report: Report) -> None:
     report : Report
     """
     times = read_times(report.times, len(report.score))
-    html = (
-        _environment()
-        .get_template("report.html")
-        .render(
-            report=report,
-            style=_file("report.css"),
-            n_channels=len(report.channels),
-            **_embedded(report, times),
-            **_texts(report, times),
-        )
-    )
+    contents = {"style": _file("report.css"), **_embedded(report, times), **_texts(report, times)}
+    html = _environment().get_template("report.html").render(report=report, **contents)
     with replacing(path) as temporary:
         temporary.write_bytes(html.encode("utf-8", "replace"))
 
@@ -135,18 +126,19 @@ def _embedded(report: Report, times: Times) -> dict:
     label, scored = _label(report), np.isfinite(report.score)
     score = report.score[scored]
     log = len(score) > 0 and bool(needs_log_axis(score))
+    threshold = report.threshold if report.threshold is not None and np.isfinite(report.threshold) else None
     drawn = {}
     if label is not None and label[scored].any() and not label[scored].all():
         drawn |= figures.roc_and_pr(label[scored], score)
     if report.epochs:
         drawn["training"] = figures.training(report.epochs)
     items = {name: figure.item for name, figure in drawn.items()}
-    items["explorer"] = figures.explorer(times, log=log, threshold=report.threshold, labelled=label is not None)
+    items["explorer"] = figures.explorer(times, log=log, threshold=threshold, labelled=label is not None)
     channels, scores = _drawn_channels(report), report.channel_scores
     data = embed(times, report.score, channels, scores, report.events, label, log=log)
     description = {
         **data.description,
-        "threshold": report.threshold,
+        "threshold": threshold,
         "trainEnd": report.train_end or 0,
         "packing": {"block": BLOCK, "missing": MISSING, "factor": FACTOR, "gap": GAP},
         "figures": items,
@@ -159,6 +151,7 @@ def _embedded(report: Report, times: Times) -> dict:
         "blocks": data.blocks,
         "legends": {name: figure.legend for name, figure in drawn.items()},
         "log": log,
+        "n_drawn": len(channels),
     }
 
 
@@ -191,7 +184,7 @@ def _texts(report: Report, times: Times) -> dict:
             "when": text.span(times, int(row.start), int(row.end)),
             "length": text.length(times, int(row.start), int(row.end)),
             "score": text.number(row.peak_score),
-            "channels": row.channels.replace(" %", "\u00a0%"),
+            "channels": row.channels.replace(" %", "\u00a0%") if len(report.channels) > 1 else "",
             "met": None if overlapping is None else bool(overlapping[place]),
         }
         for place, row in enumerate(listed.itertuples())

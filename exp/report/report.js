@@ -177,8 +177,9 @@
 
   /** The line through minima and maxima, which follow each other so that it passes from column to column shortly. */
   function line({ size, row, low, high }) {
-    const seen = (2 * (view.end - view.start)) / width();
-    const gaps = (times.gaps ?? []).filter((gap) => gap.length > seen && gap.row > row && gap.row < row + size * low.length);
+    const stop = Math.min(row + size * low.length, n);
+    const seen = (2 * (times.x(stop - 1) - times.x(row))) / width();
+    const gaps = (times.gaps ?? []).filter((gap) => gap.length > seen && gap.row > row && gap.row < stop);
     const x = [];
     const y = [];
     const add = (place, values) => {
@@ -212,6 +213,7 @@
   function fit(range, values, log) {
     let [low, high] = [Infinity, -Infinity];
     for (const value of values) {
+      if (log && value <= 0) continue;
       if (value < low) low = value;
       if (value > high) high = value;
     }
