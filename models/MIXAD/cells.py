@@ -4,6 +4,7 @@ Inside, features come first, then windows and channels: (f, B, N). So the produc
 with the weights, over features, are both single large matrix products, and nothing has to be rearranged in between.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -133,6 +134,12 @@ class Decoder(nn.Module):
             written.append(point)
             point = torch.where(is_fed, truth, point)
         return torch.cat(written[::-1])
+
+
+def truth_probability(batches: Tensor, decay: int) -> Tensor:
+    """Return how likely a true value is fed after so many batches: decay / (decay + exp(batches / decay))."""
+    # In this form the exponential does not overflow.
+    return torch.sigmoid(math.log(decay) - batches / decay)
 
 
 def _step(cells: nn.ModuleList, x: Tensor, states: list[Tensor], terms: Sequence[Tensor]) -> list[Tensor]:

@@ -1,6 +1,5 @@
 """MIXAD: windows' channels on a graph that is made from a memory, compared with it (ICPR 2024, arXiv 2410.22735)."""
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -9,7 +8,7 @@ from torch import Tensor, nn
 
 from models.settings import ConfigError
 
-from .cells import Decoder, Encoder
+from .cells import Decoder, Encoder, truth_probability
 from .config import MIXADConfig
 from .graph import chebyshev_terms, draw_edges, edge_probabilities, likelier_edges, scaled_laplacian
 from .loss import consistency, contrast, masked_absolute_error, unequal_use
@@ -144,9 +143,7 @@ class MIXAD(nn.Module):
         """Return after which of the decoder's T steps it is fed the true value of windows x."""
         if not (self.training and self.config.use_curriculum_learning):
             return torch.zeros(x.shape[1], dtype=torch.bool, device=x.device)
-        decay = self.config.cl_decay_steps
-        # c / (c + exp(batches / c)), which this form does not overflow.
-        probability = torch.sigmoid(math.log(decay) - self.batches / decay)
+        probability = truth_probability(self.batches, self.config.cl_decay_steps)
         self.batches += 1
         return torch.rand(x.shape[1], device=x.device) < probability
 
