@@ -7,6 +7,7 @@ import numpy as np
 
 from data_provider import DataError
 from exp.config import DataConfig
+from models.CrossAD import CrossADConfig
 from ts_ad_evaluation import find_period
 
 VALIDATION_SHARE = DataConfig.model_fields["validation_share"].default
@@ -16,7 +17,10 @@ SHORTEST_WINDOW = 8
 KERNELS = (2,)
 PATCHES = 16  # in a window
 BATCH = 128  # univariate windows at most; a window of C channels counts C times
+FREQUENCIES = CrossADConfig.model_fields["topk"].default
+QUERIES, BANK, LAYERS = 3, 16, 1
 EPOCHS = 10
+RATE = 1e-3
 FEWEST_STEPS, MOST_STEPS = 8, 100  # of gradient, in an epoch
 
 
@@ -39,7 +43,7 @@ def choose_settings(train: np.ndarray) -> Choice:
     """Choose window, patch, kernels and the length of the training.
 
     The window is the multiple or the fraction of the period that is nearest to the commonest published window, but no
-    longer than a tenth of the training part. A patch is a sixteenth of it.
+    longer than a tenth of the training part, unless that is shorter than 8 points. A patch is a sixteenth of it.
 
     Parameters
     ----------
@@ -68,16 +72,16 @@ def choose_settings(train: np.ndarray) -> Choice:
             "seq_len": window,
             "patch_len": patch,
             "ms_kernels": list(KERNELS),
-            "topk": min(10, window // 2 + 1),
-            "n_query": 3,
-            "bank_size": 16,
-            **dict.fromkeys(("e_layers", "d_layers", "m_layers"), 1),
+            "topk": min(FREQUENCIES, window // 2 + 1),
+            "n_query": QUERIES,
+            "bank_size": BANK,
+            **dict.fromkeys(("e_layers", "d_layers", "m_layers"), LAYERS),
         },
         "train": {
             "train_epochs": EPOCHS,
             "batch_size": batch,
             "epoch_windows": steps * batch,
-            "learning_rate": 1e-3,
+            "learning_rate": RATE,
         },
     }
     reasons = [
@@ -85,8 +89,12 @@ def choose_settings(train: np.ndarray) -> Choice:
         f"model.seq_len {window}: {reason}",
         f"model.patch_len {patch}: a window has {PATCHES} patches or some more",
         f"model.ms_kernels {list(KERNELS)}: every second point must do to reconstruct the window",
+        f"model.topk {settings['model']['topk']}: the usual {FREQUENCIES}, or all frequencies of a window",
+        f"model.n_query {QUERIES}, model.bank_size {BANK}, and model.e_layers, model.d_layers and model.m_layers "
+        f"{LAYERS}: one series trains a small network",
         f"train.batch_size {batch}: {batch * channels} windows of one channel",
-        f"train.train_epochs {EPOCHS} of {steps} steps each",
+        f"train.epoch_windows {steps * batch}: {steps} steps, at most {MOST_STEPS}, of the {windows} windows there are",
+        f"train.train_epochs {EPOCHS} and train.learning_rate {RATE:g}: few steps, and larger ones than published",
     ]
     return Choice(settings, reasons)
 
@@ -98,6 +106,7 @@ def _window(period: int, points: int) -> tuple[int, str]:
     parts = max(1, round(period / USUAL_WINDOW))
     window = period * times // parts
     if window > most:
-        return most, f"a tenth of the {points} points to train on"
+        share = "a tenth of" if most > SHORTEST_WINDOW else "the shortest, for there are only"
+        return most, f"{share} the {points} points to train on"
     share = f"{times} periods" if times > 1 else f"a period divided by {parts}" if parts > 1 else "a period"
     return window, f"{share}, near the usual {USUAL_WINDOW} points"

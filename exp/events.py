@@ -6,11 +6,20 @@ import pandas as pd
 from ts_ad_evaluation.events import find_events
 
 LISTED = 5  # channels of an event
-COLUMNS = ["rank", "start", "end", "peak", "peak_score", "above_threshold", "channels"]
+SHOWN = 0.005  # share that is not rounded to nothing
+COLUMNS = {
+    "rank": int,
+    "start": int,
+    "end": int,
+    "peak": int,
+    "peak_score": float,
+    "above_threshold": float,
+    "channels": object,
+}
 
 
 def ranked_events(score, channel_scores, threshold: float, *, merge_gap: int, channels) -> pd.DataFrame:
-    """Return the events of a score, the one with the highest peak first.
+    """Return the events of a score, the one with the highest peak first, of equal ones the earlier.
 
     Parameters
     ----------
@@ -29,7 +38,8 @@ def ranked_events(score, channel_scores, threshold: float, *, merge_gap: int, ch
         rank, from 1; start, end and peak, rows from 0, both ends inside; peak_score; above_threshold, the difference to
         the threshold; channels, those with the largest shares of the event's score.
     """
-    starts, ends = find_events(np.asarray(score) > threshold)
+    score, channel_scores = np.asarray(score), np.asarray(channel_scores)
+    starts, ends = find_events(score > threshold)
     if len(starts):
         apart = starts[1:] - ends[:-1] - 1 > merge_gap
         starts, ends = starts[np.append(True, apart)], ends[np.append(apart, True)]
@@ -40,18 +50,19 @@ def ranked_events(score, channel_scores, threshold: float, *, merge_gap: int, ch
         above = float(score[peak]) - threshold
         rows.append([0, start, end, peak, float(score[peak]), above, describe_shares(shares, channels)])
     rows.sort(key=lambda row: -row[4])
-    events = pd.DataFrame(rows, columns=COLUMNS)
+    events = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
     events["rank"] = np.arange(1, len(events) + 1)
     return events
 
 
 def channel_shares(channel_scores: np.ndarray) -> np.ndarray:
-    """Return each channel's share (C,) of the score of a stretch of points (k, C)."""
+    """Return each channel's share (C,) of the score of a stretch of points (k, C), alike where there is none."""
     total = channel_scores.sum(axis=0, dtype=np.float64)
     return total / total.sum() if total.sum() > 0 else np.full(len(total), 1 / len(total))
 
 
 def describe_shares(shares: np.ndarray, channels) -> str:
-    """Name the channels with the largest shares, such as `cpu 61 %, disk 22 %`."""
-    largest = np.argsort(-shares, kind="stable")[:LISTED]
-    return ", ".join(f"{channels[index]} {100 * shares[index]:.0f} %" for index in largest if shares[index] >= 0.005)
+    """Name the channels with the largest shares, such as `cpu 61 %, disk 22 %`; at least the first."""
+    first, *others = np.argsort(-shares, kind="stable")[:LISTED]
+    shown = [first, *(index for index in others if shares[index] >= SHOWN)]
+    return ", ".join(f"{channels[index]} {100 * shares[index]:.0f} %" for index in shown)
