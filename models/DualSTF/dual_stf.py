@@ -55,7 +55,7 @@ class DualSTF(nn.Module):
         in its value: losses stay comparable, and the best epoch is that of the best paths.
         """
         reconstruction, semantics = self.temporal(x)
-        td = (reconstruction.float() - x).square().sum(-1)
+        td = (reconstruction - x).square().sum(-1)
         rd = self.structural(x, semantics)
         loss = td.mean() + self.config.alpha * rd.mean()
         if self.fusion.is_learned:

@@ -100,7 +100,7 @@ class Prototypes(nn.Module):
         likeness = ((x + s.mean(1, keepdim=True)) @ self.prototypes.T).float()  # (B, L, K)
         soft = (likeness / self.temperature).softmax(-1)
         taken = self.prototypes[likeness.argmax(-1)] + (soft - soft.detach()) @ self.prototypes
-        return (x.float() - taken).square().sum(-1)
+        return (x - taken).square().sum(-1)
 
 
 def cosines(count: int, width: int) -> Tensor:
