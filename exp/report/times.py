@@ -61,7 +61,7 @@ def read_times(times: np.ndarray | pd.Index | None, n: int) -> Times:
     Returns
     -------
     Times
-        Numbered rows, with a problem, where the times fall or one is missing.
+        Numbered rows, with a problem, where the times fall, one is missing or all are the same.
     """
     if times is None:
         return Times("row", np.arange(n, dtype=np.float64))
@@ -78,6 +78,8 @@ def read_times(times: np.ndarray | pd.Index | None, n: int) -> Times:
         return read_times(None, n)._replace(problem="a row has no time, so the rows are numbered instead")
     if (np.diff(x) < 0).any():
         return read_times(None, n)._replace(problem="the times are not in order, so the rows are numbered instead")
+    if n > 1 and x[0] == x[-1]:
+        return read_times(None, n)._replace(problem="all rows have the same time, so they are numbered instead")
     return Times(kind, x, zone)
 
 
@@ -108,7 +110,7 @@ def pack_times(times: Times, stride: int = 1) -> tuple[dict, bytes]:
     """
     x = times.x
     mean = (x[-1] - x[0]) / (len(x) - 1) if len(x) > 1 else 1.0
-    description = {"kind": times.kind, "zone": times.zone, "start": float(x[0]), "step": float(mean or 1.0)}
+    description = {"kind": times.kind, "zone": times.zone, "start": float(x[0]), "step": float(mean)}
     if times.regular:
         return description, b""
     kept = np.append(x[:-1:stride], x[-1])
