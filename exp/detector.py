@@ -4,7 +4,9 @@ import hashlib
 import io
 import json
 import logging
+import os
 import tempfile
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -143,11 +145,13 @@ class CrossADDetector(BaseEstimator):
             )
         if not np.ptp(X, axis=0).any():
             raise DataError("every channel is constant, there is nothing to learn: choose other channels or points")
+        device = choose_device(self.device)
         series = Series("the series", X, X, np.zeros(len(X), np.uint8), tuple(map(str, range(X.shape[1]))))
         with tempfile.TemporaryDirectory() as folder:
             run = RunFolder(Path(folder))
-            experiment = Experiment(self.config_, series, run, choose_device(self.device), bars=False)
-            experiment.train()
+            with _own_random_numbers(device):
+                experiment = Experiment(self.config_, series, run, device, bars=False)
+                experiment.train()
             self.epochs_ = run.read_record()["epochs"]
         self.network_ = experiment.network
         self.offset_, self.scale_ = experiment.parts.offset, experiment.parts.scale
@@ -160,9 +164,9 @@ class CrossADDetector(BaseEstimator):
     def decision_function(self, X):
         """Return the score of every point of X, a float32 array of shape (n,); higher is more anomalous.
 
-        It is the mean over the windows that hold the point, of which one starts every `stride` points. Points behind
-        the last of these get their scores from the window that ends with X. On the CPU each window is computed by
-        itself, so that its scores have the same bits whatever else X holds.
+        It is the mean over the windows that hold the point, of which one starts every `stride` points; the last ends
+        with X, and counts for the points that no other one will hold. On the CPU each window is computed by itself, so
+        that its scores have the same bits whatever else X holds.
 
         Raises
         ------
@@ -215,7 +219,7 @@ class CrossADDetector(BaseEstimator):
         check_is_fitted(self)
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        weights = {f"network.{name}": tensor.cpu().numpy() for name, tensor in self.network_.state_dict().items()}
+        weights = {f"network.{name}": array for name, array in self._weights().items()}
         buffer = io.BytesIO()
         scaler = {"offset": self.offset_, "scale": self.scale_}
         np.savez(buffer, **weights, **scaler, train_score=self.decision_scores_, causal_score=self.causal_scores_)
@@ -241,7 +245,7 @@ class CrossADDetector(BaseEstimator):
         }
         content["checksum"] = _checksum(content)
         with replacing(folder / "detector.json") as temporary:
-            temporary.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
+            temporary.write_text(json.dumps(content, indent=2, default=_plain) + "\n", encoding="utf-8")
         for old in folder.glob("weights_*.npz"):
             if old.name != file:
                 old.unlink()
@@ -258,7 +262,8 @@ class CrossADDetector(BaseEstimator):
         folder = Path(folder)
         content = _read_description(folder / "detector.json")
         arrays = _read_arrays(folder / content["weights"]["file"], content["weights"]["sha256"])
-        detector = cls(**{**content["parameters"], "device": device})
+        parameters = content["parameters"]
+        detector = cls(**{**parameters, "overrides": tuple(parameters["overrides"]), "device": device})
         detector.config_ = ExperimentConfig.from_dict(content["config"])
         detector.reasons_, detector.epochs_ = content["reasons"], content["epochs"]
         detector.n_features_in_ = content["n_features"]
@@ -269,10 +274,18 @@ class CrossADDetector(BaseEstimator):
         detector.causal_scores_ = arrays.pop("causal_score")
         detector.threshold_ = content["threshold"]
         detector.labels_ = (detector.decision_scores_ > detector.threshold_).astype(int)
-        network = DETECTORS[DETECTOR].build(detector.config_.model, detector.n_features_in_)
-        network.load_state_dict({name.removeprefix("network."): torch.from_numpy(a) for name, a in arrays.items()})
-        detector.network_ = network.to(choose_device(device)).eval()
+        detector._build_network({name.removeprefix("network."): array for name, array in arrays.items()})
         return detector
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        # As arrays: the network may be needed on another device than this one.
+        return {**state, "network_": self._weights()} if "network_" in state else state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if "network_" in state:
+            self._build_network(state["network_"])
 
     def window_scores(self, windows):
         """Return the scores (B, T, C) of windows (B, T, C), each point in the units of the series of `fit`.
@@ -285,7 +298,8 @@ class CrossADDetector(BaseEstimator):
             When a score is no longer a finite number.
         """
         check_is_fitted(self)
-        values = torch.from_numpy(scaled(windows, self.offset_, self.scale_))
+        with np.errstate(over="ignore"):  # the scores show it
+            values = torch.from_numpy(scaled(windows, self.offset_, self.scale_))
         with mixed_precision(self._device, self.config_.train.precision):
             scores = self.network_.score(values.to(self._device)).float().cpu().numpy()
         if not np.isfinite(scores).all():
@@ -306,6 +320,14 @@ class CrossADDetector(BaseEstimator):
     def _device(self) -> torch.device:
         return next(self.network_.parameters()).device
 
+    def _weights(self) -> dict[str, np.ndarray]:
+        return {name: tensor.cpu().numpy() for name, tensor in self.network_.state_dict().items()}
+
+    def _build_network(self, weights: dict[str, np.ndarray]) -> None:
+        network = DETECTORS[DETECTOR].build(self.config_.model, self.n_features_in_)
+        network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+        self.network_ = network.to(choose_device(self.device)).eval()
+
     def _settings(self, X) -> tuple[ExperimentConfig, list[str]]:
         """Return all settings for training on X, and the reasons of "auto"."""
         reasons, source = [], "the detector's config"
@@ -313,13 +335,20 @@ class CrossADDetector(BaseEstimator):
             sections, reasons = choose_settings(X)
         elif isinstance(self.config, dict):
             sections = self.config
-        else:
+        elif isinstance(self.config, (str, os.PathLike)):
             source = str(config_file(self.config))
             sections = read_yaml(config_file(self.config))
+        else:
+            raise UserError(f"config is {self.config!r}: use 'auto', a dict or a path")
+        if isinstance(self.overrides, str):
+            raise UserError(f"overrides is {self.overrides!r}: use a list of such texts")
+        model, train = (_section(sections, name, source) for name in ("model", "train"))
+        seed = int(self.seed) if isinstance(self.seed, np.integer) else self.seed
         mapping = {
+            **sections,
             "data": {"name": "series"},
-            "model": {"name": DETECTOR, **sections.get("model", {})},
-            "train": {**sections.get("train", {}), "seed": self.seed},
+            "model": {"name": DETECTOR, **model},
+            "train": {**train, "seed": seed},
         }
         config = resolve(mapping, list(self.overrides), source)
         if config.detector != DETECTOR:
@@ -327,15 +356,19 @@ class CrossADDetector(BaseEstimator):
         return config, reasons
 
     def _check_threshold(self) -> None:
-        number = isinstance(self.threshold, (int, float)) and not isinstance(self.threshold, bool)
+        number = _is_number(self.threshold)
         if not number and self.threshold not in ("spot", "quantile"):
             raise UserError(f"threshold is {self.threshold!r}: use 'spot', 'quantile' or a number")
         if number and not np.isfinite(self.threshold):
             raise UserError(f"threshold is {self.threshold}: use a finite number")
+        if not (_is_number(self.risk) and 0 < self.risk < 1):
+            raise UserError(f"risk is {self.risk!r}: use a number in (0, 1)")
+        if not (_is_number(self.quantile) and 0 <= self.quantile <= 1):
+            raise UserError(f"quantile is {self.quantile!r}: use a number in [0, 1]")
 
     def _find_threshold(self) -> float:
         if self.threshold == "spot":
-            return SPOT(self.decision_scores_, risk=self.risk, rule="likelihood").threshold
+            return float(SPOT(self.decision_scores_, risk=self.risk, rule="likelihood").threshold)
         if self.threshold == "quantile":
             return prior_anomaly_rate(self.decision_scores_, 1 - self.quantile)
         return float(self.threshold)
@@ -351,15 +384,35 @@ class CrossADDetector(BaseEstimator):
         for batch in np.split(starts, range(together, len(starts), together)):
             scores = self.window_scores(np.stack([X[start : start + length] for start in batch]))
             parts += [mean.add(window[None])[0] for window in scores]
-        parts.append(mean.rest()[0])
-        behind = len(X) - starts[-1] - length
-        if behind:
-            parts.append(self.window_scores(X[None, -length:])[0, -behind:])
+        last = self.window_scores(X[None, -length:])
+        parts.append(mean.finish(last, len(X) - starts[-1] - length)[0])
         return np.concatenate(parts)
 
 
+def _is_number(value) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _section(sections: dict, name: str, source: str) -> dict:
+    """Return a section of a configuration, empty where there is none."""
+    section = sections.get(name) or {}
+    if not isinstance(section, dict):
+        raise ConfigError(f"{source}: {name}: expected keys with values, got {section!r}")
+    return section
+
+
+def _own_random_numbers(device: torch.device):
+    """Return a context that leaves PyTorch's random numbers as they were."""
+    return torch.random.fork_rng([device] if device.type == "cuda" else [])
+
+
+def _plain(value):
+    """Return what JSON holds in place of a parameter that it cannot hold."""
+    return value.item() if isinstance(value, np.generic) else str(value)
+
+
 def _checksum(content: dict) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=_plain).encode()).hexdigest()
 
 
 def _read_description(file: Path) -> dict:
@@ -369,7 +422,7 @@ def _read_description(file: Path) -> dict:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         checksum = content.pop("checksum")
-    except (ValueError, KeyError, AttributeError):
+    except (ValueError, KeyError, AttributeError, TypeError):
         raise UserError(f"{file}: damaged: save the detector again") from None
     if checksum != _checksum(content):
         raise UserError(f"{file}: altered since it was saved: save the detector again")

@@ -113,9 +113,26 @@ class OverlapMean:
         self.sums[:, fresh:], self.counts[fresh:] = 0, 0
         return final
 
-    def rest(self) -> np.ndarray:
-        """Return the means (series, length − stride, C) of the last window's other points."""
-        return self._means(self.length - self.stride)
+    def finish(self, scores: np.ndarray, behind: int) -> np.ndarray:
+        """Take the scores (series, length, C) of the window that ends with the series, and return the last means.
+
+        Parameters
+        ----------
+        scores : array
+        behind : int
+            Points between the end of the window before and that of this one, fewer than `stride`. With 0 it is the
+            same window, and is not taken again.
+
+        Returns
+        -------
+        float32 array of shape (series, length − stride + behind, C)
+        """
+        waiting = self.length - self.stride
+        if not behind:
+            return self._means(waiting)
+        self.sums[:, : waiting + behind] += scores[:, self.stride - behind :]
+        self.counts[: waiting + behind] += 1
+        return self._means(waiting + behind)
 
     def _means(self, points: int) -> np.ndarray:
         return (self.sums[:, :points] / self.counts[:points, None]).astype(np.float32)

@@ -151,11 +151,8 @@ class StreamingDetector:
             return self._final([])
         if self._seen < length:
             raise UserError(f"the stream has {self._seen} points, fewer than a window of {length}")
-        parts = [self._mean.rest()]
-        behind = (self._seen - length) % stride
-        if behind:
-            parts.append(self.detector.window_scores(self._recent)[:, -behind:])
-        return self._final(parts)
+        last = self.detector.window_scores(self._recent)
+        return self._final([self._mean.finish(last, (self._seen - length) % stride)])
 
     def save_state(self, path) -> None:
         """Write all that is needed to go on later; with the same detector the rest gives the same bits.

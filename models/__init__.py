@@ -20,6 +20,7 @@ from torch import nn
 
 from models.CrossAD import CrossAD, CrossADConfig
 from models.DualSTF import DualSTF, DualSTFConfig
+from models.MIXAD import MIXAD, MIXADConfig
 from models.settings import ConfigError, Settings
 
 __all__ = ["DETECTORS", "ConfigError", "Detector", "Settings"]
@@ -57,4 +58,5 @@ class Detector(NamedTuple):
 DETECTORS = {
     "CrossAD": Detector(CrossADConfig, CrossAD, channel_independent=True),
     "DualSTF": Detector(DualSTFConfig, DualSTF),
+    "MIXAD": Detector(MIXADConfig, MIXAD, point_score="max"),
 }
