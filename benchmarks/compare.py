@@ -3,15 +3,14 @@
     python benchmarks/compare.py --data FOLDER --out FOLDER --series machine-1-6 ASD_omi-1 --seeds 2021 2022 2023
 
 FOLDER/NAME.npz holds the arrays train (n, C), test (m, C) and test_label (m,); where NAME_interpretation_label.txt (of
-SMD) stands beside it, the channels of each event are known and hit rates are measured. Every result is kept in --out
-as a line of JSON, and what is there is not computed again.
+SMD) stands beside it, the channels of each event are known and hit rates are measured: by a channel's mean score in the
+event, and for MIXAD by its own ranking. The scores are kept in --out; what is there is not computed again.
 
 CrossAD has automatic settings, those of `python -m exp.detect`. The two others have those of their configurations, but
 train for `--steps` batches of `--batch` windows in all, in ten epochs: the published trainings take a GPU.
 """
 
 import argparse
-import json
 import sys
 import tempfile
 import time
@@ -32,7 +31,9 @@ from exp.detector import CrossADDetector
 from exp.experiment import Experiment
 from exp.results import RunFolder
 from models import DETECTORS
-from ts_ad_evaluation import affiliation, hit_rate, random_hit_rate, spot_threshold, vus
+from models.MIXAD.interpretation import rank_channels
+from ts_ad_evaluation import affiliation, hit_rate, hit_rate_of_rankings, random_hit_rate, spot_threshold, vus
+from ts_ad_evaluation.events import find_events
 from ts_ad_evaluation.files import replacing
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
@@ -109,7 +110,7 @@ def read(folder: Path, name: str, channels: list[int] | None) -> Series:
     return Series(name, train, test, label, tuple(map(str, range(train.shape[1]))))
 
 
-def measure(series: Series, scored: Scored, interpretation: Path) -> dict[str, float]:
+def measure(series: Series, scored: Scored, interpretation: Path, method: str) -> dict[str, float]:
     """Return the figures of one run."""
     label = series.test_label[: len(scored.test)]
     volume = vus(label, scored.test)
@@ -119,9 +120,28 @@ def measure(series: Series, scored: Scored, interpretation: Path) -> dict[str, f
         figures[f"Aff_F1 {risk:g}"] = affiliation(label, scored.test, threshold).f1
     if interpretation.is_file() and scored.channels is not None:
         channels = channels_of_events(read_interpretation(interpretation), label)
-        rates = hit_rate(scored.channels, label, channels)
+        if method == "MIXAD":
+            events = zip(*find_events(label), strict=True)
+            rankings = [rank_channels(scored.channels[start : end + 1]) for start, end in events]
+            rates = hit_rate_of_rankings(rankings, label, channels)
+        else:
+            rates = hit_rate(scored.channels, label, channels)
         figures |= {f"hit {level} %": rate for level, rate in rates.items()}
     return figures
+
+
+def score(file: Path, series: Series, method: str, seed: int, arguments) -> tuple[Scored, int]:
+    """Return the scores in a file, made first where it is missing, and the seconds that they took."""
+    if not file.is_file():
+        start = time.perf_counter()
+        scored = METHODS[method](series, seed, arguments)
+        seconds = round(time.perf_counter() - start)
+        kept = {name: array for name, array in scored._asdict().items() if array is not None}
+        with replacing(file) as temporary, open(temporary, "wb") as target:
+            np.savez(target, seconds=seconds, **kept)
+    with np.load(file) as kept:
+        arrays = {name: kept[name] if name in kept else None for name in Scored._fields}
+        return Scored(**arrays), int(kept["seconds"])
 
 
 def main() -> None:
@@ -145,15 +165,10 @@ def main() -> None:
         interpretation = arguments.data / f"{name}_interpretation_label.txt"
         for method in arguments.methods:
             for seed in arguments.seeds:
-                file = arguments.out / f"{name}_{method}_{seed}.json"
-                if not file.is_file():
-                    start = time.perf_counter()
-                    figures = measure(series, METHODS[method](series, seed, arguments), interpretation)
-                    row = {"series": name, "detector": method, "seed": seed, **figures}
-                    row["seconds"] = round(time.perf_counter() - start)
-                    with replacing(file) as temporary:
-                        temporary.write_text(json.dumps(row) + "\n")
-                rows.append(json.loads(file.read_text()))
+                file = arguments.out / f"{name}_{method}_{seed}.npz"
+                scored, seconds = score(file, series, method, seed, arguments)
+                figures = measure(series, scored, interpretation, method)
+                rows.append({"series": name, "detector": method, "seed": seed, **figures, "seconds": seconds})
                 print(rows[-1], flush=True)
         if interpretation.is_file():
             events = channels_of_events(read_interpretation(interpretation), series.test_label)
