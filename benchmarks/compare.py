@@ -140,7 +140,7 @@ def score(file: Path, series: Series, method: str, seed: int, arguments) -> tupl
         with replacing(file) as temporary, open(temporary, "wb") as target:
             np.savez(target, seconds=seconds, **kept)
     with np.load(file) as kept:
-        arrays = {name: kept[name] if name in kept else None for name in Scored._fields}
+        arrays = {name: kept.get(name) for name in Scored._fields}
         return Scored(**arrays), int(kept["seconds"])
 
 
