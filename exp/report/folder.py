@@ -20,6 +20,7 @@ from ts_ad_evaluation.figures import spaced
 
 RISK = 1e-3  # of SPOT, where the run's configuration says none
 QUANTILE = 0.99
+LOSSES = {"epoch", "train_loss", "validation_loss"}
 METHODS = {"spot": "by SPOT for the risk {}", "prior_anomaly_rate": "above which a share of {} is expected"}
 
 
@@ -48,7 +49,7 @@ def read_folder(path: Path, root: Path) -> Report:
     if not path.is_dir():
         raise UserError(f"{path}: no such folder: name one with results, such as test_results/MSL/results_0")
     folder = RunFolder(path)
-    record, label = folder.read_record(), _read_label(folder)
+    record, label = _read_record(folder), _read_label(folder)
     channel_scores = _read_scores(folder, folder.test_score)
     if len(channel_scores) != len(label):
         raise UserError(
@@ -78,6 +79,20 @@ def read_folder(path: Path, root: Path) -> Report:
         notes=notes,
         train_end=None,
     )
+
+
+def _read_record(folder: RunFolder) -> dict:
+    record = folder.read_record()
+    mappings = [record.get("versions", {}), config := record.get("config", {})]
+    epochs = record.get("epochs", [])
+    if not (
+        all(isinstance(mapping, dict) for mapping in mappings)
+        and all(isinstance(section, dict) for section in config.values())
+        and isinstance(epochs, list)
+        and all(isinstance(epoch, dict) and LOSSES <= epoch.keys() for epoch in epochs)
+    ):
+        raise UserError(f"{folder.record}: damaged: delete it and run again")
+    return record
 
 
 def _read_label(folder: RunFolder) -> np.ndarray:
