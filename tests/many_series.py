@@ -80,7 +80,9 @@ class ManySeries:
 
     def table(self, folder="."):
         """Return the table of results, less the times."""
-        return pd.read_csv(self.results / folder / self.benchmark.table).drop(columns="Time", errors="ignore")
+        return pd.read_csv(self.results / folder / self.benchmark.table.format(detector="CrossAD")).drop(
+            columns="Time", errors="ignore"
+        )
 
     def not_counted(self):
         """Return status and reason of the series without figures."""

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from data_provider import DataError, Series, split_series
 
@@ -79,3 +79,13 @@ def test_select_beyond_the_channels(series, index):
 def test_select_nothing(series):
     with pytest.raises(DataError, match="toy: none of its 3 channels is left: shorten drop_channels"):
         series.select(drop=range(3))
+
+
+def test_min_max_scaling_equals_the_min_max_scaler(series):
+    parts = split_series(series, scaling="min-max")
+    scaler = MinMaxScaler().fit(series.train)
+    np.testing.assert_allclose(parts.train_full, scaler.transform(series.train), atol=1e-6)
+    np.testing.assert_allclose(parts.test, scaler.transform(series.test), rtol=1e-5, atol=1e-6)
+    assert parts.train_full.min() == 0
+    assert parts.train_full.max() == 1
+    assert parts.scale[2] == 1

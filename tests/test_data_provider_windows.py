@@ -108,3 +108,11 @@ def test_gaps_cannot_be_assembled():
 def test_wrong_calls(shape, length, stride):
     with pytest.raises(ValueError, match="must"):
         Windows(np.zeros(shape), length, stride=stride)
+
+
+def test_a_limit_takes_the_first_of_the_order():
+    windows = Windows(np.zeros((100, 1)), 1)
+    whole = torch.cat(list(windows.batches(8, generator=torch.Generator().manual_seed(0))))
+    some = list(windows.batches(8, generator=torch.Generator().manual_seed(0), limit=20))
+    assert [len(batch) for batch in some] == [8, 8, 4]
+    assert torch.equal(torch.cat(some), whole[:20])

@@ -58,3 +58,16 @@ def test_rates_never_rise(lradj, epochs, rate):
     config = TrainConfig(lradj=lradj, learning_rate=rate, train_epochs=epochs)
     used = [rate, *(next_rate(config, epoch, rate) for epoch in range(1, epochs))]
     assert all(0 < later <= earlier for earlier, later in itertools.pairwise(used))
+
+
+def test_steps_take_a_tenth_after_each_milestone():
+    config = TrainConfig(lradj="steps", learning_rate=RATE, milestones=(2, 4))
+    assert [next_rate(config, epoch, RATE) / RATE for epoch in (1, 2, 3, 4, 9)] == pytest.approx(
+        [1, 0.1, 0.1, 0.01, 0.01]
+    )
+
+
+def test_linear_falls_from_the_first_epochs_rate_to_the_last_ones():
+    config = TrainConfig(lradj="linear", learning_rate=2e-3, final_rate=5e-5, train_epochs=4)
+    used = [2e-3, *(next_rate(config, epoch, 0.0) for epoch in (1, 2, 3))]
+    assert used == pytest.approx([2e-3, 1.35e-3, 7e-4, 5e-5])

@@ -10,12 +10,14 @@ import joblib
 import pandas as pd
 import pytest
 import torch
+import yaml
 
 from exp import sweep
 from exp.benchmarks import TSB_AD_U, UCR
 from tests.many_series import ManySeries
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+DUAL_STF = {"seq_len": 24, "points_per_token": 4, "d_model": 8, "n_heads": 2, "patch_sizes": [4], "n_prototypes": 3}
 
 
 @pytest.fixture
@@ -206,3 +208,18 @@ def test_an_unknown_option_exits_with_two(finished):
     with pytest.raises(SystemExit) as ended:
         finished.run("--workers", "2")
     assert ended.value.code == 2
+
+
+def test_another_detectors_configuration_for_all_series_alike(many):
+    mapping = yaml.safe_load(many.config.read_text())
+    del mapping["settings"]
+    mapping["model"] = {"name": "DualSTF", **DUAL_STF}
+    (many.path / "DualSTF.yaml").write_text(yaml.safe_dump(mapping))
+    assert many.run("--config", many.path, "--model", "DualSTF", "--series", "1,2", "--jobs", 1) == 0
+    assert len(pd.read_csv(many.results / "DualSTF" / many.benchmark.table.format(detector="DualSTF"))) == 2
+    assert not (many.results / "series").exists()
+
+
+def test_model_needs_a_folder(finished, capsys):
+    assert finished.run("--model", "DualSTF") == 2
+    assert "--model DualSTF chooses a file of a folder: let --config name the folder" in capsys.readouterr().err

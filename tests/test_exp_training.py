@@ -128,3 +128,32 @@ def test_states(trainer, tmp_path, caplog):
     other = ExperimentConfig.from_dict(settings(train__batch_size=20, train__train_epochs=3))
     with pytest.raises(UserError, match=r"state\.pth: .*train\.train_epochs 2 against 3.*without --resume"):
         read_state(state_path, other)
+
+
+def test_an_epoch_of_some_windows_draws_them_anew(trainer):
+    watched = Watched(values()[0][:110], WINDOW)
+    trainer(train__train_epochs=2, train__epoch_windows=50).fit(watched, VALIDATION)
+    assert [len(batch) for batch in watched.batches_seen] == [20, 20, 10] * 2
+    first, second = (set(itertools.chain(*watched.batches_seen[k : k + 3])) for k in (0, 3))
+    assert len(first) == len(second) == 50
+    assert first != second
+
+
+def test_long_gradients_are_shortened(trainer):
+    clipping = trainer(train__grad_norm=1e-3, train__train_epochs=1)
+    norms = []
+
+    def note(*_):
+        gradients = [weight.grad for weight in clipping.network.parameters()]
+        norms.append(float(torch.stack([gradient.norm() for gradient in gradients]).norm()))
+
+    clipping.optimizer.register_step_pre_hook(note)
+    clipping.fit(TRAINING, VALIDATION)
+    assert norms == pytest.approx([1e-3] * 5, rel=1e-2)
+
+
+def test_the_optimisers_own_settings(trainer):
+    (group,) = trainer(train__optim="adamw", train__weight_decay=5e-5, train__eps=1e-3).optimizer.param_groups
+    assert (group["weight_decay"], group["eps"]) == (5e-5, 1e-3)
+    (group,) = trainer(train__optim="adamw").optimizer.param_groups
+    assert (group["weight_decay"], group["eps"]) == (0.01, 1e-8)
