@@ -89,7 +89,7 @@ def _read_record(folder: RunFolder) -> dict:
         all(isinstance(mapping, dict) for mapping in mappings)
         and all(isinstance(section, dict) for section in config.values())
         and isinstance(epochs, list)
-        and all(isinstance(epoch, dict) and LOSSES <= epoch.keys() for epoch in epochs)
+        and all(isinstance(epoch, dict) and epoch.keys() >= LOSSES for epoch in epochs)
     ):
         raise UserError(f"{folder.record}: damaged: delete it and run again")
     return record
