@@ -151,6 +151,8 @@ def _format(tables: dict) -> str:
             lines.append(table.to_string(index=False, float_format="{:.6g}".format) + "\n")
     if "best_f1" in tables:
         lines.append("(…_best: at the threshold that is best for the test labels, an oracle's figure)\n")
+    if "best_f1_pa" in tables:
+        lines.append("(…_best_PA: the oracle's figure, point-adjusted: an event counts whole once it is hit)\n")
     if "accomplish_UCR" in tables:
         ranked = tables["accomplish_UCR"].iloc[0]
         lines.append(f"the anomaly's first point is ranked {ranked['topk']:.0f} of {ranked['total_len']:.0f}\n")
