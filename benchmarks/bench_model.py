@@ -1,9 +1,10 @@
-"""Time a training step and scoring of CrossAD against the matrix-multiply rate of the same process.
+"""Time a training step and scoring of the networks against the matrix-multiply rate of the same process.
 
-    python benchmarks/bench_model.py --threads 1 --configs MSL SMAP
+    python benchmarks/bench_model.py --threads 1 --configs MSL SMAP MIXAD_SMD
 
-For each configuration: seconds (median over runs), windows/s, floating-point operations by PyTorch's counter, and the
-share of the rate that a large matrix product reaches in between the runs.
+MIXAD_SMD is MIXAD, all others are CrossAD. For each configuration: seconds (median over runs), windows/s,
+floating-point operations by PyTorch's counter, and the share of the rate that a large matrix product reaches in between
+the runs.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import statistics
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -20,12 +22,21 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from exp.config import TrainConfig
 from exp.devices import mixed_precision
 from exp.training import make_optimizer
-from models.CrossAD import CrossAD, CrossADConfig
+from models import DETECTORS
 
-# The windows' shape and depth of the published configurations, and their channels in use.
+
+class Case(NamedTuple):
+    """The windows' shape and depth of a published configuration, its channels in use, and windows in a batch."""
+
+    mapping: dict
+    channels: int
+    batch: int = 128
+    detector: str = "CrossAD"
+
+
 CASES = {
-    "MSL": ({"seq_len": 96, "patch_len": 6, "ms_kernels": [16, 8, 4, 2]}, 1),
-    "SMAP": (
+    "MSL": Case({"seq_len": 96, "patch_len": 6, "ms_kernels": [16, 8, 4, 2]}, 1),
+    "SMAP": Case(
         {
             "seq_len": 192,
             "patch_len": 8,
@@ -38,7 +49,7 @@ CASES = {
         | dict.fromkeys(["attn_dropout", "proj_dropout", "ff_dropout"], 0.0),
         1,
     ),
-    "SWAT": (
+    "SWAT": Case(
         {
             "seq_len": 192,
             "patch_len": 6,
@@ -50,11 +61,12 @@ CASES = {
         | dict.fromkeys(["attn_dropout", "proj_dropout", "ff_dropout"], 0.2),
         31,
     ),
-    "UCR_1": (
+    "UCR_1": Case(
         {"seq_len": 512, "patch_len": 32, "ms_kernels": [32, 16, 8, 4, 2], "n_query": 3, "bank_size": 16}
         | dict.fromkeys(["e_layers", "d_layers", "m_layers"], 1),
         1,
     ),
+    "MIXAD_SMD": Case({"seq_len": 30, "max_diffusion_step": 3, "mem_num": 5}, 38, batch=256, detector="MIXAD"),
 }
 
 
@@ -86,14 +98,15 @@ def count(action) -> int:
     return counter.get_total_flops()
 
 
-def actions(name: str, arguments: argparse.Namespace) -> dict:
+def actions(case: Case, batch: int, arguments: argparse.Namespace) -> dict:
     """Return a training step and the scoring of one batch, ready to be called."""
-    mapping, channels = CASES[name]
-    config = CrossADConfig.from_dict(mapping)
-    model = CrossAD(config)
+    detector = DETECTORS[case.detector]
+    config = detector.config.from_dict(case.mapping)
+    model = detector.build(config, case.channels)
     optimizer = make_optimizer(model, TrainConfig())
-    x = torch.randn(arguments.batch, config.seq_len, channels).cumsum(1) * 0.1
+    x = torch.randn(batch, config.seq_len, case.channels).cumsum(1) * 0.1
     forward = torch.compile(model) if arguments.compile else model
+    look = model.represent if hasattr(model, "represent") else model.score
 
     def train():
         with mixed_precision(x.device, arguments.precision):
@@ -104,7 +117,7 @@ def actions(name: str, arguments: argparse.Namespace) -> dict:
 
     def score():
         with mixed_precision(x.device, arguments.precision):
-            model.score(x)
+            look(x)
 
     return {"train": train, "score": score}
 
@@ -114,23 +127,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--configs", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--batch", type=int, default=128, help="windows in a batch")
+    parser.add_argument("--batch", type=int, help="windows in a batch; by default 128, of MIXAD 256")
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
     parser.add_argument("--compile", action="store_true", help="compile the training step")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
 
-    print(f"torch {torch.__version__}, {arguments.threads} thread(s), batch {arguments.batch}, {arguments.precision}")
+    print(f"torch {torch.__version__}, {arguments.threads} thread(s), {arguments.precision}")
     print(
-        f"{'config':8s}{'what':8s}{'s':>9s}{'windows/s':>11s}{'GFLOP':>9s}{'GFLOP/s':>9s}{'product':>9s}{'share':>7s}"
+        f"{'config':10s}{'what':6s}{'batch':>6s}{'s':>9s}{'windows/s':>11s}{'GFLOP':>9s}{'GFLOP/s':>9s}"
+        f"{'product':>9s}{'share':>7s}"
     )
     for name in arguments.configs:
-        for what, action in actions(name, arguments).items():
+        case = CASES[name]
+        batch = arguments.batch or case.batch
+        for what, action in actions(case, batch, arguments).items():
             operations = count(action)
             seconds, rate = measure(action, arguments.runs)
             print(
-                f"{name:8s}{what:8s}{seconds:9.4f}{arguments.batch / seconds:11.0f}{operations / 1e9:9.2f}"
+                f"{name:10s}{what:6s}{batch:6d}{seconds:9.4f}{batch / seconds:11.0f}{operations / 1e9:9.2f}"
                 f"{operations / seconds / 1e9:9.1f}{rate / 1e9:9.1f}{operations / seconds / rate:7.2f}",
                 flush=True,
             )

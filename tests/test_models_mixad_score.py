@@ -68,6 +68,12 @@ def test_attention_that_never_changes_scores_zero():
     assert not score_attention(np.repeat(attention(1), 100, axis=0)).any()
 
 
+def test_what_is_no_number_stays_where_it_is():
+    given = attention(100)
+    given[20, 0] = np.nan
+    assert np.argwhere(np.isnan(score_attention(given))).tolist() == [[20, 0], [21, 0]]
+
+
 @hypothesis_settings(max_examples=40)
 @given(st.integers(4, 80), st.integers(0, 1000))
 def test_every_length_can_be_scored(points, seed):

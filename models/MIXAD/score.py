@@ -68,9 +68,9 @@ def dominant_period(series: np.ndarray) -> int | None:
     Returns
     -------
     int or None
-        In points, from 2 to n / 2; none where the series is constant or has fewer than four points.
+        In points, from 2 to n / 2; none where the series is constant, holds NaN or has fewer than four points.
     """
-    if len(series) < 4 or series.min() == series.max():
+    if len(series) < 4 or not np.ptp(series) > 0:
         return None
     strength = np.abs(np.fft.rfft(series))[2:]
     return min(round(len(series) / (2 + int(strength.argmax()))), len(series) // 2)
