@@ -4,6 +4,9 @@ import argparse
 import json
 import logging
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -18,7 +21,7 @@ from exp.devices import choose_device, describe_device
 from exp.errors import UserError
 from exp.events import ranked_events
 from exp.report import Report, write_report
-from exp.results import RunFolder, git_commit, versions
+from exp.results import git_commit, versions
 from exp.stream_lines import stream_lines
 from ts_ad_evaluation import EvaluationError, Evaluator
 from ts_ad_evaluation.files import replacing
@@ -27,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 METRICS = ("auc", "r_auc", "vus", "best_f1")
 SHOWN = 10  # events on the terminal
+TRAINING = ("train_until", "config", "set", "threshold", "risk", "quantile", "seed")  # what a saved detector brings
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -53,19 +57,18 @@ def build_parser() -> argparse.ArgumentParser:
     training.add_argument(
         "--train-until", metavar="END", help="train on what is before: a row (5000), a share (0.5) or a time (all)"
     )
-    training.add_argument("--config", default="auto", help="a configuration file, or auto: by length and period (auto)")
-    training.add_argument("--set", nargs="+", default=[], metavar="SECTION.KEY=VALUE", action="extend")
-    training.add_argument("--threshold", default="spot", help="spot, quantile or a number (spot)")
-    training.add_argument("--risk", type=float, default=1e-3, help="of spot (0.001)")
-    training.add_argument("--quantile", type=float, default=0.99, help="of quantile (0.99)")
-    training.add_argument("--seed", type=int, default=2025)
+    training.add_argument("--config", help="a configuration file, or auto: by length and period (auto)")
+    training.add_argument("--set", nargs="+", metavar="SECTION.KEY=VALUE", action="extend", help="change settings")
+    training.add_argument("--threshold", help="spot, quantile or a number (spot)")
+    training.add_argument("--risk", type=float, help="of spot (0.001)")
+    training.add_argument("--quantile", type=float, help="of quantile (0.99)")
+    training.add_argument("--seed", type=int, help="of all random numbers (2025)")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (auto)")
     stream = parser.add_argument_group("a stream, CSV lines from standard input to a line of JSON for each point")
     stream.add_argument("--stream", action="store_true", help="score standard input by the detector --model")
     stream.add_argument(
         "--stream-mode",
         choices=["window", "causal"],
-        default="window",
         help="window: whole windows, as the batch does; causal: each point at once (window)",
     )
     stream.add_argument("--state", type=Path, metavar="FILE", help="go on from this state, and leave the state there")
@@ -82,7 +85,7 @@ def _run(options: argparse.Namespace) -> int:
             options.model,
             sys.stdin,
             sys.stdout,
-            mode=options.stream_mode,
+            mode=options.stream_mode or "window",
             state=options.state,
             drift_window=options.drift_window,
             device=options.device,
@@ -97,40 +100,70 @@ def _run(options: argparse.Namespace) -> int:
     )
     for note in recording.notes:
         logger.warning("%s: %s", options.series, note)
-    RunFolder(options.out).make()
     frame = pd.DataFrame(recording.values, columns=list(recording.channels))
-    if options.model is None:
-        train_end = training_rows(recording, options.train_until)
-        detector = _train(frame[:train_end], options)
-        detector.save(options.out / "detector")
-    else:
-        train_end = None
-        detector = CrossADDetector.load(options.model, device=options.device)
-        frame = _channels_of_training(frame, detector, options.series)
-    try:
-        channel_scores = detector.channel_scores(frame)
-    except DataError as error:
-        raise DataError(f"{options.series}: {error}") from None
-    _write_results(recording, detector, channel_scores, train_end, options.out)
+    train_end = training_rows(recording, options.train_until) if options.model is None else None
+    with _folder_for_results(options.out):
+        if train_end is not None:
+            detector = _train(frame[:train_end], options)
+        else:
+            detector = CrossADDetector.load(options.model, device=options.device)
+            frame = _channels_of_training(frame, detector, options.series)
+        try:
+            channel_scores = detector.channel_scores(frame)
+        except (DataError, UserError) as error:
+            raise UserError(f"{options.series}: {error}") from None
+        if train_end is not None:
+            detector.save(options.out / "detector")
+        _write_results(recording, detector, channel_scores, train_end, options.out)
     return 0
 
 
 def _check(options: argparse.Namespace) -> None:
     """Refuse options that do not go together."""
+    if options.stream and options.model is None:
+        raise UserError("--stream needs a saved detector: give --model DIR")
+    _check_training(options)
     if options.stream:
-        if options.model is None:
-            raise UserError("--stream needs a saved detector: give --model DIR")
         if options.series is not None or options.out is not None:
             raise UserError("--stream reads standard input and writes standard output: leave out the file and --out")
         return
     if options.series is None or options.out is None:
         raise UserError("give a file and where to write: python -m exp.detect SERIES.csv --out DIR")
-    if options.state is not None or options.drift_window is not None:
-        raise UserError("--state and --drift-window belong to a stream: add --stream, or leave them out")
-    if options.model is not None and options.train_until is not None:
-        raise UserError("--train-until is for training, which --model replaces: leave one of them out")
+    if any(value is not None for value in (options.stream_mode, options.state, options.drift_window)):
+        raise UserError("--stream-mode, --state and --drift-window belong to a stream: add --stream, or leave them out")
     if options.max_gap is not None and options.missing == "error":
         raise UserError("--max-gap limits what is interpolated: add --missing interpolate")
+    if options.max_gap is not None and options.max_gap < 1:
+        raise UserError(f"--max-gap {options.max_gap}: give a number of points from 1 on")
+
+
+def _check_training(options: argparse.Namespace) -> None:
+    """Refuse options of the training that would have no effect."""
+    given = [f"--{name.replace('_', '-')}" for name in TRAINING if getattr(options, name) is not None]
+    if options.model is not None and given:
+        raise UserError(f"{given[0]} is for training, which --model replaces: leave one of them out")
+    rule = options.threshold or "spot"
+    for name, owner in (("risk", "spot"), ("quantile", "quantile")):
+        if getattr(options, name) is not None and rule != owner:
+            raise UserError(f"--{name} belongs to --threshold {owner}: leave it out, or use that threshold")
+
+
+@contextmanager
+def _folder_for_results(out: Path) -> Iterator[None]:
+    """Make the folder, before the work, and remove it again where an error leaves it empty."""
+    new = [path for path in (out, *out.parents) if not path.exists()]
+    try:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=out).close()
+        except OSError as error:
+            raise UserError(f"{out}: cannot write there ({error.strerror}): choose another folder with --out") from None
+        yield
+    except BaseException:
+        for path in new:
+            if path.is_dir() and not any(path.iterdir()):
+                path.rmdir()
+        raise
 
 
 def training_rows(recording: Recording, until: str | None) -> int:
@@ -140,13 +173,13 @@ def training_rows(recording: Recording, until: str | None) -> int:
     ----------
     recording : Recording
     until : str or None
-        A number of rows, a share in (0, 1] written with a point, or a time, whose row is the first that does not train.
-        None: all rows.
+        A number of rows, a share in (0, 1] written with a point, or a time as ISO 8601 has it, whose row is the first
+        that does not train. None: all rows.
 
     Raises
     ------
     UserError
-        When it is none of these, or leaves no row.
+        When it is none of these, or leaves fewer than two rows.
     """
     points = len(recording.values)
     if until is None:
@@ -154,10 +187,12 @@ def training_rows(recording: Recording, until: str | None) -> int:
     if until.isdecimal():
         rows = int(until)
     elif _is_float(until):
+        if not 0 < float(until) <= 1:
+            raise UserError(f"--train-until {until}: a share is above 0 and at most 1: give one, or a row or a time")
         rows = round(points * float(until))
     else:
         rows = _rows_before(recording, until)
-    if not 0 < rows <= points:
+    if not 1 < rows <= points:
         raise UserError(
             f"--train-until {until}: means {rows} of the {points} rows: give a row, a share or a time within"
         )
@@ -176,25 +211,27 @@ def _rows_before(recording: Recording, until: str) -> int:
     if not isinstance(recording.times, pd.DatetimeIndex):
         raise UserError(f"--train-until {until}: the file has no dates: give a row (5000) or a share (0.5)")
     try:
-        time = pd.Timestamp(until)
-        if (time.tzinfo is None) != (recording.times.tz is None):
-            time = time.tz_localize(recording.times.tz) if time.tzinfo is None else time.tz_localize(None)
+        time = pd.to_datetime(until, format="ISO8601")
     except ValueError:
-        raise UserError(f"--train-until {until}: neither a row, a share nor a time: correct it") from None
+        time = pd.NaT
+    if time is pd.NaT or not until[0].isdecimal():  # pandas knows "now" too, which is another time in each run
+        raise UserError(
+            f"--train-until {until}: neither a row (5000), a share (0.5) nor a time (2024-01-31 10:00): correct it"
+        )
+    zone = recording.times.tz
+    if time.tzinfo is None:
+        time = time.tz_localize(zone, ambiguous=True, nonexistent="shift_forward")
+    elif zone is None:
+        raise UserError(f"--train-until {until}: the file's times have no zone: leave it out")
     return int(recording.times.searchsorted(time))
 
 
 def _train(frame: pd.DataFrame, options: argparse.Namespace) -> CrossADDetector:
-    threshold = float(options.threshold) if _is_float(options.threshold) else options.threshold
-    detector = CrossADDetector(
-        config=options.config,
-        overrides=tuple(options.set),
-        threshold=threshold,
-        risk=options.risk,
-        quantile=options.quantile,
-        seed=options.seed,
-        device=options.device,
-    )
+    names = ("config", "threshold", "risk", "quantile", "seed")
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if _is_float(given.get("threshold", "")):
+        given["threshold"] = float(given["threshold"])
+    detector = CrossADDetector(**given, overrides=tuple(options.set or ()), device=options.device)
     try:
         return detector.fit(frame)
     except (DataError, EvaluationError) as error:
@@ -226,7 +263,7 @@ def _write_results(
     names = [str(name) for name in detector.feature_names_in_]
     score, threshold = detector.point_scores(channel_scores), detector.threshold_
     events = ranked_events(score, channel_scores, threshold, merge_gap=detector.window // 4, channels=names)
-    times = recording.times if recording.times is not None else pd.RangeIndex(len(score))
+    times = _written_times(recording)
     _write_csv(out / "scores.csv", _score_table(times, score, channel_scores, threshold, names))
     shown = events.assign(**{column: times[events[column].to_numpy(int)] for column in ("start", "end", "peak")})
     shown = shown.rename(columns={"peak": "peak_time"})
@@ -263,6 +300,13 @@ def _write_results(
     )
 
 
+def _written_times(recording: Recording) -> pd.Index:
+    """Return the times as all files have them, or the rows from 0."""
+    if isinstance(recording.times, pd.DatetimeIndex):
+        return recording.times.astype(str)  # by itself, a table leaves out the hours where all of a column are 0
+    return recording.times if recording.times is not None else pd.RangeIndex(len(recording.values))
+
+
 def _score_table(times, score, channel_scores, threshold, names) -> pd.DataFrame:
     columns = {f"score {name}": channel_scores[:, index] for index, name in enumerate(names)}
     return pd.DataFrame({"time": times, "score": score, **columns, "flag": (score > threshold).astype(np.uint8)})
@@ -274,7 +318,9 @@ def _write_csv(path: Path, table: pd.DataFrame) -> None:
 
 
 def _measure(label: np.ndarray | None, score: np.ndarray, out: Path) -> dict[str, pd.DataFrame]:
-    """Return the measures' tables, none without labels or where these are all alike."""
+    """Return the measures' tables, none without labels or where these are all alike; those of other runs go."""
+    for name in METRICS:
+        (out / f"_{name}.csv").unlink(missing_ok=True)
     if label is None:
         return {}
     if label.min() == label.max():
@@ -289,7 +335,7 @@ def _record(recording: Recording, detector: CrossADDetector, train_end: int | No
         "points": len(recording.values),
         "channels": list(recording.channels),
         "notes": recording.notes,
-        "trained_on": "another series" if train_end is None else f"the first {train_end} points",
+        "trained_on": "an earlier run's series" if train_end is None else f"the first {train_end} points",
         "scored": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "device": describe_device(choose_device(detector.device)),
         "parameters": detector.get_params(),
