@@ -1,8 +1,7 @@
 """The figures of the page as Bokeh documents; report.js fills the ones that zoom with data, and colours all.
 
 Colours are not set here, for they follow the reader's theme: a model's tag such as `line_color:score` says which of the
-colours of report.css its property takes, or that of its glyph. What must be told apart differs in place, dash or hatch
-as well.
+colours of report.css its property takes. What must be told apart differs in place, dash or hatch as well.
 """
 
 from typing import NamedTuple

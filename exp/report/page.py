@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from bokeh.resources import Resources
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from exp.report import figures, text
 from exp.report.data import LISTED, embed
@@ -117,8 +116,8 @@ def _environment() -> Environment:
     return environment
 
 
-def _file(name: str) -> Markup:
-    return Markup((FOLDER / name).read_text(encoding="utf-8"))
+def _file(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8")
 
 
 def _embedded(report: Report, times: Times) -> dict:
@@ -143,11 +142,11 @@ def _embedded(report: Report, times: Times) -> dict:
         "packing": {"block": BLOCK, "missing": MISSING, "factor": FACTOR, "gap": GAP},
         "figures": items,
     }
-    scripts = [Markup(Resources(mode="inline", components=["bokeh"], minified=True).js_raw[0]), _file("report.js")]
+    scripts = [Resources(mode="inline", components=["bokeh"], minified=True).js_raw[0], _file("report.js")]
     return {
         "scripts": scripts,
         "policy": _policy(scripts),
-        "description": Markup(json.dumps(description, allow_nan=False).replace("<", "\\u003c")),
+        "description": json.dumps(description, allow_nan=False).replace("<", "\\u003c"),
         "blocks": data.blocks,
         "legends": {name: figure.legend for name, figure in drawn.items()},
         "log": log,

@@ -57,11 +57,9 @@
     /** Minima and maxima of the rows from `first` to `last`, in about `count` columns at most and one on each side. */
     columns(first, last, count) {
       const rows = last - first + 1;
-      const fit = (level) =>
-        level.first <= first &&
-        last < level.first + level.count * level.bucket &&
-        rows <= packing.factor * count * level.bucket;
-      const level = this.levels.filter(fit).reduce((best, other) => (other.bucket < best.bucket ? other : best));
+      const holds = (level) => level.first <= first && last < level.first + level.count * level.bucket;
+      const levels = this.levels.filter(holds); // from fine to coarse
+      const level = levels.find(({ bucket }) => rows <= packing.factor * count * bucket) ?? levels.at(-1);
       const merged = Math.max(1, Math.ceil(rows / level.bucket / count));
       const size = merged * level.bucket;
       const begin = Math.max(0, Math.floor((first - level.first) / size) - 1);
@@ -80,8 +78,7 @@
 
     /** Lowest and highest value of the finest bucket that a row is in. */
     at(row) {
-      const inside = ({ first, count, bucket }) => first <= row && row < first + count * bucket;
-      const level = this.levels.filter(inside).reduce((best, other) => (other.bucket < best.bucket ? other : best));
+      const level = this.levels.find(({ first, count, bucket }) => first <= row && row < first + count * bucket);
       const bucket = Math.floor((row - level.first) / level.bucket);
       return [level.low[bucket], level.high[bucket]];
     }
@@ -105,7 +102,7 @@
       this.gaps = [];
       for (let i = 1; i < this.count; i++) {
         const length = this.kept[i] - this.kept[i - 1];
-        if (length > long) this.gaps.push({ row: this.keptRow(i), length });
+        if (length > long) this.gaps.push({ before: this.keptRow(i - 1), row: this.keptRow(i), length });
       }
     }
 
@@ -179,7 +176,7 @@
   function line({ size, row, low, high }) {
     const stop = Math.min(row + size * low.length, n);
     const seen = (2 * (times.x(stop - 1) - times.x(row))) / width();
-    const gaps = (times.gaps ?? []).filter((gap) => gap.length > seen && gap.row > row && gap.row < stop);
+    const gaps = (times.gaps ?? []).filter((gap) => gap.length > seen && gap.row > row && gap.before < stop);
     const x = [];
     const y = [];
     const add = (place, values) => {
@@ -196,12 +193,11 @@
         add(times.x(row), [NaN]);
         next++;
       }
-      if (gaps[next]?.row <= last) {
+      if (gaps[next]?.before <= last) {
         // A column with a gap stands on both sides of it.
-        add(times.x(gaps[next].row - 1), values);
-        while (gaps[next + 1]?.row <= last) next++;
-        add(times.x(gaps[next].row), [NaN, ...values]);
-        next++;
+        add(times.x(gaps[next].before), values);
+        while (gaps[next + 1]?.before <= last) next++;
+        if (gaps[next].row <= last) add(times.x(gaps[next++].row), [NaN, ...values]);
       } else {
         add(times.x((row + last) / 2), values);
       }
@@ -404,7 +400,7 @@
         part.setv(Object.fromEntries(own.map((property) => [property, roles[property]])));
         for (const tag of part.tags) {
           const [property, name] = tag.split(":");
-          (part.glyph ?? part)[property] = colour(name);
+          part[property] = colour(name);
         }
       }
     }
