@@ -13,7 +13,7 @@ from exp.report import Report
 from exp.report.levels import BLOCK, MISSING
 
 EVIL = "</script><script>alert(1)</script>"
-NAMES = ("cpu", EVIL, 'disk "C:" & <b>', "Temperatur °C — 温度", "net", "queue", "latency")
+NAMES = ("cpu", EVIL, 'disk "C:" & <b>', "Temperatur °C — 温度", "net", "queue", "latency-" * 25)
 
 
 def report(n=6000, count=7, **changes):
