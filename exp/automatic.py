@@ -85,7 +85,8 @@ def choose_settings(train: np.ndarray) -> Choice:
         },
     }
     reasons = [
-        f"period {period} points: the median over the channels of the highest peak of the autocorrelation",
+        f"period {period} points: the median over the channels of the highest peak of the autocorrelation, "
+        "which counts as 125 where there is none",
         f"model.seq_len {window}: {reason}",
         f"model.patch_len {patch}: a window has {PATCHES} patches or some more",
         f"model.ms_kernels {list(KERNELS)}: every second point must do to reconstruct the window",

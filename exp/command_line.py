@@ -65,7 +65,11 @@ def common_overrides(options: argparse.Namespace) -> list[str]:
     return overrides
 
 
-def run_program(work: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:
+def run_program(
+    work: Callable[[argparse.Namespace], int],
+    options: argparse.Namespace,
+    after_interruption: str = ": --resume goes on after the last finished epoch",
+) -> int:
     """Do the work and return the exit code: its own, 2 for what the user can mend, 130 when interrupted."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     try:
@@ -83,7 +87,7 @@ def run_program(work: Callable[[argparse.Namespace], int], options: argparse.Nam
         sys.stderr.write("error: the memory is exhausted: lower train.batch_size or the model's sizes\n")
         return 2
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted: --resume goes on after the last finished epoch\n")
+        sys.stderr.write(f"interrupted{after_interruption}\n")
         return 130
 
 

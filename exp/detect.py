@@ -1,41 +1,32 @@
 """The program `python -m exp.detect`: a CSV or Parquet file becomes ranked anomalies, a stream becomes alarms."""
 
 import argparse
-import json
 import logging
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from data_provider import DataError
 from data_provider.recording import Recording, read_recording
 from exp.command_line import run_program
 from exp.detector import CrossADDetector
-from exp.devices import choose_device, describe_device
 from exp.errors import UserError
-from exp.events import ranked_events
-from exp.report import Report, write_report
-from exp.results import git_commit, versions
+from exp.findings import write_findings
 from exp.stream_lines import stream_lines
-from ts_ad_evaluation import EvaluationError, Evaluator
-from ts_ad_evaluation.files import replacing
+from ts_ad_evaluation import EvaluationError
 
 logger = logging.getLogger(__name__)
 
-METRICS = ("auc", "r_auc", "vus", "best_f1")
-SHOWN = 10  # events on the terminal
 TRAINING = ("train_until", "config", "set", "threshold", "risk", "quantile", "seed")  # what a saved detector brings
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code."""
-    return run_program(_run, build_parser().parse_args(arguments))
+    return run_program(_run, build_parser().parse_args(arguments), after_interruption="")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -114,7 +105,7 @@ def _run(options: argparse.Namespace) -> int:
             raise UserError(f"{options.series}: {error}") from None
         if train_end is not None:
             detector.save(options.out / "detector")
-        _write_results(recording, detector, channel_scores, train_end, options.out)
+        write_findings(recording, detector, channel_scores, train_end, options.out)
     return 0
 
 
@@ -126,6 +117,11 @@ def _check(options: argparse.Namespace) -> None:
     if options.stream:
         if options.series is not None or options.out is not None:
             raise UserError("--stream reads standard input and writes standard output: leave out the file and --out")
+        if options.missing != "error" or any((options.time, options.channels, options.label, options.max_gap)):
+            raise UserError(
+                "--time, --channels, --label, --missing and --max-gap belong to a file: leave them out, the stream's "
+                "first line may name its columns"
+            )
         return
     if options.series is None or options.out is None:
         raise UserError("give a file and where to write: python -m exp.detect SERIES.csv --out DIR")
@@ -254,116 +250,6 @@ def _channels_of_training(frame: pd.DataFrame, detector: CrossADDetector, path: 
             f"choose its channels with --channels {' '.join(wanted)}"
         )
     return frame[wanted]
-
-
-def _write_results(
-    recording: Recording, detector: CrossADDetector, channel_scores: np.ndarray, train_end: int | None, out: Path
-) -> None:
-    """Write scores, events, measures, record and report, and show the first events."""
-    names = [str(name) for name in detector.feature_names_in_]
-    score, threshold = detector.point_scores(channel_scores), detector.threshold_
-    events = ranked_events(score, channel_scores, threshold, merge_gap=detector.window // 4, channels=names)
-    times = _written_times(recording)
-    _write_csv(out / "scores.csv", _score_table(times, score, channel_scores, threshold, names))
-    shown = events.assign(**{column: times[events[column].to_numpy(int)] for column in ("start", "end", "peak")})
-    shown = shown.rename(columns={"peak": "peak_time"})
-    _write_csv(out / "events.csv", shown)
-    measures = _measure(recording.label, score, out)
-    record = _record(recording, detector, train_end, events)
-    with replacing(out / "run.json") as temporary:
-        temporary.write_text(json.dumps(record, indent=2, default=str) + "\n", encoding="utf-8")
-    report = Report(
-        title=recording.name,
-        facts={name: str(value) for name, value in _facts(record).items()},
-        times=recording.times,
-        values=recording.values[:, [recording.channels.index(name) for name in names]],
-        channels=tuple(names),
-        score=score,
-        channel_scores=channel_scores,
-        threshold=threshold,
-        events=events,
-        label=recording.label,
-        measures=measures,
-        epochs=detector.epochs_,
-        notes=recording.notes,
-        train_end=train_end,
-    )
-    write_report(out / "report.html", report)
-    for table in measures.values():
-        for column, value in table.iloc[0].items():
-            sys.stdout.write(f"{column:>16s}  {value:.6g}\n")
-    if len(shown):
-        sys.stdout.write(shown.head(SHOWN).to_string(index=False, float_format="{:.6g}".format) + "\n")
-    sys.stdout.write(
-        f"{len(events)} events above {threshold:.6g}, {(score > threshold).mean():.2%} of {len(score)} points; "
-        f"all in {out}, to look at: {out / 'report.html'}\n"
-    )
-
-
-def _written_times(recording: Recording) -> pd.Index:
-    """Return the times as all files have them, or the rows from 0."""
-    if isinstance(recording.times, pd.DatetimeIndex):
-        return recording.times.astype(str)  # by itself, a table leaves out the hours where all of a column are 0
-    return recording.times if recording.times is not None else pd.RangeIndex(len(recording.values))
-
-
-def _score_table(times, score, channel_scores, threshold, names) -> pd.DataFrame:
-    columns = {f"score {name}": channel_scores[:, index] for index, name in enumerate(names)}
-    return pd.DataFrame({"time": times, "score": score, **columns, "flag": (score > threshold).astype(np.uint8)})
-
-
-def _write_csv(path: Path, table: pd.DataFrame) -> None:
-    with replacing(path) as temporary:
-        table.to_csv(temporary, index=False)
-
-
-def _measure(label: np.ndarray | None, score: np.ndarray, out: Path) -> dict[str, pd.DataFrame]:
-    """Return the measures' tables, none without labels or where these are all alike; those of other runs go."""
-    for name in METRICS:
-        (out / f"_{name}.csv").unlink(missing_ok=True)
-    if label is None:
-        return {}
-    if label.min() == label.max():
-        logger.warning("all labels are %d: nothing can be measured", label[0])
-        return {}
-    return Evaluator(label, score, out).evaluate(list(METRICS), verbose=False)
-
-
-def _record(recording: Recording, detector: CrossADDetector, train_end: int | None, events: pd.DataFrame) -> dict:
-    return {
-        "series": recording.name,
-        "points": len(recording.values),
-        "channels": list(recording.channels),
-        "notes": recording.notes,
-        "trained_on": "an earlier run's series" if train_end is None else f"the first {train_end} points",
-        "scored": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "device": describe_device(choose_device(detector.device)),
-        "parameters": detector.get_params(),
-        "config": detector.config_.to_dict(),
-        "reasons": detector.reasons_,
-        "epochs": detector.epochs_,
-        "threshold": detector.threshold_,
-        "events": len(events),
-        "git_commit": git_commit(),
-        "versions": versions(),
-    }
-
-
-def _facts(record: dict) -> dict:
-    """Return what the report says of the run."""
-    settings = record["config"]
-    return {
-        "Detector": settings["model"]["name"],
-        "Trained on": record["trained_on"],
-        "Window": f"{settings['model']['seq_len']} points, patches of {settings['model']['patch_len']}",
-        "Scales": ", ".join(map(str, settings["model"]["ms_kernels"])),
-        "Chosen because": "; ".join(record["reasons"]) or "given",
-        "Threshold": f"{record['threshold']:.6g} by {record['parameters']['threshold']}",
-        "Seed": settings["train"]["seed"],
-        "Device": record["device"],
-        "Scored": record["scored"],
-        "Versions": ", ".join(f"{name} {version}" for name, version in record["versions"].items()),
-    }
 
 
 if __name__ == "__main__":

@@ -351,6 +351,8 @@ class CrossADDetector(BaseEstimator):
             "train": {**train, "seed": seed},
         }
         config = resolve(mapping, list(self.overrides), source)
+        given = [override.partition("=")[0] for override in self.overrides]
+        reasons = [reason for reason in reasons if not any(key in reason for key in given)]
         if config.detector != DETECTOR:
             raise ConfigError(f"{source}: model.name is {config.detector!r}, this estimator is {DETECTOR}: correct it")
         return config, reasons
