@@ -2,9 +2,9 @@
 
     python benchmarks/bench_model.py --threads 1 --configs MSL SMAP MIXAD_SMD
 
-MIXAD_SMD is MIXAD, all others are CrossAD. For each configuration: seconds (median over runs), windows/s,
-floating-point operations by PyTorch's counter, and the share of the rate that a large matrix product reaches in between
-the runs.
+MIXAD_SMD is MIXAD, DualSTF_SMD is Dual-STF, all others are CrossAD. For each configuration: seconds (median over
+runs), windows/s, floating-point operations by PyTorch's counter, and the share of the rate that a large matrix product
+reaches in between the runs.
 """
 
 import argparse
@@ -67,6 +67,7 @@ CASES = {
         1,
     ),
     "MIXAD_SMD": Case({"seq_len": 30, "max_diffusion_step": 3, "mem_num": 5}, 38, batch=256, detector="MIXAD"),
+    "DualSTF_SMD": Case({}, 38, batch=64, detector="DualSTF"),
 }
 
 
@@ -127,7 +128,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--configs", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--batch", type=int, help="windows in a batch; by default 128, of MIXAD 256")
+    parser.add_argument("--batch", type=int, help="windows in a batch; by default 128, of MIXAD 256, of Dual-STF 64")
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
     parser.add_argument("--compile", action="store_true", help="compile the training step")
@@ -136,7 +137,7 @@ def main() -> None:
 
     print(f"torch {torch.__version__}, {arguments.threads} thread(s), {arguments.precision}")
     print(
-        f"{'config':10s}{'what':6s}{'batch':>6s}{'s':>9s}{'windows/s':>11s}{'GFLOP':>9s}{'GFLOP/s':>9s}"
+        f"{'config':12s}{'what':6s}{'batch':>6s}{'s':>9s}{'windows/s':>11s}{'GFLOP':>9s}{'GFLOP/s':>9s}"
         f"{'product':>9s}{'share':>7s}"
     )
     for name in arguments.configs:
@@ -146,7 +147,7 @@ def main() -> None:
             operations = count(action)
             seconds, rate = measure(action, arguments.runs)
             print(
-                f"{name:10s}{what:6s}{batch:6d}{seconds:9.4f}{batch / seconds:11.0f}{operations / 1e9:9.2f}"
+                f"{name:12s}{what:6s}{batch:6d}{seconds:9.4f}{batch / seconds:11.0f}{operations / 1e9:9.2f}"
                 f"{operations / seconds / 1e9:9.1f}{rate / 1e9:9.1f}{operations / seconds / rate:7.2f}",
                 flush=True,
             )
