@@ -7,15 +7,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
+from exp.config import differences
 from exp.detector import CrossADDetector
 from exp.errors import UserError
 from exp.scoring import OverlapMean
 from ts_ad_evaluation import SPOT
 from ts_ad_evaluation.files import replacing
 
+FORMAT = 1  # of saved states
 MODES = ("window", "causal")
 MAX_EXCESSES = 5000  # that the tail is fitted to, which bounds the memory of the alarms
+FARTHEST = 1e12  # deviations of the training series from its mean; squares of such values are still numbers
+DIGEST = hashlib.sha256().digest_size  # bytes at the end of a state
 
 
 class StreamScores(NamedTuple):
@@ -59,6 +64,8 @@ class StreamingDetector:
 
     Attributes
     ----------
+    detector, mode, series, drift_window
+        As given.
     kept : dict
         Whatever else is to be kept with the state, of values that JSON can hold.
 
@@ -78,12 +85,16 @@ class StreamingDetector:
         series: int | None = None,
         drift_window: int | None = None,
     ):
+        check_is_fitted(detector)
         if mode not in MODES:
             raise UserError(f"mode is {mode!r}: use 'window' or 'causal'")
+        if series is not None and series < 1:
+            raise UserError(f"series is {series}: use a number of at least 1, or None")
         if drift_window is not None and detector.threshold != "spot":
             raise UserError("the detector's threshold is fixed, so no drift window can move it: train with spot")
-        self.detector, self.mode = detector, mode
+        self.detector, self.mode, self.series, self.drift_window = detector, mode, series, drift_window
         self._single = series is None
+        self._ended = False
         count = 1 if series is None else series
         self._recent = np.empty((count, 0, detector.n_features_in_))  # the last points, a window at most
         self.kept: dict = {}
@@ -121,8 +132,10 @@ class StreamingDetector:
         Raises
         ------
         ValueError
-            When the shape is wrong or a value is NaN or infinite; then no point is taken.
+            When the shape is wrong, or a value is NaN, infinite or too far from those of training; then no point is
+            taken. When the stream has ended.
         """
+        self._check_open()
         points = self._checked(points)
         length, stride, parts = self.detector.window, self.detector.stride, []
         while points.shape[1]:
@@ -145,12 +158,16 @@ class StreamingDetector:
         ------
         UserError
             When the whole stream is shorter than a window.
+        ValueError
+            When it has ended already.
         """
+        self._check_open()
         length, stride = self.detector.window, self.detector.stride
+        if self.mode == "window" and self._seen < length:
+            raise UserError(f"the stream has {self._seen} points, fewer than a window of {length}")
+        self._ended = True
         if self.mode == "causal":
             return self._final([])
-        if self._seen < length:
-            raise UserError(f"the stream has {self._seen} points, fewer than a window of {length}")
         last = self.detector.window_scores(self._recent)
         return self._final([self._mean.finish(last, (self._seen - length) % stride)])
 
@@ -161,10 +178,14 @@ class StreamingDetector:
         ------
         OSError
             When the file cannot be written.
+        ValueError
+            When the stream has ended.
         """
+        self._check_open()
         note = {
+            "format": FORMAT,
             "detector": _fingerprint(self.detector),
-            "mode": self.mode,
+            "options": self._options(),
             "seen": self._seen,
             "scored": self._scored,
             "kept": self.kept,
@@ -173,8 +194,9 @@ class StreamingDetector:
         buffer = io.BytesIO()
         mean = self._mean
         np.savez(buffer, recent=self._recent, sums=mean.sums, counts=mean.counts, note=np.array(json.dumps(note)))
+        content = buffer.getvalue()
         with replacing(path) as temporary:
-            temporary.write_bytes(buffer.getbuffer())
+            temporary.write_bytes(content + hashlib.sha256(content).digest())
 
     def load_state(self, path) -> None:
         """Go on from a saved state.
@@ -182,25 +204,29 @@ class StreamingDetector:
         Raises
         ------
         UserError
-            When the file is missing or damaged, or the state belongs to another detector, mode or number of series.
+            When the file is missing or damaged, or the state is that of another detector or of other options.
         """
         path = Path(path)
-        if not path.is_file():
-            raise UserError(f"{path}: no such state of a stream: name another file, or start without")
-        try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
-                recent, sums, counts = (stored[name] for name in ("recent", "sums", "counts"))
-                note = json.loads(str(stored["note"]))
-            alarms = [type(old).from_state(state) for old, state in zip(self._alarms, note["alarms"], strict=True)]
-            same = note["detector"] == _fingerprint(self.detector) and note["mode"] == self.mode
-            seen, scored = int(note["seen"]), int(note["scored"])
-        except (ValueError, KeyError, TypeError, OSError):
-            raise UserError(f"{path}: damaged, or the state of another stream: start without it") from None
-        if not same or recent.shape[::2] != self._recent.shape[::2]:
-            raise UserError(f"{path}: the state of another detector or mode: use theirs, or start without it")
-        self._recent, self._seen, self._scored, self._alarms = recent, seen, scored, alarms
-        self._mean.sums, self._mean.counts = sums, counts
+        arrays, note = _read_state(path)
+        if note["detector"] != _fingerprint(self.detector):
+            raise UserError(f"{path}: the state of another detector: use that one, or start without the state")
+        differing = differences(note["options"], self._options())
+        if differing:
+            raise UserError(
+                f"{path}: the state of a stream with other options (there against here: {', '.join(differing)}): "
+                "use the same, or start without the state"
+            )
+        self._recent, self._seen, self._scored = arrays["recent"], note["seen"], note["scored"]
+        self._mean.sums, self._mean.counts = arrays["sums"], arrays["counts"]
+        self._alarms = [type(own).from_state(state) for own, state in zip(self._alarms, note["alarms"], strict=True)]
         self.kept = note["kept"]
+
+    def _options(self) -> dict:
+        return {"mode": self.mode, "series": self.series, "drift_window": self.drift_window}
+
+    def _check_open(self) -> None:
+        if self._ended:
+            raise ValueError("the stream has ended: start another")
 
     def _checked(self, points) -> np.ndarray:
         points = np.asarray(points, dtype=np.float64)
@@ -212,6 +238,10 @@ class StreamingDetector:
             raise ValueError(f"points must have the shape {wanted}, got {points.shape[self._single :]}")
         if not np.isfinite(points).all():
             raise ValueError("points must be finite: leave out those that are not, or fill them")
+        with np.errstate(over="ignore"):
+            far = np.abs(points - self.detector.offset_) > FARTHEST * self.detector.scale_
+        if far.any():
+            raise ValueError(f"the value {points[far][0]} is too far from those of training: leave it out")
         return points
 
     def _each_point(self, known: np.ndarray, fresh: int) -> list[np.ndarray]:
@@ -266,9 +296,27 @@ def _alarms(detector: CrossADDetector, mode: str, drift_window: int | None) -> S
     return SPOT(initial, risk=detector.risk, rule="likelihood", drift_window=drift_window, max_excesses=MAX_EXCESSES)
 
 
+def _read_state(path: Path) -> tuple[dict[str, np.ndarray], dict]:
+    """Return the arrays of a state, and what else it says."""
+    if not path.is_file():
+        raise UserError(f"{path}: no such state of a stream: name another file, or start without")
+    content = path.read_bytes()
+    try:
+        if hashlib.sha256(content[:-DIGEST]).digest() != content[-DIGEST:]:
+            raise ValueError("the digest is not that of the content")
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in ("recent", "sums", "counts")}
+            note = json.loads(str(stored["note"]))
+    except (ValueError, KeyError):
+        raise UserError(f"{path}: damaged, or no state of a stream: start without it") from None
+    if note["format"] != FORMAT:
+        raise UserError(f"{path}: of the format {note['format']}, this version reads {FORMAT}: start without it")
+    return arrays, note
+
+
 def _fingerprint(detector: CrossADDetector) -> str:
     digest = hashlib.sha256()
     arrays = [tensor.cpu().numpy() for tensor in detector.network_.state_dict().values()]
-    for array in (*arrays, detector.offset_, detector.scale_, np.float64(detector.threshold_)):
+    for array in (*arrays, detector.offset_, detector.scale_, detector.decision_scores_, detector.threshold_):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
