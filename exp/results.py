@@ -26,7 +26,8 @@ class RunFolder:
         `a_gt.npy` (points,), `a_test_energy.npy` and `a_train_energy.npy` (points, channels).
     record : Path
         `run.json`: configuration, seed, versions, device, commit, times, how the run ended.
-    figure : Path
+    figure, report : Path
+        `scores.png`, and `report.html` where `python -m exp.report` has made it.
     """
 
     def __init__(self, path: Path):
@@ -38,6 +39,7 @@ class RunFolder:
         self.train_score = self.path / "a_train_energy.npy"
         self.record = self.path / "run.json"
         self.figure = self.path / "scores.png"
+        self.report = self.path / "report.html"
 
     def make(self) -> None:
         """Make the folder and see that files can be written there.
@@ -70,6 +72,7 @@ class RunFolder:
             self.train_score,
             self.record,
             self.figure,
+            self.report,
         ]
         for path in [*old, *self.path.glob("_*.csv"), *self.path.glob(".*.tmp")]:  # the last from a process killed
             path.unlink(missing_ok=True)
@@ -82,7 +85,7 @@ class RunFolder:
             same = False
         if same:
             return
-        for path in [self.train_score, self.figure, *self.path.glob("_*.csv")]:
+        for path in [self.train_score, self.figure, self.report, *self.path.glob("_*.csv")]:
             path.unlink(missing_ok=True)
 
     def save_array(self, path: Path, array: np.ndarray) -> None:

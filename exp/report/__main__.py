@@ -8,6 +8,7 @@ from exp.command_line import run_program
 from exp.errors import UserError
 from exp.report.folder import read_folder
 from exp.report.page import write_report
+from exp.results import RunFolder
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,7 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
-    out = options.out or options.folder / "report.html"
+    out = options.out or RunFolder(options.folder).report
     if out.is_dir():
         raise UserError(f"--out {out}: is a folder: name a file, such as {out / 'report.html'}")
     if options.out and not out.parent.is_dir():
