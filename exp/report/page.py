@@ -52,7 +52,7 @@ class Report:
     notes : list of str
         What the reader of the data reported.
     train_end : int or None
-        The rows before it were trained on.
+        The rows before it were trained on; the curves leave them out, unless these are all rows.
 
     Raises
     ------
@@ -127,8 +127,9 @@ def _embedded(report: Report, times: Times) -> dict:
     log = len(score) > 0 and bool(needs_log_axis(score))
     threshold = report.threshold if report.threshold is not None and np.isfinite(report.threshold) else None
     drawn = {}
-    if label is not None and label[scored].any() and not label[scored].all():
-        drawn |= figures.roc_and_pr(label[scored], score)
+    measured = scored & (np.arange(len(scored)) >= _first_measured(report))
+    if label is not None and label[measured].any() and not label[measured].all():
+        drawn |= figures.roc_and_pr(label[measured], report.score[measured])
     if report.epochs:
         drawn["training"] = figures.training(report.epochs)
     items = {name: figure.item for name, figure in drawn.items()}
@@ -199,6 +200,11 @@ def _texts(report: Report, times: Times) -> dict:
         "channel_table": text.channel_table(values) if values else None,
         "measures": text.measure_tables(report.measures),
     }
+
+
+def _first_measured(report: Report) -> int:
+    """Return the row from which on curves are drawn: behind the training part, unless all was trained on."""
+    return report.train_end if report.train_end is not None and report.train_end < len(report.score) else 0
 
 
 def _flagged_points(report: Report) -> int:
