@@ -1,8 +1,5 @@
 """CrossAD as an estimator: arrays in, scores and flags out, by the conventions of scikit-learn and PyOD."""
 
-import hashlib
-import io
-import json
 import logging
 import os
 import tempfile
@@ -16,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from data_provider import DataError, Series
 from data_provider.series import scaled
+from exp import saved_detector
 from exp.automatic import choose_settings
 from exp.config import ExperimentConfig, config_file, read_yaml, resolve
 from exp.devices import choose_device, mixed_precision
@@ -25,11 +23,9 @@ from exp.results import RunFolder, versions
 from exp.scoring import OverlapMean
 from models import DETECTORS, ConfigError
 from ts_ad_evaluation import SPOT, prior_anomaly_rate
-from ts_ad_evaluation.files import replacing
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 1  # of saved detectors
 DETECTOR = "CrossAD"
 OVERLAP = 4  # windows that hold a point, in the middle of a series
 CAUSAL = 1000  # points that are scored as a stream scores a point at once, at most
@@ -217,18 +213,7 @@ class CrossADDetector(BaseEstimator):
             When the folder cannot be written.
         """
         check_is_fitted(self)
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        weights = {f"network.{name}": array for name, array in self._weights().items()}
-        buffer = io.BytesIO()
-        scaler = {"offset": self.offset_, "scale": self.scale_}
-        np.savez(buffer, **weights, **scaler, train_score=self.decision_scores_, causal_score=self.causal_scores_)
-        digest = hashlib.sha256(buffer.getbuffer()).hexdigest()
-        file = f"weights_{digest[:12]}.npz"
-        with replacing(folder / file) as temporary:
-            temporary.write_bytes(buffer.getbuffer())
-        content = {
-            "format": FORMAT,
+        description = {
             "detector": DETECTOR,
             "parameters": self.get_params(),
             "config": self.config_.to_dict(),
@@ -241,14 +226,15 @@ class CrossADDetector(BaseEstimator):
             ),
             "epochs": self.epochs_,
             "versions": versions(),
-            "weights": {"file": file, "sha256": digest},
         }
-        content["checksum"] = _checksum(content)
-        with replacing(folder / "detector.json") as temporary:
-            temporary.write_text(json.dumps(content, indent=2, default=_plain) + "\n", encoding="utf-8")
-        for old in folder.glob("weights_*.npz"):
-            if old.name != file:
-                old.unlink()
+        arrays = {
+            "offset": self.offset_,
+            "scale": self.scale_,
+            "train_score": self.decision_scores_,
+            "causal_score": self.causal_scores_,
+            **{f"network.{name}": array for name, array in self._weights().items()},
+        }
+        saved_detector.write(Path(folder), description, arrays)
 
     @classmethod
     def load(cls, folder, *, device: str = "auto") -> "CrossADDetector":
@@ -259,9 +245,7 @@ class CrossADDetector(BaseEstimator):
         UserError
             When a file is missing, damaged or altered.
         """
-        folder = Path(folder)
-        content = _read_description(folder / "detector.json")
-        arrays = _read_arrays(folder / content["weights"]["file"], content["weights"]["sha256"])
+        content, arrays = saved_detector.read(Path(folder))
         parameters = content["parameters"]
         detector = cls(**{**parameters, "overrides": tuple(parameters["overrides"]), "device": device})
         detector.config_ = ExperimentConfig.from_dict(content["config"])
@@ -406,39 +390,3 @@ def _section(sections: dict, name: str, source: str) -> dict:
 def _own_random_numbers(device: torch.device):
     """Return a context that leaves PyTorch's random numbers as they were."""
     return torch.random.fork_rng([device] if device.type == "cuda" else [])
-
-
-def _plain(value):
-    """Return what JSON holds in place of a parameter that it cannot hold."""
-    return value.item() if isinstance(value, np.generic) else str(value)
-
-
-def _checksum(content: dict) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=_plain).encode()).hexdigest()
-
-
-def _read_description(file: Path) -> dict:
-    """Return the content of detector.json."""
-    if not file.is_file():
-        raise UserError(f"{file}: no such file: name a folder that holds a saved detector")
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        checksum = content.pop("checksum")
-    except (ValueError, KeyError, AttributeError, TypeError):
-        raise UserError(f"{file}: damaged: save the detector again") from None
-    if checksum != _checksum(content):
-        raise UserError(f"{file}: altered since it was saved: save the detector again")
-    if content["format"] != FORMAT:
-        raise UserError(f"{file}: of the format {content['format']}, this version reads {FORMAT}: save it again")
-    return content
-
-
-def _read_arrays(file: Path, digest: str) -> dict[str, np.ndarray]:
-    """Return the arrays of a file of weights."""
-    if not file.is_file():
-        raise UserError(f"{file}: no such file, though the detector beside it needs it: save the detector again")
-    stored = file.read_bytes()
-    if hashlib.sha256(stored).hexdigest() != digest:
-        raise UserError(f"{file}: altered since it was saved: save the detector again")
-    with np.load(io.BytesIO(stored), allow_pickle=False) as arrays:
-        return dict(arrays)

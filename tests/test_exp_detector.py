@@ -22,6 +22,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 import exp.detector
 from data_provider import DataError
+from exp import saved_detector
 from exp.detector import CrossADDetector
 from exp.errors import USER_ERRORS, UserError
 from models import ConfigError
@@ -503,7 +504,7 @@ class TestSavedDetector:
         refused(copied, f"{file}: (damaged|altered)")
 
     def test_another_format(self, copied, monkeypatch):
-        monkeypatch.setattr(exp.detector, "FORMAT", exp.detector.FORMAT + 1)
+        monkeypatch.setattr(saved_detector, "FORMAT", saved_detector.FORMAT + 1)
         refused(copied, r"detector\.json: of the format 1, this version reads 2: save it again")
 
     def test_weights_of_another_detector(self, copied):

@@ -1,0 +1,86 @@
+"""A fitted detector on disk: what describes it as JSON, its arrays without pickle, and digests of both."""
+
+import hashlib
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+
+from exp.errors import UserError
+from ts_ad_evaluation.files import replacing
+
+FORMAT = 1
+
+
+def write(folder: Path, description: dict, arrays: dict[str, np.ndarray]) -> None:
+    """Write a detector to a folder, made where it is missing; an earlier one is replaced, whole or not at all.
+
+    The arrays' file is named by its digest, so that the description, which is written last, always fits one that is
+    there.
+
+    Raises
+    ------
+    OSError
+        When the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    digest = hashlib.sha256(buffer.getbuffer()).hexdigest()
+    file = f"weights_{digest[:12]}.npz"
+    with replacing(folder / file) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+    content = {"format": FORMAT, **description, "weights": {"file": file, "sha256": digest}}
+    content["checksum"] = _checksum(content)
+    with replacing(folder / "detector.json") as temporary:
+        temporary.write_text(json.dumps(content, indent=2, default=_plain) + "\n", encoding="utf-8")
+    for old in folder.glob("weights_*.npz"):
+        if old.name != file:
+            old.unlink()
+
+
+def read(folder: Path) -> tuple[dict, dict[str, np.ndarray]]:
+    """Return the description and the arrays of a saved detector.
+
+    Raises
+    ------
+    UserError
+        When a file is missing, damaged or altered.
+    """
+    content = _read_description(folder / "detector.json")
+    return content, _read_arrays(folder / content["weights"]["file"], content["weights"]["sha256"])
+
+
+def _plain(value):
+    """Return what JSON holds in place of a value that it cannot hold."""
+    return value.item() if isinstance(value, np.generic) else str(value)
+
+
+def _checksum(content: dict) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=_plain).encode()).hexdigest()
+
+
+def _read_description(file: Path) -> dict:
+    if not file.is_file():
+        raise UserError(f"{file}: no such file: name a folder that holds a saved detector")
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        checksum = content.pop("checksum")
+    except (ValueError, KeyError, AttributeError, TypeError):
+        raise UserError(f"{file}: damaged: save the detector again") from None
+    if checksum != _checksum(content):
+        raise UserError(f"{file}: altered since it was saved: save the detector again")
+    if content["format"] != FORMAT:
+        raise UserError(f"{file}: of the format {content['format']}, this version reads {FORMAT}: save it again")
+    return content
+
+
+def _read_arrays(file: Path, digest: str) -> dict[str, np.ndarray]:
+    if not file.is_file():
+        raise UserError(f"{file}: no such file, though the detector beside it needs it: save the detector again")
+    stored = file.read_bytes()
+    if hashlib.sha256(stored).hexdigest() != digest:
+        raise UserError(f"{file}: altered since it was saved: save the detector again")
+    with np.load(io.BytesIO(stored), allow_pickle=False) as arrays:
+        return dict(arrays)
