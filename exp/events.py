@@ -56,8 +56,11 @@ def ranked_events(score, channel_scores, threshold: float, *, merge_gap: int, ch
 
 
 def channel_shares(channel_scores: np.ndarray) -> np.ndarray:
-    """Return each channel's share (C,) of the score of a stretch of points (k, C), alike where there is none."""
-    total = channel_scores.sum(axis=0, dtype=np.float64)
+    """Return each channel's share (C,) of the score of a stretch of points (k, C), alike where there is none.
+
+    What is negative has no share.
+    """
+    total = np.maximum(channel_scores, 0).sum(axis=0, dtype=np.float64)
     return total / total.sum() if total.sum() > 0 else np.full(len(total), 1 / len(total))
 
 

@@ -134,3 +134,7 @@ def test_the_same_twice(score, merge_gap):
 @given(score=SCORES, merge_gap=st.integers(0, 8))
 def test_a_larger_gap_never_makes_more_events(score, merge_gap):
     assert len(find(score, merge_gap=merge_gap + 1)) <= len(find(score, merge_gap=merge_gap))
+
+
+def test_negative_scores_have_no_share():
+    np.testing.assert_allclose(channel_shares(np.array([[3.0, -5.0, 1.0], [1.0, -1.0, -1.0]])), [0.8, 0.0, 0.2])
