@@ -344,7 +344,7 @@ def test_memory_does_not_grow(tmp_path, monkeypatch, mode, series, drift_window)
     detector.decision_scores_ = detector.causal_scores_ = random.gamma(8, 1 / 8, 400)
     stream = StreamingDetector(detector, mode=mode, series=series, drift_window=drift_window)
     sizes = []
-    for points in (10, 1500, 3000):
+    for points in (10, 1000, 2000):
         for _ in range(points):
             stream.update(np.zeros(2) if series is None else np.zeros((series, 1, 2)))
         stream.save_state(tmp_path / "state")
