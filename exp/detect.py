@@ -219,6 +219,11 @@ def _rows_before(recording: Recording, until: str) -> int:
         time = time.tz_localize(zone, ambiguous=True, nonexistent="shift_forward")
     elif zone is None:
         raise UserError(f"--train-until {until}: the file's times have no zone: leave it out")
+    if time > recording.times[-1]:
+        raise UserError(
+            f"--train-until {until}: the file ends at {recording.times[-1]}: give an earlier time, or leave it out to "
+            "train on all rows"
+        )
     return int(recording.times.searchsorted(time))
 
 

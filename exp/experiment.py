@@ -300,7 +300,7 @@ class Experiment:
         parameters = sum(parameter.numel() for parameter in self.network.parameters())
         logger.info("device: %s, precision %s", describe_device(self.device), self.config.train.precision)
         logger.info(
-            "%s: %d channels, %d training, %d validation and %d test points%s",
+            "%s: %d channels, %d training and %d validation points, %d to score%s",
             self.series_name, len(parts.channels), len(parts.train), len(parts.validation), len(parts.test),
             f", {label.mean():.2%} anomalous" if label.any() else "",
         )  # fmt: skip

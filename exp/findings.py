@@ -20,7 +20,7 @@ from ts_ad_evaluation.files import replacing
 
 logger = logging.getLogger(__name__)
 
-METRICS = ("auc", "r_auc", "vus", "best_f1")
+METRICS = ("auc", "r_auc", "vus", "best_f1", "f1_raw")
 SHOWN = 10  # events on the terminal
 
 
@@ -50,7 +50,7 @@ def write_findings(
     shown = shown.rename(columns={"peak": "peak_time"})
     _write_csv(out / "events.csv", shown)
     first = train_end if train_end is not None and train_end < len(score) else 0
-    measures = _measure(recording.label, score, first, out)
+    measures = _measure(recording.label, score, threshold, first, out)
     record = _record(recording, detector, train_end, events)
     if measures:
         record["measured"] = f"the points from row {first} on" if first else "all points"
@@ -76,6 +76,11 @@ def write_findings(
     for table in measures.values():
         for column, value in table.iloc[0].items():
             sys.stdout.write(f"{column:>16s}  {value:.6g}\n")
+    if measures:
+        sys.stdout.write(
+            f"(measured on {record['measured']}; …_best: at the threshold that is best for the labels, an oracle's "
+            "figure; …_raw: at the detector's own)\n"
+        )
     if len(shown):
         sys.stdout.write(shown.head(SHOWN).to_string(index=False, float_format="{:.6g}".format) + "\n")
     sys.stdout.write(
@@ -101,7 +106,9 @@ def _write_csv(path: Path, table: pd.DataFrame) -> None:
         table.to_csv(temporary, index=False)
 
 
-def _measure(label: np.ndarray | None, score: np.ndarray, first: int, out: Path) -> dict[str, pd.DataFrame]:
+def _measure(
+    label: np.ndarray | None, score: np.ndarray, threshold: float, first: int, out: Path
+) -> dict[str, pd.DataFrame]:
     """Return the measures' tables of the points from row `first` on, and remove those of other runs.
 
     There are none without labels, or where these are all alike.
@@ -114,7 +121,7 @@ def _measure(label: np.ndarray | None, score: np.ndarray, first: int, out: Path)
     if label.min() == label.max():
         logger.warning("from row %d on all labels are %d: nothing can be measured", first, label[0])
         return {}
-    return Evaluator(label, score, out).evaluate(list(METRICS), verbose=False)
+    return Evaluator(label, score, out).evaluate(list(METRICS), verbose=False, f1_raw=[threshold])
 
 
 def _record(recording: Recording, detector: CrossADDetector, train_end: int | None, events: pd.DataFrame) -> dict:

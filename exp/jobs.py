@@ -114,9 +114,14 @@ class Job:
 
     def fail(self, reason: str) -> Outcome:
         """Return the outcome of a failure, and record it unless another configuration's result is there."""
-        if self._file.exists() and self.outcome() is None:
+        if self.has_result and self.outcome() is None:
             return Outcome(self.key, "failed", reason)
         return self.record("failed", reason=reason)
+
+    @property
+    def has_result(self) -> bool:
+        """Whether a result stands in the folder, of this job or of another configuration."""
+        return self._file.exists()
 
     @property
     def _file(self) -> Path:

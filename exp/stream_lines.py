@@ -100,7 +100,7 @@ def stream_lines(
             logger.warning("interrupted after %d points", stream.seen)
         if state is not None:
             stream.save_state(state)
-            logger.info("state after %d points in %s", stream.seen, state)
+            logger.info("state after %d points in %s, %d wait for their scores", stream.seen, state, scorer.n_waiting)
     if failed is not None:
         raise failed
     return 130 if interruption.came and state is None else 0
@@ -151,6 +151,11 @@ class _Scorer:
             by_name = dict(zip(self.names, channels.tolist(), strict=True))
             lines.append(self._line(int(row), float(score), float(threshold), bool(alarm), by_name))
         self._put(lines)
+
+    @property
+    def n_waiting(self) -> int:
+        """Points that have no line yet."""
+        return len(self.waiting)
 
     def _is_header(self, cells: list[str]) -> bool:
         """Whether the first line names the columns, which are then known."""

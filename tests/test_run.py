@@ -53,7 +53,7 @@ def test_the_same_command_again_gives_the_same_bytes(finished, place, tmp_path):
     assert str(place.results) in ended.stdout
     log = ended.stderr.splitlines()
     assert "device: cpu" in log[0]
-    assert "2 channels, 160 training, 40 validation and 130 test points" in log[1]
+    assert "2 channels, 160 training and 40 validation points, 130 to score" in log[1]
     epochs = [line.split(": ")[0].split(maxsplit=1)[1] for line in log if "/3:" in line]
     assert epochs == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
     assert len(log) <= 10
