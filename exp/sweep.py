@@ -101,7 +101,7 @@ def _do(benchmark: Benchmark, jobs: list[Job], options: argparse.Namespace) -> d
     logger.info("%d jobs, %d of them done already", len(jobs), done)
     replaced = sum(outcomes[job] is None and job.has_result for job in waiting)
     if replaced:
-        logger.warning("%d results of another configuration are replaced", replaced)
+        logger.warning("results of another configuration that are replaced: %d", replaced)
     with tqdm(total=len(jobs), initial=done, unit="series", disable=None) as bar:
         for number, (job, outcome) in enumerate(results, start=done + 1):
             outcomes[job] = outcome

@@ -223,3 +223,10 @@ def test_another_detectors_configuration_for_all_series_alike(many):
 def test_model_needs_a_folder(finished, capsys):
     assert finished.run("--model", "DualSTF") == 2
     assert "--model DualSTF chooses a file of a folder: let --config name the folder" in capsys.readouterr().err
+
+
+def test_results_that_are_replaced_are_told(many, caplog):
+    assert many.run("--series", "1", "--jobs", 1) == 0
+    assert "replaced" not in caplog.text
+    assert many.run("--series", "1", "--jobs", 1, "--set", "train.train_epochs=1") == 0
+    assert "results of another configuration that are replaced: 1" in caplog.text
