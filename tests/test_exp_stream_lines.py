@@ -362,6 +362,29 @@ class TestReading:
             signal.signal(signal.SIGINT, before[1])
 
 
+@pytest.mark.parametrize("at", [1, 2, 50, 99])
+def test_a_signal_amid_what_has_been_read(model, tmp_path, monkeypatch, at):
+    """What has been read is scored, what has not is left to the next reader."""
+    x, take, ends = waves(250, seed=6), module._Scorer.take, []
+    state, target = tmp_path / "state", tmp_path / "target.jsonl"
+
+    def take_and_signal(self, number, line):
+        if number == at and not ends:
+            os.kill(os.getpid(), signal.SIGTERM)
+        take(self, number, line)
+
+    monkeypatch.setattr(module._Scorer, "take", take_and_signal)
+    reader, writer = os.pipe()
+    os.write(writer, csv_lines(x).encode())
+    os.close(writer)
+    with open(reader) as source, open(target, "w") as written:
+        for _ in range(2):
+            assert stream_lines(model, source, written, state=state, mode="causal", device="cpu") == 0
+            ends.append(StreamingDetector.load(model, state=state, mode="causal", device="cpu").seen)
+    assert at < ends[0] < ends[1] == 250
+    assert [json.loads(line) for line in target.read_text().splitlines()] == expected(x, mode="causal")
+
+
 def child(arguments, source, target, log):
     """Be `python -m exp.detect` in a process that has everything imported already."""
     sys.stdin = os.fdopen(os.open(source, os.O_RDONLY))
@@ -432,11 +455,13 @@ def test_without_a_state_an_interruption_is_one(model, tmp_path, pipe):
     path, descriptor = pipe
     target, log = tmp_path / "target.jsonl", tmp_path / "log.txt"
     os.write(descriptor, csv_lines(X).encode())
-    with started(path, target, log, "--model", model, "--stream-mode", "causal") as process:
-        wait_until(lambda: count_lines(target) == len(X))
+    final = expected(X)[: STRIDE - WINDOW - len(X) % STRIDE]
+    with started(path, target, log, "--model", model) as process:
+        wait_until(lambda: count_lines(target) == len(final))
         os.kill(process.pid, signal.SIGINT)
         process.join(GUARD)
         assert process.exitcode == 130
+    assert [json.loads(line) for line in target.read_text().splitlines()] == final
     assert "interrupted after 40 points" in log.read_text()
     assert "Traceback" not in log.read_text()
 
@@ -445,8 +470,9 @@ def test_the_command(model, tmp_path):
     """Each line is answered before the next one is there; when the output is closed, one line says so."""
     arguments = ["--stream", "--model", model, "--stream-mode", "causal", "--state", tmp_path / "state"]
     command = [sys.executable, "-m", "exp.detect", *map(str, arguments), "--device", "cpu"]
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, cwd=REPOSITORY, text=True, bufsize=1, **pipes) as process:
+    with subprocess.Popen(command, cwd=REPOSITORY, env=buffered, text=True, bufsize=1, **pipes) as process:
         try:
             written = []
             for line in csv_lines(X[:20]).splitlines(keepends=True):
