@@ -352,7 +352,7 @@ def test_memory_does_not_grow(tmp_path, monkeypatch, mode, series, drift_window)
     (first, _), (second, second_file), (third, third_file) = sizes
     assert first < 500 * (series or 1)
     assert abs(third - second) <= 20 * (series or 1)  # a fit of the tail by the other distribution has fewer figures
-    assert third_file < 1.2 * second_file
+    assert third_file < 1.2 * second_file + 2000 * (series or 1)  # the other distribution's figures; points are 16 B
 
 
 class TestState:
