@@ -7,7 +7,7 @@ import pandas as pd
 
 from exp.detector import CrossADDetector
 
-WINDOW, STRIDE = 12, 3
+WINDOW, STRIDE = 14, 3
 CONFIG = {
     "model": {
         "seq_len": WINDOW,
