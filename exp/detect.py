@@ -241,6 +241,10 @@ def _train(frame: pd.DataFrame, options: argparse.Namespace) -> CrossADDetector:
 
 def _channels_of_training(frame: pd.DataFrame, detector: CrossADDetector, path: Path) -> pd.DataFrame:
     """Return the channels that the detector was trained on, in its order."""
+    if not hasattr(detector, "feature_names_in_"):
+        raise UserError(
+            "--model: the detector was fitted to an array, without names of channels: fit it to a DataFrame"
+        )
     wanted = list(detector.feature_names_in_)
     missing = [name for name in wanted if name not in frame]
     if missing:

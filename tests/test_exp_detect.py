@@ -665,3 +665,10 @@ def test_through_the_real_command(tmp_path, series):
         f"error: {path}: row 61 of column 'heat' is missing (1 in all): fill them, or use --missing interpolate\n"
     )
     assert not (tmp_path / "out").exists()
+
+
+def test_a_detector_without_names_of_channels(trained, tmp_path, series, refuse):
+    detector = CrossADDetector.load(trained / "out" / "detector")
+    del detector.feature_names_in_
+    detector.save(tmp_path / "detector")
+    refuse(series(), "--out", tmp_path / "out", "--model", tmp_path / "detector", says=["--model", "DataFrame"])
