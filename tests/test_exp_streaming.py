@@ -336,23 +336,24 @@ def held(thing):
 @pytest.mark.parametrize(("series", "drift_window"), [(None, None), (3, 30)])
 def test_memory_does_not_grow(tmp_path, monkeypatch, mode, series, drift_window):
     random = np.random.default_rng(0)
+    detector = copy.copy(fitted())
     monkeypatch.setattr(exp.streaming, "MAX_EXCESSES", 16)
     monkeypatch.setattr(
         CrossADDetector, "window_scores", lambda _, windows: random.exponential(size=windows.shape).astype(np.float32)
     )
-    detector = copy.copy(fitted())
     detector.decision_scores_ = detector.causal_scores_ = random.gamma(8, 1 / 8, 400)
     stream = StreamingDetector(detector, mode=mode, series=series, drift_window=drift_window)
     sizes = []
-    for points in (10, 1000, 2000):
-        for _ in range(points):
+    for _ in range(30):
+        for _ in range(100):
             stream.update(np.zeros(2) if series is None else np.zeros((series, 1, 2)))
         stream.save_state(tmp_path / "state")
         sizes.append((held(stream), (tmp_path / "state").stat().st_size))
-    (first, _), (second, second_file), (third, third_file) = sizes
-    assert first < 500 * (series or 1)
-    assert abs(third - second) <= 20 * (series or 1)  # a fit of the tail by the other distribution has fewer figures
-    assert third_file < 1.2 * second_file + 2000 * (series or 1)  # the other distribution's figures; points are 16 B
+    # One of the two distributions of the tail has fewer figures, so a single state may be small: the largest count.
+    (early, early_file), (late, late_file) = np.max(sizes[5:15], axis=0), np.max(sizes[15:], axis=0)
+    assert sizes[0][0] < 500 * (series or 1)
+    assert late <= early
+    assert late_file < 1.05 * early_file
 
 
 class TestState:
