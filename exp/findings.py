@@ -73,6 +73,11 @@ def write_findings(
         train_end=train_end,
     )
     write_report(out / "report.html", report)
+    _show(shown, measures, record, score, out)
+
+
+def _show(events: pd.DataFrame, measures: dict[str, pd.DataFrame], record: dict, score: np.ndarray, out: Path) -> None:
+    """Show measures and the first events on the terminal."""
     for table in measures.values():
         for column, value in table.iloc[0].items():
             sys.stdout.write(f"{column:>16s}  {value:.6g}\n")
@@ -81,8 +86,9 @@ def write_findings(
             f"(measured on {record['measured']}; …_best: at the threshold that is best for the labels, an oracle's "
             "figure; …_raw: at the detector's own)\n"
         )
-    if len(shown):
-        sys.stdout.write(shown.head(SHOWN).to_string(index=False, float_format="{:.6g}".format) + "\n")
+    if len(events):
+        sys.stdout.write(events.head(SHOWN).to_string(index=False, float_format="{:.6g}".format) + "\n")
+    threshold = record["threshold"]
     sys.stdout.write(
         f"{len(events)} events above {threshold:.6g}, {(score > threshold).mean():.2%} of {len(score)} points; "
         f"all in {out}, to look at: {out / 'report.html'}\n"
