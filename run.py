@@ -2,7 +2,7 @@
 
 import sys
 
-from exp.run import main
+from exp.cli.run import main
 
 if __name__ == "__main__":
     sys.exit(main())

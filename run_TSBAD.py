@@ -2,8 +2,8 @@
 
 import sys
 
-from exp.benchmarks import TSB_AD_U
-from exp.sweep import main
+from exp.benchmark.suites import TSB_AD_U
+from exp.cli.sweep import main
 
 if __name__ == "__main__":
     sys.exit(main(TSB_AD_U, "run_TSBAD.py"))

@@ -2,8 +2,8 @@
 
 import sys
 
-from exp.benchmarks import UCR
-from exp.sweep import main
+from exp.benchmark.suites import UCR
+from exp.cli.sweep import main
 
 if __name__ == "__main__":
     sys.exit(main(UCR, "run_UCR.py"))

@@ -20,8 +20,8 @@ from torch.utils.flop_counter import FlopCounterMode
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from exp.config import TrainConfig
-from exp.devices import mixed_precision
-from exp.training import make_optimizer
+from exp.training.devices import mixed_precision
+from exp.training.trainer import make_optimizer
 from models import DETECTORS
 
 

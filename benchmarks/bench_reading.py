@@ -23,7 +23,7 @@ NAME = "SYNTHETIC"
 def write_dataset(root, rows, channels):
     """Write random walks, scaled to [0, 1] and rounded to 6 digits as SMD's values are, and rare labels."""
     from data_provider import Series
-    from data_provider.long_csv import write_long_csv
+    from data_provider.read.long_csv import write_long_csv
 
     random = np.random.default_rng(2025)
     values = random.standard_normal((channels, rows)).cumsum(axis=1)

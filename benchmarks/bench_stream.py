@@ -23,8 +23,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from exp.detector import CrossADDetector
-from exp.streaming import MODES, StreamingDetector
+from exp.detection.detector import CrossADDetector
+from exp.streaming.stream import MODES, StreamingDetector
 
 DAY = 86_400
 BLOCK = 1000  # points that are made, and after which memory is looked at

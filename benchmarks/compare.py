@@ -25,11 +25,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.baselines import forest_scores, pca_scores
 from data_provider import Series
-from data_provider.interpretation import channels_of_events, read_interpretation
+from data_provider.read.interpretation import channels_of_events, read_interpretation
+from exp.benchmark.experiment import Experiment
+from exp.benchmark.run_folder import RunFolder
 from exp.config import read_yaml, resolve
-from exp.detector import CrossADDetector
-from exp.experiment import Experiment
-from exp.results import RunFolder
+from exp.detection.detector import CrossADDetector
 from models import DETECTORS
 from models.MIXAD.interpretation import rank_channels
 from ts_ad_evaluation import affiliation, hit_rate, hit_rate_of_rankings, random_hit_rate, spot_threshold, vus

@@ -17,7 +17,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from data_provider import read_tsb_ad, read_ucr
-from exp.detect import main as detect
+from exp.cli.detect import main as detect
 
 
 def read(path: Path) -> tuple[pd.DataFrame, np.ndarray, int]:

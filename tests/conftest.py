@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from tests.command_line import Place
+from tests.support.command_line import Place
 
 torch.set_num_threads(1)
 settings.register_profile("unhurried", deadline=None)

@@ -7,7 +7,7 @@ from pathlib import Path
 from data_provider.errors import DataError
 from data_provider.inspect.overview import draw_overview
 from data_provider.inspect.report import describe
-from data_provider.readers import read_dataset, read_tsb_ad, read_ucr
+from data_provider.read.dataset import read_dataset, read_tsb_ad, read_ucr
 
 FILE_READERS = {".txt": read_ucr, ".csv": read_tsb_ad}
 

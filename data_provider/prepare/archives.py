@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from data_provider.errors import DataError
 from data_provider.prepare.sources import GUIDE
-from data_provider.readers import read_tsb_ad, read_ucr
+from data_provider.read.dataset import read_tsb_ad, read_ucr
 from data_provider.series import Series
 
 # What zipfile raises for a truncated or damaged file, or one that it cannot unpack.

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data_provider.errors import DataError
-from data_provider.long_csv import write_long_csv
 from data_provider.prepare.archives import ARCHIVES, unpack
 from data_provider.prepare.detect_meta import add_line
 from data_provider.prepare.neurips_ts import read_neurips_ts
@@ -14,6 +13,7 @@ from data_provider.prepare.smd import read_smd
 from data_provider.prepare.staging import install, staging
 from data_provider.prepare.swat import read_swat
 from data_provider.prepare.telemanom import read_telemanom
+from data_provider.read.long_csv import write_long_csv
 from data_provider.series import Series
 
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from data_provider.errors import DataError
 from data_provider.prepare.sources import GUIDE, check_finite, check_label, locate
+from data_provider.read.wide_csv import read_wide_csv
 from data_provider.series import Series
-from data_provider.wide_csv import read_wide_csv
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from data_provider.csv_stream import Layout, read_floats
 from data_provider.errors import DataError
+from data_provider.read.csv_stream import Layout, read_floats
 
 GUIDE = "see dataset/README.md"
 # What numpy.load raises for a file that is damaged or holds something else.

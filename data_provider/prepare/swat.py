@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from data_provider.csv_stream import Layout, check_unique, read_floats, stream_columns
 from data_provider.errors import DataError
 from data_provider.prepare.sources import check_finite, find, locate
+from data_provider.read.csv_stream import Layout, check_unique, read_floats, stream_columns
 from data_provider.series import Series
 
 # Version 0 of the normal operation begins with the half hour in which the plant fills; version 1 is without it.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from exp.events import channel_shares
+from exp.detection.events import channel_shares
 from exp.report.figures import SLOTS
 from exp.report.levels import Level, build_levels, pack, plan
 from exp.report.times import Times, pack_times

@@ -6,13 +6,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from exp.benchmark.experiment import read_series
+from exp.benchmark.run_folder import RunFolder
 from exp.config import DataConfig
+from exp.detection.events import ranked_events
 from exp.errors import USER_ERRORS, UserError
-from exp.events import ranked_events
-from exp.experiment import read_series
 from exp.report.page import Report
 from exp.report.text import duration, number
-from exp.results import RunFolder
 from models import DETECTORS
 from ts_ad_evaluation import EvaluationError, spot_threshold
 from ts_ad_evaluation.evaluator import MEASURES
@@ -37,7 +37,7 @@ def read_folder(path: Path, root: Path) -> Report:
     Parameters
     ----------
     path : Path
-        As `exp.results.RunFolder` describes it; from any detector.
+        As `exp.benchmark.run_folder.RunFolder` describes it; from any detector.
     root : Path
         Folder of the datasets, for the values of the test part. Where they are not there, a note says so.
 

@@ -1,0 +1,331 @@
+"""The experiment: a configuration and a series become a trained network, scores and measures, in one folder."""
+
+import logging
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+from data_provider import Parts, Series, Windows, read_dataset, read_tsb_ad, read_ucr, split_series
+from exp.benchmark.run_folder import RunFolder, git_commit, versions
+from exp.config import DataConfig, ExperimentConfig
+from exp.detection.scorer import score_windows, scoring_windows
+from exp.errors import UserError
+from exp.training import checkpoint
+from exp.training.devices import describe_device, seed_everything
+from exp.training.processes import ALONE, Processes
+from exp.training.trainer import Trainer, read_state
+from models import DETECTORS
+from ts_ad_evaluation import Evaluator
+from ts_ad_evaluation.evaluator import MEASURES, THRESHOLD
+from ts_ad_evaluation.figures import plot_scores
+
+logger = logging.getLogger(__name__)
+
+
+def read_series(config: DataConfig, root: Path) -> Series:
+    """Read the series that a configuration names from the folder `root`, less the channels that it drops."""
+    if config.format == "table":
+        series = read_dataset(root, config.name, train_rows=config.train_rows)
+    elif config.file is None:
+        raise UserError(f"key 'data.file' is missing: with data.format {config.format!r} it names the series' file")
+    else:
+        read = {"ucr": read_ucr, "tsb-ad": read_tsb_ad}[config.format]
+        series = read(root / config.file)
+    return series.select(drop=config.drop_channels)
+
+
+class Experiment:
+    """One detector on one series.
+
+    Parameters
+    ----------
+    config : ExperimentConfig
+    series : Series
+    folder : RunFolder
+        Where everything is written; made when missing.
+    device : torch.device
+    processes : Processes
+        Those that train together.
+    bars : bool
+        Show progress bars where the output is a terminal.
+    """
+
+    def __init__(
+        self,
+        config: ExperimentConfig,
+        series: Series,
+        folder: RunFolder,
+        device: torch.device,
+        processes: Processes = ALONE,
+        bars: bool = True,
+    ):
+        self.config, self.folder, self.device, self.processes = config, folder, device, processes
+        self.bars = bars
+        self.parts: Parts = split_series(
+            series,
+            validation_share=config.data.validation_share,
+            standardise=config.data.standardise,
+            scaling=config.data.scaling,
+        )
+        self.series_name = series.name
+        self.detector = DETECTORS[config.detector]
+        seed_everything(config.train.seed)
+        self.network = self.detector.build(config.model, len(series.channels)).to(device)
+        self.training_windows = self._windows(self.parts.train, "training part")
+        self.validation_windows = self._windows(self._validation_part(), "validation part", stride=self._length)
+        self.test_windows = self._scoring_windows(self.parts.test, "test part")
+        self._log_summary()
+
+    def train(self, *, resume: bool = False) -> None:
+        """Train, and keep the weights of the epoch with the lowest validation loss.
+
+        Parameters
+        ----------
+        resume : bool
+            Go on after the last finished epoch of an interrupted training in the same folder.
+        """
+        state = read_state(self.folder.state, self.config) if resume else None
+        if self.processes.first:
+            self.folder.make()
+            if state is None:
+                self.folder.clear()
+            self._start_record("training")
+        self.processes.wait()
+        trainer = Trainer(
+            self.network, self.config, self.folder.checkpoint, self.folder.state, self.processes, self.bars
+        )
+        progress = trainer.fit(
+            self.training_windows.to(self.device), self.validation_windows.to(self.device), state=state
+        )
+        logger.info(
+            "trained %d epochs in %.1f s, best is epoch %d",
+            len(progress.epochs), progress.seconds, progress.best_epoch,
+        )  # fmt: skip
+        if self.processes.first:
+            self.folder.update_record(
+                status="trained",
+                best_epoch=progress.best_epoch,
+                epochs=progress.epochs,
+                train_seconds=progress.seconds,
+            )
+
+    def check_measures(self, metrics, *, with_thresholds: bool) -> None:
+        """See, before any work, that the test part can be measured.
+
+        Parameters
+        ----------
+        metrics : sequence of str
+            Names of the evaluation package's measures.
+        with_thresholds : bool
+            Whether there will be thresholds.
+
+        Raises
+        ------
+        UserError
+            When a measure lacks thresholds, or the points to be scored are all normal or all anomalous.
+        """
+        by_threshold = [name for name in metrics if MEASURES[name].takes == THRESHOLD]
+        if by_threshold and not with_thresholds:
+            raise UserError(
+                f"{by_threshold[0]} needs thresholds: give --thresholds, or use --mode evaluate, where SPOT sets them"
+            )
+        label = self.parts.test_label[: self.test_windows.covered_points]
+        if metrics and label.min() == label.max():
+            raise UserError(
+                f"{self.series_name}: all {len(label)} test points that are scored are labelled {label[0]}, so that "
+                "nothing can be measured: correct the labels, or use --set evaluation.metrics=[] for scores alone"
+            )
+
+    def test(self, metrics, *, thresholds=None, weights: Path | None = None) -> dict:
+        """Score the test part, draw the score, and measure it.
+
+        Parameters
+        ----------
+        metrics : sequence of str
+            Names of the evaluation package's measures.
+        thresholds : sequence of float, optional
+            For measures that need them.
+        weights : Path, optional
+            A checkpoint of this project or a published one; by default the one in the run's folder.
+
+        Returns
+        -------
+        dict of str to pandas.DataFrame
+            A table for each measure, also written to `_<measure>.csv`.
+        """
+        score, label = self.score_test(weights)
+        points = self.detector.score_points(score)
+        plot_scores(self.parts.test[: len(score)], points, label, path=self.folder.figure)
+        tables = self._measure(self._evaluator(score, label), metrics, thresholds)
+        self.folder.update_record(status="tested")
+        return tables
+
+    def evaluate(self, metrics, *, thresholds=None, weights: Path | None = None) -> dict:
+        """Set thresholds by the scores of the whole training part, and measure what needs them.
+
+        Scores that the folder holds are used where they were made with the same settings, else computed.
+
+        Parameters
+        ----------
+        metrics : sequence of str
+            Names of the evaluation package's measures.
+        thresholds : sequence of float, optional
+            Used in place of SPOT's.
+        weights : Path, optional
+            As in `test`; with it all scores are computed anew.
+
+        Returns
+        -------
+        dict of str to pandas.DataFrame
+            A table for each measure; the thresholds are written to `_spot_thres_info.csv`, or by a given anomaly ratio
+            to `_prior_anomaly_rate_thres_info.csv`.
+        """
+        files = (self.folder.test_score, self.folder.label, self.folder.train_score)
+        if weights or not all(file.is_file() for file in files) or not self._scored_alike():
+            self.score_test(weights)
+            self._score_train()
+        else:
+            logger.info("using the scores in %s", self.folder.path)
+        test_score, label, train_score = (self.folder.load_array(file) for file in files)
+        evaluator = self._evaluator(test_score, label)
+        if thresholds is None:
+            thresholds = self._thresholds(evaluator, self.detector.score_points(train_score))
+        tables = self._measure(evaluator, metrics, thresholds)
+        self.folder.update_record(status="evaluated")
+        return tables
+
+    def score_test(self, weights: Path | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Score the test part, and write the score and the label of the points that were scored.
+
+        Parameters
+        ----------
+        weights : Path, optional
+            As in `test`.
+
+        Returns
+        -------
+        score : float32 array of shape (points, C)
+        label : uint8 array of shape (points,)
+        """
+        weights = weights or self.folder.checkpoint
+        checkpoint.load_network(weights, self.network, self.config)
+        start = time.perf_counter()
+        score = self.score_part("test")
+        seconds = time.perf_counter() - start
+        label = self.parts.test_label[: len(score)]
+        logger.info("scored %d of %d test points in %.1f s", len(score), len(self.parts.test), seconds)
+        self.folder.make()
+        self._start_record("scoring", checkpoint=str(weights), **self._of_training(weights))
+        self.folder.forget_other_scores(score)
+        self.folder.save_array(self.folder.test_score, score)
+        self.folder.save_array(self.folder.label, label)
+        self.folder.update_record(status="scored", score_seconds=round(seconds, 3))
+        return score, label
+
+    def _scored_alike(self) -> bool:
+        """Whether the scores in the folder were made with what decides on them now."""
+        then, now = self.folder.read_record().get("config"), self.config.to_dict()
+        if then is None or then["evaluation"]["cover_tail"] != now["evaluation"]["cover_tail"]:
+            return False
+        return then["data"] == now["data"] and then["model"] == now["model"]
+
+    def _score_train(self) -> None:
+        self.folder.save_array(self.folder.train_score, self.score_part("train"))
+
+    def _evaluator(self, score: np.ndarray, label: np.ndarray) -> Evaluator:
+        return Evaluator(label, self.detector.score_points(score), self.folder.path)
+
+    def _thresholds(self, evaluator: Evaluator, train_score: np.ndarray) -> list[float]:
+        evaluation = self.config.evaluation
+        if evaluation.anomaly_ratio is None:
+            return evaluator.find_thres("spot", init_score=train_score, q=list(evaluation.spot_risks))
+        return evaluator.find_thres("prior_anomaly_rate", init_score=train_score, pAR=[evaluation.anomaly_ratio])
+
+    def _measure(self, evaluator: Evaluator, metrics, thresholds) -> dict:
+        if not metrics:
+            return {}
+        evaluation = self.config.evaluation
+        by_threshold = [name for name in metrics if MEASURES[name].takes == THRESHOLD]
+        return evaluator.evaluate(
+            list(metrics),
+            slidingWindow=evaluation.window,
+            thre=evaluation.n_thresholds,
+            verbose=False,
+            **dict.fromkeys(by_threshold, thresholds),
+        )
+
+    def score_part(self, part: Literal["train", "test"]) -> np.ndarray:
+        """Return the scores (points, C) of the whole training or the test part; raises as `score_windows` does."""
+        title = "training part" if part == "train" else "test part"
+        windows = self._scoring_windows(self.parts.train_full, title) if part == "train" else self.test_windows
+        train = self.config.train
+        return score_windows(
+            self.network,
+            windows,
+            batch_size=train.batch_size,
+            precision=train.precision,
+            title=f"score {title}",
+            hide_bar=None if self.bars else True,
+        )
+
+    @property
+    def _length(self) -> int:
+        return self.config.model.seq_len
+
+    def _windows(self, values: np.ndarray, title: str, stride: int = 1) -> Windows:
+        return Windows(values, self._length, stride=stride, name=self._name(title))
+
+    def _scoring_windows(self, values: np.ndarray, title: str) -> Windows:
+        tail = self.config.evaluation.cover_tail
+        return scoring_windows(self.network, values, self._length, cover_tail=tail, name=self._name(title))
+
+    def _name(self, title: str) -> str:
+        return f"{self.config.data.name}: the {title}"
+
+    def _validation_part(self) -> np.ndarray:
+        if len(self.parts.validation) >= self._length:
+            return self.parts.validation
+        logger.info(
+            "the validation part has %d points, fewer than a window of %d: the training part's last window validates",
+            len(self.parts.validation), self._length,
+        )  # fmt: skip
+        return self.parts.train_full[-self._length :]
+
+    def _log_summary(self) -> None:
+        parts, label = self.parts, self.parts.test_label
+        parameters = sum(parameter.numel() for parameter in self.network.parameters())
+        logger.info("device: %s, precision %s", describe_device(self.device), self.config.train.precision)
+        logger.info(
+            "%s: %d channels, %d training and %d validation points, %d to score%s",
+            self.series_name, len(parts.channels), len(parts.train), len(parts.validation), len(parts.test),
+            f", {label.mean():.2%} anomalous" if label.any() else "",
+        )  # fmt: skip
+        logger.info(
+            "%s: %d parameters, %d training windows of %d points",
+            self.config.detector, parameters, len(self.training_windows), self._length,
+        )  # fmt: skip
+
+    def _of_training(self, weights: Path) -> dict:
+        """Return what the record must keep of the training that has given the folder's own weights."""
+        record = self.folder.read_record()
+        if weights != self.folder.checkpoint or "epochs" not in record:
+            return {}
+        return {"seed": record["seed"], "config": {**self.config.to_dict(), "train": record["config"]["train"]}}
+
+    def _start_record(self, status: str, **entries) -> None:
+        record = {
+            "dataset": self.config.data.name,
+            "model": self.config.detector,
+            "seed": self.config.train.seed,
+            "status": status,
+            "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "device": describe_device(self.device),
+            "git_commit": git_commit(),
+            "versions": versions(),
+            "config": self.config.to_dict(),
+        }
+        self.folder.update_record(**{**record, **entries})

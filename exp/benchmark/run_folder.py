@@ -1,0 +1,147 @@
+"""The folder of one run: which files it holds, and how they are written."""
+
+import json
+import platform
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from exp.config import ExperimentConfig
+from exp.errors import UserError
+from ts_ad_evaluation.files import replacing
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class RunFolder:
+    """Files of one run.
+
+    Attributes
+    ----------
+    checkpoint, state : Path
+        The best weights, and the state from which training resumes.
+    label, test_score, train_score : Path
+        `a_gt.npy` (points,), `a_test_energy.npy` and `a_train_energy.npy` (points, channels).
+    record : Path
+        `run.json`: configuration, seed, versions, device, commit, times, how the run ended.
+    figure, report : Path
+        `scores.png`, and `report.html` where `python -m exp.report` has made it.
+    """
+
+    def __init__(self, path: Path):
+        self.path = Path(path)
+        self.checkpoint = self.path / "checkpoint.pth"
+        self.state = self.path / "training_state.pth"
+        self.label = self.path / "a_gt.npy"
+        self.test_score = self.path / "a_test_energy.npy"
+        self.train_score = self.path / "a_train_energy.npy"
+        self.record = self.path / "run.json"
+        self.figure = self.path / "scores.png"
+        self.report = self.path / "report.html"
+
+    def make(self) -> None:
+        """Make the folder and see that files can be written there.
+
+        Raises
+        ------
+        UserError
+            When they cannot.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with replacing(self.path / "write_test") as temporary:
+                temporary.touch()
+            (self.path / "write_test").unlink()
+        except OSError as error:
+            raise UserError(
+                f"{self.path}: cannot write there ({error.strerror}): choose another folder with --save_path"
+            ) from None
+
+    def clear(self) -> None:
+        """Remove what an earlier training has left: its scores and measures would not belong to the new weights.
+
+        The state goes first: without the files that it belongs to, no training could resume from it.
+        """
+        old = [
+            self.state,
+            self.checkpoint,
+            self.label,
+            self.test_score,
+            self.train_score,
+            self.record,
+            self.figure,
+            self.report,
+        ]
+        for path in [*old, *self.path.glob("_*.csv"), *self.path.glob(".*.tmp")]:  # the last from a process killed
+            path.unlink(missing_ok=True)
+
+    def forget_other_scores(self, test_score: np.ndarray) -> None:
+        """Remove what belongs to other weights than those that have given `test_score`."""
+        try:
+            same = np.array_equal(self.load_array(self.test_score), test_score)
+        except UserError:  # missing or damaged
+            same = False
+        if same:
+            return
+        for path in [self.train_score, self.figure, self.report, *self.path.glob("_*.csv")]:
+            path.unlink(missing_ok=True)
+
+    def save_array(self, path: Path, array: np.ndarray) -> None:
+        """Write one of the arrays."""
+        with replacing(path) as temporary, open(temporary, "wb") as file:
+            np.save(file, array)
+
+    def load_array(self, path: Path) -> np.ndarray:
+        """Read one of the arrays.
+
+        Raises
+        ------
+        UserError
+            When it is missing or damaged.
+        """
+        try:
+            return np.load(path, allow_pickle=False)
+        except FileNotFoundError:
+            raise UserError(f"{path}: no such file: run with --mode test first") from None
+        except (ValueError, EOFError, OSError):
+            raise UserError(f"{path}: damaged: run with --mode test again") from None
+
+    def update_record(self, **entries) -> None:
+        """Set entries of run.json."""
+        record = {**self.read_record(), **entries}
+        with replacing(self.record) as temporary:
+            temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+    def read_record(self) -> dict:
+        """Return run.json, empty where there is none."""
+        if not self.record.is_file():
+            return {}
+        try:
+            record = json.loads(self.record.read_text(encoding="utf-8"))
+        except ValueError:
+            record = None
+        if not isinstance(record, dict):
+            raise UserError(f"{self.record}: damaged: delete it and run again")
+        return record
+
+
+def results_folder(save_path: Path, config: ExperimentConfig) -> Path:
+    """Return the folder of a dataset's runs, NAME for CrossAD and NAME/DETECTOR for the other detectors."""
+    folder = Path(save_path) / config.data.name
+    return folder if config.detector == "CrossAD" else folder / config.detector
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what a run rests on."""
+    return {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
+
+
+def git_commit() -> str | None:
+    """Return the commit of this clone, or None where there is no clone or no git."""
+    try:
+        git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return None
+    return git.stdout.strip() if git.returncode == 0 else None

@@ -1,0 +1,261 @@
+"""The program `python -m exp.detect`: a CSV or Parquet file becomes ranked anomalies, a stream becomes alarms."""
+
+import argparse
+import logging
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+
+from data_provider import DataError
+from data_provider.read.recording import Recording, read_recording
+from exp.cli.common import run_program
+from exp.cli.findings import write_findings
+from exp.detection.detector import CrossADDetector
+from exp.errors import UserError
+from exp.streaming.lines import stream_lines
+from ts_ad_evaluation import EvaluationError
+
+logger = logging.getLogger(__name__)
+
+TRAINING = ("train_until", "config", "set", "threshold", "risk", "quantile", "seed")  # what a saved detector brings
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the program and return its exit code."""
+    return run_program(_run, build_parser().parse_args(arguments), after_interruption="")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the program's options."""
+    parser = argparse.ArgumentParser(
+        prog="python -m exp.detect", description="Find anomalies in a series of your own, or in a stream."
+    )
+    add = parser.add_argument
+    add("series", type=Path, nargs="?", help="a CSV or Parquet file with a column for each channel")
+    add("--out", type=Path, help="folder for the results")
+    add("--model", type=Path, metavar="DIR", help="a saved detector (OUT/detector): score without training")
+    data = parser.add_argument_group("the file")
+    data.add_argument("--time", metavar="COLUMN", help="column of times (found by name or content)")
+    data.add_argument("--channels", nargs="+", metavar="COLUMN", help="channels (all columns of numbers)")
+    data.add_argument("--label", metavar="COLUMN", help="column of labels 0 and 1, to measure with ('label', if any)")
+    data.add_argument("--missing", choices=["error", "interpolate"], default="error", help="missing values (error)")
+    data.add_argument("--max-gap", type=int, metavar="POINTS", help="longest gap that is interpolated")
+    training = parser.add_argument_group("the training")
+    training.add_argument(
+        "--train-until", metavar="END", help="train on what is before: a row (5000), a share (0.5) or a time (all)"
+    )
+    training.add_argument("--config", help="a configuration file, or auto: by length and period (auto)")
+    training.add_argument("--set", nargs="+", metavar="SECTION.KEY=VALUE", action="extend", help="change settings")
+    training.add_argument("--threshold", help="spot, quantile or a number (spot)")
+    training.add_argument("--risk", type=float, help="of spot (0.001)")
+    training.add_argument("--quantile", type=float, help="of quantile (0.99)")
+    training.add_argument("--seed", type=int, help="of all random numbers (2025)")
+    add("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (auto)")
+    stream = parser.add_argument_group("a stream, CSV lines from standard input to a line of JSON for each point")
+    stream.add_argument("--stream", action="store_true", help="score standard input by the detector --model")
+    stream.add_argument(
+        "--stream-mode",
+        choices=["window", "causal"],
+        help="window: whole windows, as the batch does; causal: each point at once (window)",
+    )
+    stream.add_argument("--state", type=Path, metavar="FILE", help="go on from this state, and leave the state there")
+    stream.add_argument(
+        "--drift-window", type=int, metavar="POINTS", help="let alarms follow the mean of so many scores"
+    )
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    _check(options)
+    if options.stream:
+        return stream_lines(
+            options.model,
+            sys.stdin,
+            sys.stdout,
+            mode=options.stream_mode or "window",
+            state=options.state,
+            drift_window=options.drift_window,
+            device=options.device,
+        )
+    recording = read_recording(
+        options.series,
+        time=options.time,
+        channels=options.channels,
+        label=options.label,
+        missing=options.missing,
+        max_gap=options.max_gap,
+    )
+    for note in recording.notes:
+        logger.warning("%s: %s", options.series, note)
+    frame = pd.DataFrame(recording.values, columns=list(recording.channels))
+    train_end = training_rows(recording, options.train_until) if options.model is None else None
+    with _folder_for_results(options.out):
+        if train_end is not None:
+            detector = _train(frame[:train_end], options)
+        else:
+            detector = CrossADDetector.load(options.model, device=options.device)
+            frame = _channels_of_training(frame, detector, options.series)
+        try:
+            channel_scores = detector.channel_scores(frame)
+        except (DataError, UserError) as error:
+            raise UserError(f"{options.series}: {error}") from None
+        if train_end is not None:
+            detector.save(options.out / "detector")
+        write_findings(recording, detector, channel_scores, train_end, options.out)
+    return 0
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse options that do not go together."""
+    if options.stream and options.model is None:
+        raise UserError("--stream needs a saved detector: give --model DIR")
+    _check_training(options)
+    if options.stream:
+        if options.series is not None or options.out is not None:
+            raise UserError("--stream reads standard input and writes standard output: leave out the file and --out")
+        if options.missing != "error" or any((options.time, options.channels, options.label, options.max_gap)):
+            raise UserError(
+                "--time, --channels, --label, --missing and --max-gap belong to a file: leave them out, the stream's "
+                "first line may name its columns"
+            )
+        return
+    if options.series is None or options.out is None:
+        raise UserError("give a file and where to write: python -m exp.detect SERIES.csv --out DIR")
+    if any(value is not None for value in (options.stream_mode, options.state, options.drift_window)):
+        raise UserError("--stream-mode, --state and --drift-window belong to a stream: add --stream, or leave them out")
+    if options.max_gap is not None and options.missing == "error":
+        raise UserError("--max-gap limits what is interpolated: add --missing interpolate")
+    if options.max_gap is not None and options.max_gap < 1:
+        raise UserError(f"--max-gap {options.max_gap}: give a number of points from 1 on")
+
+
+def _check_training(options: argparse.Namespace) -> None:
+    """Refuse options of the training that would have no effect."""
+    given = [f"--{name.replace('_', '-')}" for name in TRAINING if getattr(options, name) is not None]
+    if options.model is not None and given:
+        raise UserError(f"{given[0]} is for training, which --model replaces: leave one of them out")
+    rule = options.threshold or "spot"
+    for name, owner in (("risk", "spot"), ("quantile", "quantile")):
+        if getattr(options, name) is not None and rule != owner:
+            raise UserError(f"--{name} belongs to --threshold {owner}: leave it out, or use that threshold")
+
+
+@contextmanager
+def _folder_for_results(out: Path) -> Iterator[None]:
+    """Make the folder, before the work, and remove it again where an error leaves it empty."""
+    new = [path for path in (out, *out.parents) if not path.exists()]
+    try:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=out).close()
+        except OSError as error:
+            raise UserError(f"{out}: cannot write there ({error.strerror}): choose another folder with --out") from None
+        yield
+    except BaseException:
+        for path in new:
+            if path.is_dir() and not any(path.iterdir()):
+                path.rmdir()
+        raise
+
+
+def training_rows(recording: Recording, until: str | None) -> int:
+    """Return how many rows train.
+
+    Parameters
+    ----------
+    recording : Recording
+    until : str or None
+        A number of rows, a share in (0, 1] written with a point, or a time as ISO 8601 has it, whose row is the first
+        that does not train. None: all rows.
+
+    Raises
+    ------
+    UserError
+        When it is none of these, or leaves fewer than two rows.
+    """
+    points = len(recording.values)
+    if until is None:
+        return points
+    if until.isdecimal():
+        rows = int(until)
+    elif _is_float(until):
+        if not 0 < float(until) <= 1:
+            raise UserError(f"--train-until {until}: a share is above 0 and at most 1: give one, or a row or a time")
+        rows = round(points * float(until))
+    else:
+        rows = _rows_before(recording, until)
+    if not 1 < rows <= points:
+        raise UserError(
+            f"--train-until {until}: means {rows} of the {points} rows: give a row, a share or a time within"
+        )
+    return rows
+
+
+def _is_float(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _rows_before(recording: Recording, until: str) -> int:
+    if not isinstance(recording.times, pd.DatetimeIndex):
+        raise UserError(f"--train-until {until}: the file has no dates: give a row (5000) or a share (0.5)")
+    try:
+        time = pd.to_datetime(until, format="ISO8601")
+    except ValueError:
+        time = pd.NaT
+    if time is pd.NaT or not until[0].isdecimal():  # pandas knows "now" too, which is another time in each run
+        raise UserError(
+            f"--train-until {until}: neither a row (5000), a share (0.5) nor a time (2024-01-31 10:00): correct it"
+        )
+    zone = recording.times.tz
+    if time.tzinfo is None:
+        time = time.tz_localize(zone, ambiguous=True, nonexistent="shift_forward")
+    elif zone is None:
+        raise UserError(f"--train-until {until}: the file's times have no zone: leave it out")
+    if time > recording.times[-1]:
+        raise UserError(
+            f"--train-until {until}: the file ends at {recording.times[-1]}: give an earlier time, or leave it out to "
+            "train on all rows"
+        )
+    return int(recording.times.searchsorted(time))
+
+
+def _train(frame: pd.DataFrame, options: argparse.Namespace) -> CrossADDetector:
+    names = ("config", "threshold", "risk", "quantile", "seed")
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if _is_float(given.get("threshold", "")):
+        given["threshold"] = float(given["threshold"])
+    detector = CrossADDetector(**given, overrides=tuple(options.set or ()), device=options.device)
+    try:
+        return detector.fit(frame)
+    except (DataError, EvaluationError) as error:
+        raise DataError(f"{options.series}: {error}") from None
+
+
+def _channels_of_training(frame: pd.DataFrame, detector: CrossADDetector, path: Path) -> pd.DataFrame:
+    """Return the channels that the detector was trained on, in its order."""
+    if not hasattr(detector, "feature_names_in_"):
+        raise UserError(
+            "--model: the detector was fitted to an array, without names of channels: fit it to a DataFrame"
+        )
+    wanted = list(detector.feature_names_in_)
+    missing = [name for name in wanted if name not in frame]
+    if missing:
+        raise UserError(
+            f"{path}: lacks {', '.join(missing)} of the channels that the detector was trained on: "
+            "rename the columns, or train anew"
+        )
+    others = [name for name in frame if name not in wanted]
+    if others:
+        raise UserError(
+            f"{path}: the detector was not trained on {', '.join(others)}: "
+            f"choose its channels with --channels {' '.join(wanted)}"
+        )
+    return frame[wanted]

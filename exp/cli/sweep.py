@@ -1,0 +1,175 @@
+"""The programs run_UCR.py and run_TSBAD.py: a benchmark of many series, each a job of its own."""
+
+import argparse
+import functools
+import logging
+import sys
+from pathlib import Path
+
+import joblib
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from exp.benchmark.jobs import Job, Outcome, finished, make_jobs, run_job, select
+from exp.benchmark.run_folder import RunFolder, results_folder
+from exp.benchmark.seeds import summarise_seeds
+from exp.benchmark.suites import Benchmark, summarise
+from exp.benchmark.workers import run_jobs
+from exp.cli.common import MODES, chosen_config, common_overrides, common_parser, run_program
+from exp.errors import UserError
+from exp.training.devices import choose_device
+from ts_ad_evaluation.files import replacing
+
+logger = logging.getLogger(__name__)
+
+
+def main(benchmark: Benchmark, program: str, arguments: list[str] | None = None) -> int:
+    """Run the program and return its exit code: 1 when a series failed."""
+    options = build_parser(benchmark, program).parse_args(arguments)
+    return run_program(functools.partial(_run, benchmark), options)
+
+
+def build_parser(benchmark: Benchmark, program: str) -> argparse.ArgumentParser:
+    """Return the parser of the program's options."""
+    parser = common_parser(program, "Train and test a detector on all series of a benchmark; what is done is skipped.")
+    add = parser.add_argument
+    add(
+        "--mode",
+        choices=MODES,
+        default="all",
+        help="all: train, then test (default); evaluate: measure the scores that are there",
+    )
+    add("--root_path", type=Path, default=benchmark.root, help=f"the folder of the series ({benchmark.root})")
+    add("--series", help="only these: numbers, names or globs, separated by commas (135,136 or '*ECG*')")
+    add("--jobs", type=int, help="workers on this machine, each with one thread (one for each core or CUDA device)")
+    add(
+        "--backend",
+        choices=["loky", "dask", "ray"],
+        default="loky",
+        help="workers on this machine (loky), or all those of a cluster: it must see the same files under the same "
+        "paths, and import this repository (start scheduler and workers in its folder, with PYTHONPATH=.)",
+    )
+    add("--scheduler", help="address of the Dask scheduler")
+    add("--address", help="address of the Ray cluster")
+    return parser
+
+
+def _run(benchmark: Benchmark, options: argparse.Namespace) -> int:
+    _check(options)
+    config = chosen_config(options)
+    jobs = make_jobs(config, common_overrides(options), options.root_path, options.save_path, options.seeds or [])
+    chosen = select(jobs, options.series)
+    if not options.root_path.is_dir():
+        raise UserError(f"{options.root_path}: no such folder: dataset/README.md says what to put there")
+    folder = results_folder(options.save_path, jobs[0].config)
+    RunFolder(folder).make()
+    new = _do(benchmark, chosen, options)
+    outcomes = {job: new.get(job) or job.outcome() for job in jobs}
+    if options.mode == "train":
+        _show_trained(outcomes)
+    elif options.seeds:
+        _gather_seeds(benchmark, outcomes, folder)
+    else:
+        _gather(benchmark, outcomes, folder)
+    return int(any(outcomes[job].status == "failed" for job in chosen))
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse options that do not go together."""
+    for backend, option in {"dask": "scheduler", "ray": "address"}.items():
+        if (options.backend == backend) != bool(getattr(options, option)):
+            raise UserError(f"--backend {backend} and --{option} ADDRESS go together: give both or none")
+    if options.backend != "loky" and options.jobs is not None:
+        raise UserError(f"--jobs is for workers on this machine: leave it out, --backend {options.backend} uses all")
+    if options.jobs is not None and options.jobs < 1:
+        raise UserError(f"--jobs {options.jobs}: at least 1")
+    if options.backend == "loky":
+        choose_device(options.device)
+
+
+def _do(benchmark: Benchmark, jobs: list[Job], options: argparse.Namespace) -> dict[Job, Outcome]:
+    """Do what is left of the jobs, with a progress bar over all of them, and return how they ended."""
+    outcomes = {job: job.outcome() for job in jobs}
+    waiting = [job for job, outcome in outcomes.items() if not finished(outcome, options.mode)]
+    work = functools.partial(
+        run_job, benchmark=benchmark, mode=options.mode, device=options.device, resume=options.resume
+    )
+    n_workers = (options.jobs or default_workers(options.device)) if options.backend == "loky" else 0  # a cluster's own
+    results = run_jobs(waiting, work, n_workers, options.backend, options.scheduler or options.address)
+    done = len(jobs) - len(waiting)
+    logger.info("%d jobs, %d of them done already", len(jobs), done)
+    replaced = sum(outcomes[job] is None and job.has_result for job in waiting)
+    if replaced:
+        logger.warning("results of another configuration that are replaced: %d", replaced)
+    with tqdm(total=len(jobs), initial=done, unit="series", disable=None) as bar:
+        for number, (job, outcome) in enumerate(results, start=done + 1):
+            outcomes[job] = outcome
+            mean = _running_mean(benchmark, outcomes)
+            bar.set_postfix_str(mean, refresh=False)
+            bar.update()
+            if outcome.status in ("failed", "undefined"):
+                logger.warning("%s: %s: %s", job.name, outcome.status, outcome.reason)
+            elif bar.disable:  # not a terminal
+                logger.info("%d of %d: %s: %s %s", number, len(jobs), job.name, outcome.status, mean)
+    return outcomes
+
+
+def default_workers(device: str) -> int:
+    """Return how many workers this machine feeds: one for each core, or for each device that `device` means."""
+    chosen = choose_device(device)
+    if chosen.type == "cpu":
+        return joblib.cpu_count()
+    return torch.cuda.device_count() if chosen == torch.device("cuda") else 1
+
+
+def _running_mean(benchmark: Benchmark, outcomes: dict[Job, Outcome | None]) -> str:
+    """Return the mean of the benchmark's running figure over what is done."""
+    values = [outcome.figures[benchmark.running] for outcome in outcomes.values() if outcome and outcome.figures]
+    return f"{benchmark.running} {sum(values) / len(values):.3f} over {len(values)}" if values else ""
+
+
+def _show_trained(outcomes: dict[Job, Outcome | None]) -> None:
+    """Say how many are trained, and which have failed."""
+    for job, outcome in outcomes.items():
+        if outcome and outcome.status == "failed":
+            sys.stdout.write(f"failed: {job.name}: {outcome.reason}\n")
+    trained = sum(outcome is not None and outcome.train_seconds is not None for outcome in outcomes.values())
+    sys.stdout.write(f"trained {trained} of {len(outcomes)}\n")
+
+
+def _gather(benchmark: Benchmark, outcomes: dict[Job, Outcome | None], folder: Path) -> dict[str, float]:
+    """Write and show the table of one seed and what is missing from it, and return the means over all series."""
+    rows, missing = [], []
+    for job, outcome in outcomes.items():
+        if outcome and outcome.status == "done":
+            row = {benchmark.series_column: job.series, "Time": round(outcome.seconds, 3), **outcome.figures}
+            rows.append({column: row[column] for column in benchmark.columns})
+            continue
+        status, reason = (outcome.status, outcome.reason) if outcome else ("not run", "")
+        missing.append({benchmark.series_column: job.series, "status": status, "reason": reason})
+        if reason:
+            sys.stdout.write(f"{status}: {job.name}: {reason}\n")
+    table = pd.DataFrame(rows, columns=benchmark.columns)
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / benchmark.table.format(detector=next(iter(outcomes)).config.detector)
+    not_counted = pd.DataFrame(missing, columns=[benchmark.series_column, "status", "reason"])
+    for path, content in ((file, table), (folder / "not_counted.csv", not_counted)):
+        with replacing(path) as temporary:
+            content.to_csv(temporary, index=False)
+    summary = summarise(benchmark, table, [job.series for job in outcomes])
+    sys.stdout.write(summary.to_string(index=False, float_format="{:.4f}".format) + "\n")
+    sys.stdout.write(f"table in {file}\n")
+    return {"n": len(table), **summary.iloc[0][list(benchmark.figures.values())]}
+
+
+def _gather_seeds(benchmark: Benchmark, outcomes: dict[Job, Outcome | None], folder: Path) -> None:
+    """Do the same for each of several seeds, and show mean and deviation over them."""
+    by_seed = {}
+    for job, outcome in outcomes.items():
+        by_seed.setdefault(job.config.train.seed, {})[job] = outcome
+    means = {}
+    for seed, own in by_seed.items():
+        sys.stdout.write(f"seed {seed}\n")
+        means[seed] = _gather(benchmark, own, folder / f"seed_{seed}")
+    sys.stdout.write(summarise_seeds(means, folder / "seeds.csv"))

@@ -1,0 +1,124 @@
+"""Configuration files in YAML, and single settings from the command line."""
+
+import copy
+import difflib
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import yaml
+
+from exp.config.schema import ExperimentConfig
+from exp.errors import UserError
+from models import ConfigError
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as people write it: 1e-4 is a number, and a key given twice is an error."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = []
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node)
+            if key in keys:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
+            keys.append(key)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
+
+
+def load_config(path: Path, overrides: Iterable[str] = ()) -> ExperimentConfig:
+    """Read a configuration file and apply overrides.
+
+    Parameters
+    ----------
+    path : Path
+        A YAML file, or a folder that holds `config.yaml`.
+    overrides : iterable of str
+        Each `section.key=value`, the value written as in YAML.
+
+    Raises
+    ------
+    UserError
+        When the file is missing or no YAML, or an override is not of that form.
+    ConfigError
+        When a key or value is wrong; the text begins with the file.
+    """
+    file = config_file(path)
+    return resolve(read_yaml(file), overrides, str(file))
+
+
+def config_file(path: Path) -> Path:
+    """Return the configuration file that `path`, a file or a folder with `config.yaml`, means."""
+    path = Path(path)
+    file = path / "config.yaml" if path.is_dir() else path
+    if not file.is_file():
+        names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        near = difflib.get_close_matches(path.name, names, n=1)
+        hint = f"did you mean {path.parent / near[0]}?" if near else "give a YAML file, or a folder with config.yaml"
+        raise UserError(f"{file}: no such file: {hint}")
+    return file
+
+
+def read_yaml(file: Path) -> dict:
+    """Return the mapping in a YAML file.
+
+    Raises
+    ------
+    UserError
+        When it is no YAML.
+    ConfigError
+        When it is no mapping.
+    """
+    try:
+        mapping = yaml.load(file.read_text(encoding="utf-8"), _Loader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        problem = " ".join(str(getattr(error, "problem", error)).split())
+        raise UserError(f"{file}{line}: not valid YAML: {problem}: correct it") from None
+    if not isinstance(mapping, dict):
+        raise ConfigError(f"{file}: expected the sections data, model, train and evaluation")
+    return mapping
+
+
+def resolve(mapping: dict, overrides: Iterable[str], source: str) -> ExperimentConfig:
+    """Apply overrides to a nested mapping and check the whole; errors begin with `source`."""
+    mapping = copy.deepcopy(mapping)
+    for override in overrides:
+        _apply(override, mapping)
+    try:
+        return ExperimentConfig.from_dict(mapping)
+    except ConfigError as error:
+        options = " with --set " + " ".join(overrides) if overrides else ""
+        raise ConfigError(f"{source}{options}: {error}") from None
+
+
+def _apply(override: str, mapping: dict) -> None:
+    match = re.fullmatch(r"(\w+)\.(\w+)=(.*)", override, re.DOTALL)
+    if match is None:
+        raise UserError(f"--set {override}: expected section.key=value, such as train.batch_size=64")
+    section, key, text = match.groups()
+    try:
+        value = yaml.load(text, _Loader)
+    except yaml.YAMLError:
+        raise UserError(f"--set {override}: the value is not valid YAML") from None
+    if not isinstance(mapping.setdefault(section, {}), dict):
+        raise ConfigError(f"section {section!r} must hold keys with values")
+    mapping[section][key] = value
+
+
+def differences(first: dict, second: dict, prefix: str = "") -> list[str]:
+    """Name the keys in which two nested mappings differ, with both values."""
+    rows = []
+    for key in sorted(first.keys() | second.keys(), key=str):
+        one, other = first.get(key), second.get(key)
+        if isinstance(one, dict) and isinstance(other, dict):
+            rows += differences(one, other, f"{prefix}{key}.")
+        elif one != other:
+            rows.append(f"{prefix}{key} {one!r} against {other!r}")
+    return rows

@@ -1,0 +1,122 @@
+"""The configuration of an experiment: a YAML file and overrides become typed settings.
+
+A file has four sections: `data`, `model` (with the detector's `name`, its other keys are the detector's own), `train`
+and `evaluation`.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from models import DETECTORS, ConfigError, Settings
+from models.settings import nearest
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class DataConfig(Settings):
+    """Which series, and how it is prepared."""
+
+    # Names the dataset in results and, in the format "table", its file data/NAME.csv.
+    name: Annotated[str, Field(pattern=r"^[^./\\][^/\\]*$")]
+    file: str | None = None  # under the root folder, in the other formats, which have one series a file
+    format: Literal["table", "ucr", "tsb-ad"] = "table"
+    drop_channels: Annotated[tuple[NonNegativeInt, ...], Field(strict=False)] = ()  # counted from 0
+    train_rows: PositiveInt | None = None  # rows of the training part; none: as DETECT_META.csv says
+    validation_share: Share = 0.2  # of the training part, its end
+    standardise: Literal["train", "each"] = "train"  # all by the training part's figures, or each part by its own
+    scaling: Literal["standard", "min-max"] = "standard"  # by mean and deviation, or to 0 … 1
+
+    @model_validator(mode="after")
+    def _check(self):
+        if self.format == "table" and self.file is not None:
+            raise ValueError("the format table reads data/NAME.csv: remove 'file', or set 'format' to ucr or tsb-ad")
+        if self.format != "table" and self.train_rows is not None:
+            raise ValueError(
+                f"with the format {self.format} the file's name says the training rows: remove 'train_rows'"
+            )
+        return self
+
+
+class TrainConfig(Settings):
+    """How the network is trained."""
+
+    train_epochs: PositiveInt = 20
+    batch_size: PositiveInt = 128  # windows
+    epoch_windows: PositiveInt | None = None  # windows drawn anew for each epoch; none: all
+    optim: Literal["adam", "adamw"] = "adam"
+    learning_rate: PositiveFloat = 1e-4
+    eps: PositiveFloat = 1e-8  # in the optimiser's denominator
+    weight_decay: NonNegativeFloat | None = None  # none: the optimiser's own, 0 for adam and 0.01 for adamw
+    grad_norm: PositiveFloat | None = None  # longer gradients are shortened to it
+    lradj: Literal["type1", "type2", "type3", "cosine", "1cycle", "steps", "linear"] = "type1"  # rate by epoch
+    milestones: Annotated[tuple[PositiveInt, ...], Field(strict=False)] = ()  # epochs after which steps takes a tenth
+    final_rate: NonNegativeFloat = 0.0  # of the last epoch under linear
+    pct_start: Share = 0.3  # share of the steps in which 1cycle's rate rises
+    patience: PositiveInt = 3  # epochs without a better validation loss that end the training
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 2025
+    precision: Literal["fp32", "bf16"] = "fp32"  # of the products inside the network
+    compile: bool = False  # torch.compile: a slow start, then faster steps
+
+
+class EvaluationConfig(Settings):
+    """How scores are measured."""
+
+    metrics: Annotated[tuple[str, ...], Field(strict=False)] = ("auc", "r_auc", "vus", "best_f1")
+    window: Annotated[int, Field(ge=0, le=10_000)] = 100  # buffer of r_auc and vus, in points
+    n_thresholds: Annotated[int, Field(ge=2)] = 250  # thresholds of r_auc and vus
+    spot_risks: Annotated[tuple[Share, ...], Field(min_length=1, strict=False)] = (0.1, 0.01, 0.001)  # of SPOT
+    anomaly_ratio: Share | None = None  # thresholds by this share of the training part's scores in place of SPOT's
+    cover_tail: bool = False  # also score the points behind the last whole window
+
+
+@dataclass(frozen=True)
+class ExperimentConfig:
+    """All settings of one experiment; `detector` names the entry of `models.DETECTORS` that `model` belongs to."""
+
+    data: DataConfig
+    detector: str
+    model: Settings
+    train: TrainConfig
+    evaluation: EvaluationConfig
+
+    @classmethod
+    def from_dict(cls, mapping: dict) -> "ExperimentConfig":
+        """Check a nested mapping with the four sections.
+
+        Raises
+        ------
+        ConfigError
+            With one line that names the key and the remedy.
+        """
+        sections = ("data", "model", "train", "evaluation")
+        for name in mapping:
+            if name not in sections:
+                many = name in ("series", "settings")
+                hint = "use run_UCR.py or run_TSBAD.py, it is for many series" if many else nearest(str(name), sections)
+                raise ConfigError(f"unknown section {name!r}: {hint}")
+        for name in ("data", "model"):
+            if name not in mapping:
+                raise ConfigError(f"section {name!r} is missing")
+        model = mapping["model"]
+        detector = model.get("name") if isinstance(model, dict) else None
+        if not isinstance(detector, str) or detector not in DETECTORS:
+            raise ConfigError(f"model.name is {detector!r}: {nearest(str(detector), DETECTORS)}")
+        own = {key: value for key, value in model.items() if key != "name"}
+        return cls(
+            DataConfig.from_dict(mapping["data"], section="data"),
+            detector,
+            DETECTORS[detector].config.from_dict(own, section="model"),
+            TrainConfig.from_dict(mapping.get("train") or {}, section="train"),
+            EvaluationConfig.from_dict(mapping.get("evaluation") or {}, section="evaluation"),
+        )
+
+    def to_dict(self) -> dict:
+        """Return the nested mapping that `from_dict` takes, every default filled in, of plain values."""
+        return {
+            "data": self.data.model_dump(mode="json"),
+            "model": {"name": self.detector, **self.model.model_dump(mode="json")},
+            "train": self.train.model_dump(mode="json"),
+            "evaluation": self.evaluation.model_dump(mode="json"),
+        }

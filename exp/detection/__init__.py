@@ -1,0 +1,1 @@
+"""The detector: arrays in, scores, events and thresholds out."""

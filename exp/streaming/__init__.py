@@ -1,0 +1,5 @@
+"""Series that grow: a stream on arrays, and lines of text in and out."""
+
+from exp.streaming.stream import MODES, StreamingDetector, StreamScores
+
+__all__ = ["MODES", "StreamScores", "StreamingDetector"]

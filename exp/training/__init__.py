@@ -1,0 +1,1 @@
+"""Training a network: steps, schedules, checkpoints, devices, processes."""

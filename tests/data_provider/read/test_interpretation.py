@@ -1,0 +1,125 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data_provider import DataError
+from data_provider.read.interpretation import Interpretation, channels_of_events, read_interpretation
+from tests.support.paths import SHARED
+
+SMD = SHARED / "data" / "SMD"
+
+
+def write(folder, text):
+    path = folder / "machine-1-1.txt"
+    path.write_bytes(text.encode())
+    return path
+
+
+def read_server(server):
+    path = SMD / f"{server}_interpretation_label.txt"
+    if not path.exists():
+        pytest.skip("needs SMD's servers in ../shared")
+    with np.load(SMD / f"{server}.npz") as arrays:
+        return path, arrays["train"], arrays["test"], arrays["test_label"]
+
+
+def test_points_and_channels_count_from_0_in_the_order_of_time(tmp_path):
+    path = write(tmp_path, "20-25:3,1\n4-5:38\n")
+    assert read_interpretation(path) == [Interpretation(4, 5, (37,)), Interpretation(20, 25, (0, 2))]
+
+
+@pytest.mark.parametrize("text", ["4-5:1,2", "4-5:1,2\r\n\r\n", "\ufeff4-5:1,2\n", " 4 - 5 : 2 , 1,2 \n\n"])
+def test_forms_of_the_same_line(tmp_path, text):
+    assert read_interpretation(write(tmp_path, text)) == [(4, 5, (0, 1))]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "there are no lines START-END:CHANNEL,CHANNEL,… in it"),
+        ("\n \n", "there are no lines START-END:CHANNEL,CHANNEL,… in it"),
+        ("1-2:1\n\n3-4\n", "line 3 is no START-END:CHANNEL,CHANNEL,…"),
+        ("1-2:\n", "line 1 is no START-END:CHANNEL,CHANNEL,…"),
+        ("1-2:1,\n", "line 1 is no START-END:CHANNEL,CHANNEL,…"),
+        ("1-2:1,a\n", "line 1 is no START-END:CHANNEL,CHANNEL,…"),
+        ("1-2:1.0\n", "line 1 is no START-END:CHANNEL,CHANNEL,…"),
+        ("-1-2:1\n", "line 1 is no START-END:CHANNEL,CHANNEL,…"),
+        ("1-2-3:1\n", "line 1 is no START-END:CHANNEL,CHANNEL,…"),
+        (f"1-2:{'9' * 10}\n", "line 1 is no START-END:CHANNEL,CHANNEL,…"),
+        ("1-2:1\n5-5:1\n", "line 2: 5-5 has no points, as END is behind the last: correct it"),
+        ("7-5:1\n", "line 1: 7-5 has no points"),
+        ("1-2:1\n3-4:2,0\n", "line 2 holds channel 0, where they are counted from 1: correct it"),
+    ],
+)
+def test_faulty_files(tmp_path, text, message):
+    path = write(tmp_path, text)
+    with pytest.raises(DataError) as caught:
+        read_interpretation(path)
+    assert str(caught.value).startswith(f"{path}: {message}")
+    assert "\n" not in str(caught.value)
+
+
+def test_files_that_are_no_text(tmp_path):
+    path = tmp_path / "machine-1-1.txt"
+    with pytest.raises(DataError, match=r"machine-1-1\.txt: cannot be read as UTF-8 text"):
+        read_interpretation(path)
+    path.write_bytes(b"\xff\xfe1")
+    with pytest.raises(DataError, match=r"machine-1-1\.txt: cannot be read as UTF-8 text"):
+        read_interpretation(path)
+
+
+def test_an_event_has_the_channels_of_all_lines_that_share_a_point_with_it():
+    label = np.array([0, 1, 1, 1, 0, 0, 1, 0])
+    split = [Interpretation(1, 2, (3, 5)), Interpretation(2, 4, (0, 5)), Interpretation(5, 7, (2,))]
+    assert channels_of_events(split, label) == [(0, 3, 5), (2,)]
+    assert channels_of_events([Interpretation(0, 8, (1,))], label) == [(1,), (1,)]
+    beside = [Interpretation(0, 1, (7,)), Interpretation(4, 6, (8,)), Interpretation(7, 99, (9,))]
+    assert channels_of_events([*beside, *split], label) == [(0, 3, 5), (2,)]
+    assert channels_of_events(split, np.zeros(8)) == []
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=30), st.data())
+def test_lines_of_the_runs_themselves_come_back(label, data):
+    padded = [False, *label, False]
+    starts = [t for t in range(len(label)) if padded[t + 1] and not padded[t]]
+    ends = [t + 1 for t in range(len(label)) if padded[t + 1] and not padded[t + 2]]
+    entries = [Interpretation(*run, (number,)) for number, run in enumerate(zip(starts, ends, strict=True))]
+    shuffled = data.draw(st.permutations(entries))
+    assert channels_of_events(shuffled, np.array(label)) == [entry.channels for entry in entries]
+
+
+@pytest.mark.parametrize("name", [{}, {"name": "machine-1-1.txt"}])
+def test_an_event_without_a_line(name):
+    called = name.get("name", "the interpretation")
+    beside = [Interpretation(0, 3, (1,)), Interpretation(5, 9, (1,))]
+    with pytest.raises(DataError, match=f"{called}: there is no line for the event at the points 3 to 4 of the label"):
+        channels_of_events(beside, np.array([0, 0, 0, 1, 1, 0]), **name)
+
+
+@pytest.mark.parametrize(("server", "events"), [("machine-1-6", 30), ("machine-2-1", 13)])
+def test_the_lines_of_real_servers_are_the_runs_of_their_labels(server, events):
+    path, _, test, label = read_server(server)
+    entries = read_interpretation(path)
+    rebuilt = np.zeros_like(label)
+    for start, end, _ in entries:
+        rebuilt[start:end] = 1
+    np.testing.assert_array_equal(rebuilt, label)
+    assert len(entries) == events
+    assert channels_of_events(entries, label) == [entry.channels for entry in entries]
+    assert all(0 <= channel < test.shape[1] for entry in entries for channel in entry.channels)
+
+
+@pytest.mark.parametrize("server", ["machine-1-6", "machine-2-1"])
+def test_the_channels_of_real_events_deviate_most_where_they_are_counted_from_1(server):
+    path, train, test, _ = read_server(server)
+    deviation = np.abs(test - train.mean(axis=0)) / np.maximum(train.std(axis=0), 0.01)
+
+    def share_of_median_above(shift):
+        above = []
+        for start, end, channels in read_interpretation(path):
+            means = deviation[start:end].mean(axis=0)
+            above += [means[(channel + shift) % 38] > np.median(means) for channel in channels]
+        return np.mean(above)
+
+    assert share_of_median_above(0) > max(share_of_median_above(-1), share_of_median_above(1))

@@ -1,0 +1,231 @@
+"""The programs of many series, in this process and, where it must die, in one of its own."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import joblib
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from exp.benchmark.suites import TSB_AD_U, UCR
+from exp.cli import sweep
+from tests.support.many_series import ManySeries
+from tests.support.paths import REPOSITORY
+
+DUAL_STF = {"seq_len": 24, "points_per_token": 4, "d_model": 8, "n_heads": 2, "patch_sizes": [4], "n_prototypes": 3}
+
+
+@pytest.fixture
+def many(tmp_path):
+    return ManySeries(tmp_path / "here")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A benchmark that has been run with one worker; only to be read."""
+    many = ManySeries(tmp_path_factory.mktemp("finished") / "here")
+    assert many.run() == 0
+    return many
+
+
+def refuse(*_, **__):
+    raise AssertionError("there is nothing to do")
+
+
+def test_table_and_summary(finished, capsys, monkeypatch):
+    monkeypatch.setattr(sweep, "run_job", refuse)
+    assert finished.run() == 0
+    table = finished.table()
+    assert list(table["name"]) == finished.names
+    assert list(table.columns) == UCR.columns
+    assert table["3_alpha"].dtype == bool
+    shown = capsys.readouterr().out.split()
+    assert " ".join(shown[shown.index("all") :]).startswith(
+        f"all 4 of 4 {table['3_alpha'].mean():.4f} {table['10_alpha'].mean():.4f} {table['alpha_quantile'].mean():.4f}"
+    )
+    assert finished.not_counted() == {}
+    assert {path.name for path in finished.results.iterdir()} == {"series", "ucr.csv", "not_counted.csv"}
+
+
+def test_tsb_ad(tmp_path):
+    many = ManySeries(tmp_path / "here", tsb_ad=True)
+    file = many.root / many.names[1]
+    series = pd.read_csv(file)
+    series.assign(Label=0).to_csv(file, index=False)
+    assert many.run() == 0
+    written = pd.read_csv(many.results / "CrossAD.csv")
+    assert list(written.columns) == TSB_AD_U.columns
+    assert (written["Time"] > 0).all()
+    assert list(written["file"]) == [many.names[0], *many.names[2:]]
+    assert many.not_counted() == {
+        many.names[1]: ("undefined", "label has no anomalous point, the measure is undefined")
+    }
+
+
+def test_workers_give_the_same_table_and_a_killed_program_goes_on(finished, many):
+    """Kill the program, which ends its workers, when its first job has ended, and start it again."""
+    command = [sys.executable, "run_UCR.py", *finished.arguments("--jobs", 2, "--save_path", many.save_path)]
+    log = many.path / "log.txt"
+
+    def start(stream):
+        return subprocess.Popen(command, cwd=REPOSITORY, stdout=stream, stderr=stream)
+
+    with open(log, "w") as stream:
+        process = start(stream)
+        while process.poll() is None and "1 of 4" not in log.read_text():
+            time.sleep(0.05)
+        assert process.poll() is None, log.read_text()
+        process.kill()
+        process.wait()
+    with open(log, "w") as stream:
+        assert start(stream).wait() == 0
+    assert "0 of them done already" not in log.read_text()
+    assert (many.results / "ucr.csv").read_bytes() == (finished.results / "ucr.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "moments",
+    [
+        [("before", "training_state.pth", 0), ("after", "result.json", 1), ("before", "ucr.csv", 0)],
+        [("after", "a_test_energy.npy", 1), ("after", "checkpoint.pth", 0), ("before", "result.json", 2)],
+    ],
+)
+def test_killed_at_three_moments(finished, many, moments):
+    for moment in moments:
+        assert many.run_until(*moment) == -signal.SIGKILL
+    assert many.run() == 0
+    assert (many.results / "ucr.csv").read_bytes() == (finished.results / "ucr.csv").read_bytes()
+
+
+def test_a_corrupt_an_empty_and_a_missing_series(many, capsys, finished):
+    (many.root / many.names[0]).write_text("1.0\ntwo\n")
+    (many.root / many.names[1]).write_text("")
+    (many.root / many.names[2]).unlink()
+    assert many.run() == 1
+    shown = capsys.readouterr().out
+    not_counted = many.not_counted()
+    assert [status for status, _ in not_counted.values()] == ["failed"] * 3
+    reasons = [reason for _, reason in not_counted.values()]
+    for name, reason, part in zip(many.names, reasons, ("two", "no rows of data", "no such file"), strict=False):
+        assert name in reason
+        assert part in reason
+        assert f"failed: {name}, seed 2025: {reason}\n" in shown
+    pd.testing.assert_frame_equal(many.table(), finished.table().tail(1).reset_index(drop=True))
+    assert many.run("--series", "4") == 0
+    assert "1 of 4" in capsys.readouterr().out
+    (many.root / many.names[1]).write_text((finished.root / many.names[1]).read_text())
+    assert many.run("--series", "2") == 0
+    assert len(many.table()) == 2
+
+
+def test_series_of_several_starts_stay_in_the_table(many, finished):
+    assert many.run("--series", "2") == 0
+    assert list(many.table()["name"]) == [many.names[1]]
+    assert set(many.not_counted().values()) == {("not run", "")}
+    assert many.run("--series", "001,*_B_*") == 0
+    pd.testing.assert_frame_equal(many.table(), finished.table())
+
+
+def test_stages(many, finished, capsys, monkeypatch):
+    assert many.run("--mode", "test", "--series", "1") == 1
+    assert "run with --mode train first" in capsys.readouterr().out
+    assert many.run("--mode", "train") == 0
+    assert "trained 4 of 4" in capsys.readouterr().out
+    (many.root / many.names[3]).unlink()
+    assert many.run("--mode", "test") == 1
+    assert many.run("--mode", "train", "--series", "4") == 1
+    assert "failed: 004" in capsys.readouterr().out
+    pd.testing.assert_frame_equal(many.table(), finished.table().head(3))
+    monkeypatch.setattr("exp.benchmark.experiment.Experiment.__init__", refuse)
+    (many.results / "ucr.csv").unlink()
+    assert many.run("--mode", "evaluate", "--series", "1,2,3", "--set", "evaluation.window=7") == 0
+    pd.testing.assert_frame_equal(many.table(), finished.table().head(3))
+
+
+def test_seeds(many, capsys, monkeypatch):
+    assert many.run("--seeds", 1, 2, "--series", "1,2") == 0
+    assert "seed 2\n" in capsys.readouterr().out
+    tables = [many.table("seed_1"), many.table("seed_2")]
+    assert not tables[0].equals(tables[1])
+    seeds = pd.read_csv(many.results / "seeds.csv", index_col="figure")
+    alphas = [table["alpha_quantile"].mean() for table in tables]
+    assert list(seeds.loc["mean alpha", ["1", "2"]]) == pytest.approx(alphas)
+    assert seeds.loc["mean alpha", "mean"] == pytest.approx(sum(alphas) / 2)
+    assert seeds.loc["mean alpha", "deviation"] == pytest.approx(abs(alphas[0] - alphas[1]) / 2**0.5)
+    assert list(seeds.loc["n", ["1", "2"]]) == [2, 2]
+    monkeypatch.setattr(sweep, "run_job", refuse)
+    assert many.run("--seed", 2, "--series", "1,2") == 0
+    pd.testing.assert_frame_equal(many.table(), tables[1])
+
+
+def test_running_accuracy(finished, many, caplog):
+    caplog.set_level("INFO")
+    (many.root / many.names[0]).write_text("")
+    assert many.run() == 1
+    right = finished.table()["3_alpha"][1:]
+    means = [record.message.rsplit("3_alpha ", 1)[1] for record in caplog.records if "3_alpha" in record.message]
+    assert means == [f"{right[:count].mean():.3f} over {count}" for count in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--jobs", "0"], "--jobs 0: at least 1"),
+        (["--series", "9"], "--series 9: none of the 4 series"),
+        (["--root_path", "nowhere"], "nowhere: no such folder"),
+        (["--config", "nowhere"], "nowhere: no such file"),
+        (["--set", "train.sead=1"], "did you mean 'seed'?"),
+        (["--device", "tpu"], "--device tpu"),
+        (["--seeds", "1", "1"], "each seed may stand once"),
+        (["--backend", "dask"], "--backend dask and --scheduler ADDRESS go together"),
+        (["--address", "here:1"], "--backend ray and --address ADDRESS go together"),
+        (["--backend", "dask", "--scheduler", "here:1"], "--jobs is for workers on this machine"),
+        (["--save_path", "/dev/null/x"], "cannot write there"),
+    ],
+)
+def test_wrong_options(finished, capsys, arguments, message):
+    assert finished.run(*arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_as_many_workers_as_cores_or_devices(monkeypatch):
+    assert sweep.default_workers("cpu") == joblib.cpu_count()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    assert sweep.default_workers("cuda") == 3
+    assert sweep.default_workers("cuda:2") == 1
+
+
+def test_an_unknown_option_exits_with_two(finished):
+    with pytest.raises(SystemExit) as ended:
+        finished.run("--workers", "2")
+    assert ended.value.code == 2
+
+
+def test_another_detectors_configuration_for_all_series_alike(many):
+    mapping = yaml.safe_load(many.config.read_text())
+    del mapping["settings"]
+    mapping["model"] = {"name": "DualSTF", **DUAL_STF}
+    (many.path / "DualSTF.yaml").write_text(yaml.safe_dump(mapping))
+    assert many.run("--config", many.path, "--model", "DualSTF", "--series", "1,2", "--jobs", 1) == 0
+    assert len(pd.read_csv(many.results / "DualSTF" / many.benchmark.table.format(detector="DualSTF"))) == 2
+    assert not (many.results / "series").exists()
+
+
+def test_model_needs_a_folder(finished, capsys):
+    assert finished.run("--model", "DualSTF") == 2
+    assert "--model DualSTF chooses a file of a folder: let --config name the folder" in capsys.readouterr().err
+
+
+def test_results_that_are_replaced_are_told(many, caplog):
+    assert many.run("--series", "1", "--jobs", 1) == 0
+    assert "replaced" not in caplog.text
+    assert many.run("--series", "1", "--jobs", 1, "--set", "train.train_epochs=1") == 0
+    assert "results of another configuration that are replaced: 1" in caplog.text

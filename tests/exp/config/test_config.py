@@ -1,0 +1,122 @@
+import copy
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exp.config import ExperimentConfig, differences, load_config
+from exp.errors import UserError
+from models import ConfigError
+from tests.support.command_line import settings
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(settings()))
+    return path
+
+
+def test_defaults_are_filled_in_and_come_back(file):
+    config = load_config(file)
+    mapping = config.to_dict()
+    assert mapping["train"] | {"optim": "adam", "patience": 3, "seed": 2025, "precision": "fp32"} == mapping["train"]
+    assert mapping["data"]["validation_share"] == 0.2
+    assert mapping["evaluation"]["metrics"] == ["auc", "r_auc", "vus", "best_f1"]
+    assert mapping["model"]["name"] == config.detector == "CrossAD"
+    assert ExperimentConfig.from_dict(mapping) == config
+    assert yaml.safe_load(yaml.safe_dump(mapping)) == mapping
+
+
+def test_a_folder_stands_for_its_config_yaml(file):
+    assert load_config(file.parent) == load_config(file) == load_config(str(file))
+
+
+def test_sections_that_are_left_out_or_empty_take_their_defaults(file):
+    mapping = settings()
+    del mapping["train"]
+    file.write_text(yaml.safe_dump(mapping) + "evaluation:\n")
+    assert load_config(file).train.train_epochs == 20
+    assert load_config(file).evaluation.window == 100
+
+
+def test_overrides(file):
+    overrides = [
+        "train.learning_rate=5e-4",
+        "train.batch_size=7",
+        "model.ms_kernels=[8, 2]",
+        "model.d_ff=null",
+        "evaluation.cover_tail=true",
+        "evaluation.metrics=[vus]",
+        "data.format=ucr",
+        "data.file=a=b.txt",
+        "train.batch_size=8",
+    ]
+    config = load_config(file, overrides)
+    assert config.train.learning_rate == 5e-4
+    assert config.train.batch_size == 8  # the last one counts
+    assert config.model.ms_kernels == (8, 2)
+    assert config.model.d_ff is None
+    assert config.evaluation.cover_tail is True
+    assert config.evaluation.metrics == ("vus",)
+    assert config.data.file == "a=b.txt"
+    assert load_config(file).train.batch_size == settings()["train"]["batch_size"]
+
+
+@pytest.mark.parametrize("text", ["1e-4", "1E-4", "1.0e-4", "0.0001", "1.e-4", "+1e-4"])
+def test_numbers_as_people_write_them(file, text):
+    assert load_config(file, [f"train.learning_rate={text}"]).train.learning_rate == 1e-4
+
+
+def test_settings_do_not_change(file):
+    config = load_config(file)
+    with pytest.raises(ValueError, match="frozen"):
+        config.train.seed = 3
+    with pytest.raises(AttributeError):
+        config.train = None
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists, max_leaves=3))
+def test_any_value_is_taken_or_refused_in_one_line(value):
+    for section, key in (("train", "batch_size"), ("model", "ms_kernels"), ("data", "name"), ("evaluation", "metrics")):
+        mapping = settings()
+        mapping.setdefault(section, {})[key] = value
+        text = key
+        try:
+            config = ExperimentConfig.from_dict(mapping)
+            assert ExperimentConfig.from_dict(config.to_dict()) == config
+        except ConfigError as error:
+            text = str(error)
+        assert key in text
+        assert len(text.splitlines()) == 1
+
+
+def test_all_that_is_wrong_is_told_at_once():
+    mapping = settings(train__batch_size=0, train__optim="sgd")
+    with pytest.raises(ConfigError, match=r"train\.batch_size.*; train\.optim"):
+        ExperimentConfig.from_dict(mapping)
+
+
+def test_from_dict_leaves_its_mapping_alone(file):
+    mapping = settings()
+    before = copy.deepcopy(mapping)
+    ExperimentConfig.from_dict(mapping)
+    assert mapping == before
+
+
+def test_differences():
+    one = {"a": 1, "b": {"c": 2, "d": [1]}, "e": None}
+    other = {"a": 1, "b": {"c": 3, "d": [1]}, "f": 4}
+    assert differences(one, other) == ["b.c 2 against 3", "f None against 4"]
+    assert differences(one, copy.deepcopy(one)) == []
+    assert differences({"c": 2}, {"c": 3}, "b.") == ["b.c 2 against 3"]
+
+
+def test_errors_name_the_file_and_the_options(file):
+    with pytest.raises(ConfigError, match=r"config\.yaml with --set train\.batch_size=0: train\.batch_size"):
+        load_config(file, ["train.batch_size=0"])
+    with pytest.raises(UserError, match=r"--set seed=1: expected section\.key=value"):
+        load_config(file, ["seed=1"])
+    with pytest.raises(UserError, match="no such file"):
+        load_config(file.parent / "nowhere")

@@ -1,0 +1,121 @@
+import os
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from exp.config import ExperimentConfig
+from exp.errors import UserError
+from exp.training import checkpoint
+from models.CrossAD import CrossAD
+from tests.support.command_line import settings
+
+CONFIG = ExperimentConfig.from_dict(settings())
+
+
+def network(seed):
+    torch.manual_seed(seed)
+    return CrossAD(CONFIG.model)
+
+
+def equal(first, second):
+    pairs = zip(first.state_dict().values(), second.state_dict().values(), strict=True)
+    return all(torch.equal(one, other) for one, other in pairs)
+
+
+def test_the_same_content_gives_the_same_bytes(tmp_path):
+    for name in ("a.pth", "another_name.pth"):
+        checkpoint.save_network(tmp_path / name, network(0), CONFIG)
+    checkpoint.save_network(tmp_path / "b.pth", network(1), CONFIG)
+    first, second, other = (tmp_path / name for name in ("a.pth", "another_name.pth", "b.pth"))
+    assert first.read_bytes() == second.read_bytes() != other.read_bytes()
+
+
+def test_weights_and_their_settings_come_back(tmp_path):
+    file = tmp_path / "a.pth"
+    checkpoint.save_network(file, network(0), CONFIG)
+    filled = network(1)
+    assert not equal(filled, network(0))
+    checkpoint.load_network(file, filled, CONFIG)
+    assert equal(filled, network(0))
+    content = torch.load(file, weights_only=True)
+    assert content["data"] == "TOY"
+    assert content["model"] == CONFIG.to_dict()["model"]
+
+
+def test_published_checkpoints(tmp_path):
+    file = tmp_path / "published.pth"
+    torch.save(network(0).official_state_dict(), file)
+    filled = network(1)
+    checkpoint.load_network(file, filled, CONFIG)
+    assert equal(filled, network(0))
+
+
+def test_a_checkpoint_serves_other_data_and_training(tmp_path):
+    file = tmp_path / "a.pth"
+    checkpoint.save_network(file, network(0), CONFIG)
+    other = settings(data__name="OTHER", train__seed=1, evaluation__window=7)
+    checkpoint.load_network(file, network(1), ExperimentConfig.from_dict(other))
+
+
+def test_another_configuration_is_refused_by_its_keys(tmp_path):
+    file = tmp_path / "a.pth"
+    checkpoint.save_network(file, network(0), CONFIG)
+    other = ExperimentConfig.from_dict(settings(model__topk=2, model__decay=0.5))
+    with pytest.raises(UserError, match=r"a\.pth.*model\.decay 0\.95 against 0\.5, model\.topk 3 against 2"):
+        checkpoint.load_network(file, network(1), other)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    file = tmp_path / "a.pth"
+    checkpoint.save_network(file, network(0), CONFIG)
+    before = file.read_bytes()
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="No space"):
+        checkpoint.save_network(file, network(1), CONFIG)
+    assert file.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory):
+    file = tmp_path_factory.mktemp("content") / "a.pth"
+    checkpoint.save_network(file, network(0), CONFIG)
+    return file.read_bytes()
+
+
+@hypothesis_settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_damaged_files_load_whole_or_are_refused(content, tmp_path, data):
+    """Cut short, or with some bytes changed: in the worst case a weight differs, which no checksum of ours guards."""
+    damaged = bytearray(content[: data.draw(st.integers(0, len(content)))])
+    for _ in range(data.draw(st.integers(0, 3))):
+        if damaged:
+            damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    assert_loaded_or_refused(tmp_path / "damaged.pth", bytes(damaged))
+
+
+@hypothesis_settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    junk=st.binary(max_size=200)
+    | st.builds(bytes.__add__, st.sampled_from([b"\x80\x02", b"\x80\x04\x95", b"PK\x03\x04"]), st.binary())
+)
+def test_any_bytes_are_refused(tmp_path, junk):
+    assert_loaded_or_refused(tmp_path / "junk.pth", junk)
+
+
+def assert_loaded_or_refused(file, content):
+    file.write_bytes(content)
+    text = f"{file}: "
+    try:
+        checkpoint.load_network(file, network(1), CONFIG)
+    except UserError as error:
+        text = str(error)
+    assert text.startswith(f"{file}: ")
+    assert len(text.splitlines()) == 1

@@ -1,0 +1,159 @@
+import itertools
+import math
+
+import pytest
+import torch
+from torch.optim.lr_scheduler import OneCycleLR
+
+from data_provider import Windows
+from exp.config import ExperimentConfig
+from exp.errors import UserError
+from exp.training import checkpoint
+from exp.training.trainer import Trainer, read_state
+from models.CrossAD import CrossAD
+from tests.support.command_line import WINDOW, settings, values
+
+TRAINING = Windows(values()[0][:110], WINDOW)  # 87 windows
+VALIDATION = Windows(values()[0][110:170], WINDOW, stride=WINDOW)
+
+
+class Watched(Windows):
+    """Windows that note which of them are gathered."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.batches_seen = []
+
+    def gather(self, indices):
+        self.batches_seen.append(indices.tolist())
+        return super().gather(indices)
+
+
+@pytest.fixture
+def trainer(tmp_path):
+    def make(**changes):
+        config = ExperimentConfig.from_dict(settings(**{"train__batch_size": 20} | changes))
+        torch.manual_seed(0)
+        return Trainer(CrossAD(config.model), config, tmp_path / "checkpoint.pth", tmp_path / "state.pth")
+
+    return make
+
+
+def validation_loss(network):
+    with torch.no_grad():
+        return float(network.eval()(VALIDATION.gather(torch.arange(len(VALIDATION)))).loss)
+
+
+def test_every_window_once_an_epoch_in_an_order_of_its_own(trainer):
+    watched = Watched(values()[0][:110], WINDOW)
+    trainer(train__train_epochs=3).fit(watched, VALIDATION)
+    assert [len(batch) for batch in watched.batches_seen] == [20, 20, 20, 20, 7] * 3
+    seen = list(itertools.chain(*watched.batches_seen))
+    epochs = [seen[:87], seen[87:174], seen[174:]]
+    assert all(sorted(epoch) == list(range(87)) for epoch in epochs)
+    assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
+    assert list(range(87)) not in epochs
+
+
+def test_dropout_differs_between_epochs(trainer):
+    """With nothing learned, only what is drawn can change the loss."""
+    progress = trainer(train__learning_rate=1e-30, train__batch_size=87, model__decay=1.0).fit(TRAINING, VALIDATION)
+    losses = [epoch["train_loss"] for epoch in progress.epochs]
+    assert len(set(losses)) == len(losses) == 3
+
+
+def test_the_best_weights_are_kept(trainer):
+    rising = trainer(train__learning_rate=0.3, train__train_epochs=6, train__patience=9, train__lradj="cosine")
+    progress = rising.fit(TRAINING, VALIDATION)
+    losses = [epoch["validation_loss"] for epoch in progress.epochs]
+    assert progress.best_loss == min(losses)
+    assert progress.best_epoch == 1 + losses.index(min(losses))
+    assert validation_loss(rising.network) == pytest.approx(min(losses), rel=1e-5)
+    again = CrossAD(rising.config.model)
+    checkpoint.load_network(rising.best_path, again, rising.config)
+    assert validation_loss(again) == pytest.approx(min(losses), rel=1e-5)
+
+
+@pytest.mark.parametrize("patience", [1, 2])
+def test_patience(trainer, monkeypatch, patience):
+    losses = iter([3.0, 2.0, 2.5, 1.0, 1.0, 1.5, 4.0, 4.0])
+    monkeypatch.setattr(Trainer, "_validate", lambda *_: next(losses))
+    progress = trainer(train__train_epochs=50, train__patience=patience).fit(TRAINING, VALIDATION)
+    assert (len(progress.epochs), progress.best_epoch) == ((3, 2) if patience == 1 else (6, 4))
+    assert progress.finished
+
+
+@pytest.mark.parametrize(("lradj", "factors"), [("type1", [1, 1, 0.5, 0.25]), ("type3", [1, 1, 1, 1])])
+def test_rates_of_epochs(trainer, lradj, factors):
+    progress = trainer(train__train_epochs=4, train__lradj=lradj, train__learning_rate=1e-4).fit(TRAINING, VALIDATION)
+    assert [epoch["learning_rate"] for epoch in progress.epochs] == pytest.approx([1e-4 * f for f in factors])
+
+
+def test_the_rate_of_1cycle_changes_each_step(trainer):
+    options = {"train__lradj": "1cycle", "train__learning_rate": 1e-3, "train__pct_start": 0.4}
+    cycling = trainer(**options)
+    used = []
+    cycling.optimizer.register_step_pre_hook(lambda optimizer, *_: used.append(optimizer.param_groups[0]["lr"]))
+    cycling.fit(TRAINING, VALIDATION)
+    optimizer = torch.optim.Adam([torch.zeros(1)])
+    schedule = OneCycleLR(optimizer, max_lr=1e-3, steps_per_epoch=5, epochs=3, pct_start=0.4)
+    expected = []
+    for _ in range(15):
+        expected.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert used == pytest.approx(expected)
+    assert max(used) == pytest.approx(1e-3, rel=1e-3)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)])
+def test_optimisers(trainer, name, kind):
+    assert type(trainer(train__optim=name).optimizer) is kind
+
+
+def test_a_loss_that_is_no_number(trainer, tmp_path):
+    with pytest.raises(UserError, match=r"the loss is (nan|inf): lower train\.learning_rate"):
+        trainer(train__learning_rate=1e30).fit(TRAINING, VALIDATION)
+    assert not list(tmp_path.iterdir())
+
+
+def test_states(trainer, tmp_path, caplog):
+    trained = trainer(train__train_epochs=2)
+    state_path, config = tmp_path / "state.pth", trained.config
+    assert read_state(state_path, config) is None
+    trained.fit(TRAINING, VALIDATION)
+    state = read_state(state_path, config)
+    assert state["progress"]["finished"]
+    assert math.isfinite(state["progress"]["best_loss"])
+    other = ExperimentConfig.from_dict(settings(train__batch_size=20, train__train_epochs=3))
+    with pytest.raises(UserError, match=r"state\.pth: .*train\.train_epochs 2 against 3.*without --resume"):
+        read_state(state_path, other)
+
+
+def test_an_epoch_of_some_windows_draws_them_anew(trainer):
+    watched = Watched(values()[0][:110], WINDOW)
+    trainer(train__train_epochs=2, train__epoch_windows=50).fit(watched, VALIDATION)
+    assert [len(batch) for batch in watched.batches_seen] == [20, 20, 10] * 2
+    first, second = (set(itertools.chain(*watched.batches_seen[k : k + 3])) for k in (0, 3))
+    assert len(first) == len(second) == 50
+    assert first != second
+
+
+def test_long_gradients_are_shortened(trainer):
+    clipping = trainer(train__grad_norm=1e-3, train__train_epochs=1)
+    norms = []
+
+    def note(*_):
+        gradients = [weight.grad for weight in clipping.network.parameters()]
+        norms.append(float(torch.stack([gradient.norm() for gradient in gradients]).norm()))
+
+    clipping.optimizer.register_step_pre_hook(note)
+    clipping.fit(TRAINING, VALIDATION)
+    assert norms == pytest.approx([1e-3] * 5, rel=1e-2)
+
+
+def test_the_optimisers_own_settings(trainer):
+    (group,) = trainer(train__optim="adamw", train__weight_decay=5e-5, train__eps=1e-3).optimizer.param_groups
+    assert (group["weight_decay"], group["eps"]) == (5e-5, 1e-3)
+    (group,) = trainer(train__optim="adamw").optimizer.param_groups
+    assert (group["weight_decay"], group["eps"]) == (0.01, 1e-8)

@@ -1,0 +1,90 @@
+"""What the tests of the measures share: golden cases, random cases, and inputs that are undefined."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+from tests.support.paths import GOLDEN as ROOT_GOLDEN
+from tests.support.paths import SHARED as ROOT_SHARED
+
+COPIES = ROOT_GOLDEN / "evaluation"
+SHARED = ROOT_SHARED / "golden" / "evaluation"
+
+GOLDEN = (
+    "close_events_buffers_overlap",
+    "event_at_end",
+    "event_at_start",
+    "GECCO",
+    "inverted_scores",
+    "long_random",
+    "many_short_events",
+    "middle_events",
+    "mostly_anomalous",
+    "perfect_scores",
+    "shorter_than_buffer",
+    "single_point_event",
+    "tied_scores",
+)
+
+
+def golden_case(name):
+    """Return label, score and the expected numbers of a case; those not copied here are in ../shared."""
+    expected = json.loads((COPIES / "expected.json").read_text())
+    folder = COPIES
+    if name not in expected:
+        if not SHARED.is_dir():
+            pytest.skip("needs the golden numbers in ../shared")
+        folder = SHARED
+        for file in ("expected_cases.json", "expected_gecco.json"):
+            expected |= json.loads((SHARED / file).read_text())
+        original = json.loads((SHARED / "expected_vus_original.json").read_text())
+        expected[name]["vus_2022"] = original.get(name, {})
+    arrays = np.load(folder / f"{name}.npz")
+    return arrays["label"], arrays["score"], expected[name]
+
+
+def expected_row(expected, entry, row=0):
+    """Return the values of one row of an expected table, in the order of its columns."""
+    (table,) = expected[entry].values()
+    return [column[row] for column in table.values()]
+
+
+def random_cases(count, max_length=40, seed=0):
+    """Yield small labels and scores: events at the ends and side by side, single points, ties."""
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        n = int(rng.integers(2, max_length + 1))
+        label = np.zeros(n, dtype=np.int8)
+        for _ in range(rng.integers(1, 6)):
+            start = rng.integers(0, n)
+            label[start : start + rng.integers(1, 1 + max(1, n // 3))] = 1
+        if label.all():
+            label[rng.integers(0, n)] = 0
+        levels = rng.choice([1, 2, 3, 10, 1000])
+        yield label, rng.integers(0, levels, n) / levels + label * rng.choice([0, 0, 0.5])
+
+
+@st.composite
+def cases(draw, max_length=60):
+    """Draw a label with both classes and a score of as many small integers, so that ties are common."""
+    label = draw(st.lists(st.booleans(), min_size=2, max_size=max_length).filter(lambda x: any(x) and not all(x)))
+    score = draw(st.lists(st.integers(-20, 20), min_size=len(label), max_size=len(label)))
+    return np.array(label, dtype=np.int8), np.array(score, dtype=np.float64)
+
+
+UNDEFINED = [
+    pytest.param([0, 0, 0], [1, 2, 3], "no anomalous point", id="no anomalous point"),
+    pytest.param([1, 1, 1], [1, 2, 3], "only anomalous points", id="only anomalous points"),
+    pytest.param([0, 1], [1, 2, 3], "differ in length: 2 and 3", id="different lengths"),
+    pytest.param([0, 1, 0], [1, np.nan, 3], "NaN or infinity, first at index 1", id="NaN"),
+    pytest.param([0, 1, 0], [1, 2, np.inf], "NaN or infinity, first at index 2", id="infinity"),
+    pytest.param([0, 1, 0], [[1], [2], [3]], r"one-dimensional, got shape \(3, 1\)", id="2-d score"),
+    pytest.param([[0], [1], [0]], [1, 2, 3], r"one-dimensional, got shape \(3, 1\)", id="2-d label"),
+    pytest.param([0, 2, 0], [1, 2, 3], "only 0 and 1, found 2 at index 1", id="label of 2"),
+    pytest.param([0, np.nan, 1], [1, 2, 3], "only 0 and 1, found nan at index 1", id="label of NaN"),
+    pytest.param([], [], "label is empty", id="empty"),
+    pytest.param([0, 1], [], "score is empty", id="empty score"),
+    pytest.param([0, 1], ["a", "b"], "score must be numeric", id="text"),
+]

@@ -1,0 +1,139 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.support.paths import REPOSITORY
+from ts_ad_evaluation.auc import auc
+from ts_ad_evaluation.evaluator import Evaluator
+from ts_ad_evaluation.f1 import f1_raw
+from ts_ad_evaluation.range_auc import vus
+
+ROOT = REPOSITORY
+
+
+def run_command(*arguments):
+    command = [sys.executable, "-m", "ts_ad_evaluation", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def arrays():
+    rng = np.random.default_rng(11)
+    label = np.zeros(3_000, dtype=int)
+    label[500:540] = label[1_200:1_205] = label[2_900:] = 1
+    return label, np.abs(rng.standard_normal(3_000)) + label, np.abs(rng.standard_normal(4_000))
+
+
+@pytest.fixture(scope="module")
+def files(arrays, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("arrays")
+    label, score, init_score = arrays
+    np.save(folder / "label.npy", label)
+    np.save(folder / "channels.npy", np.stack([score - 1, score + 1], axis=1))
+    np.savez(folder / "scores.npz", score=score, init_score=init_score)
+    pd.DataFrame({"label": label, "score": score}).to_csv(folder / "both.csv", index=False)
+    (folder / "wrong.csv").write_text("label\n0\n2\n")
+    return folder
+
+
+def rows_of(text):
+    """The table on the terminal as {(measure, column): the cells after them}."""
+    lines = text.split("\n\n")[0].split("\n")[2:]
+    return {tuple(line.split()[:2]): line.split()[2:] for line in lines}
+
+
+@pytest.mark.parametrize(("label", "score"), [("label.npy", "scores.npz:score"), ("both.csv:label", "both.csv:score")])
+def test_table_of_the_default_measures(arrays, files, label, score):
+    outcome = run_command("--label", files / label, "--score", files / score)
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    rows = rows_of(outcome.stdout)
+    assert float(rows["auc", "AUC_ROC"][0]) == pytest.approx(auc(*arrays[:2]).roc, abs=1e-6)
+    assert rows["vus", "VUS_PR"][1:] == ["rule", "of", "2024,", "window", "100"]
+    assert rows["best_f1", "F1_best"][2] == "oracle:"
+    assert not any(measure.startswith("f1_") or measure == "best_f1_pa" for measure, _ in rows)
+    assert outcome.stdout.endswith("\n3000 points, 145 of them anomalous, in 3 events\n")
+
+
+def test_channels_are_averaged_and_it_says_so(arrays, files):
+    places = ("--label", files / "label.npy", "--score", files / "channels.npy")
+    outcome = run_command(*places, "--metrics", "auc")
+    assert float(rows_of(outcome.stdout)["auc", "AUC_PR"][0]) == pytest.approx(auc(*arrays[:2]).pr, abs=1e-6)
+    assert outcome.stderr == f"--score {files / 'channels.npy'}: averaged over 2 channels\n"
+
+
+def test_window_and_rule_of_vus(arrays, files):
+    places = ("--label", files / "label.npy", "--score", files / "scores.npz:score")
+    outcome = run_command(*places, "--metrics", "vus", "--window", 20, "--vus-rule", 2022)
+    volume = vus(*arrays[:2], window=20, rule="2022")
+    value, *note = rows_of(outcome.stdout)["vus_2022", "VUS_2022_PR"]
+    assert float(value) == pytest.approx(volume.pr, abs=1e-6)
+    assert " ".join(note) == "rule of 2022, window 20"
+
+
+def test_files_on_request(arrays, files, tmp_path):
+    out = tmp_path / "new" / "folder"
+    outcome = run_command(
+        *("--label", files / "label.npy", "--score", files / "scores.npz:score", "--metrics", "auc", "f1_raw"),
+        *("--thresholds", 1.5, 2, "--out", out, "--json", tmp_path / "new" / "all.json"),
+        *("--figure", "scores", "histogram", "curves", "vus_surface", "--figure-format", "pdf", "--events", 0, 2),
+        *("--series", files / "channels.npy"),
+    )
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    drawn = {f"{name}.pdf" for name in ("scores", "histogram", "curves", "vus_surface")}
+    assert {path.name for path in out.iterdir()} == {"_auc.csv", "_f1_raw.csv"} | drawn
+
+    expected = Evaluator(*arrays[:2], None).evaluate(["f1_raw"], verbose=False, f1_raw=[1.5, 2])["f1_raw"]
+    pd.testing.assert_frame_equal(pd.read_csv(out / "_f1_raw.csv"), expected)
+    document = json.loads((tmp_path / "new" / "all.json").read_text())
+    assert (document["points"], document["anomalous_points"], document["events"]) == (3000, 145, 3)
+    found = [entry for entry in document["results"] if entry["column"] == "F1_raw"]
+    assert [entry["threshold"] for entry in found] == [1.5, 2]
+    assert found[1]["value"] == pytest.approx(f1_raw(*arrays[:2], 2).f1)
+    assert found[1]["note"] == "given"
+
+
+def test_spot_finds_the_thresholds(arrays, files, tmp_path):
+    label, score, init_score = arrays
+    (threshold,) = Evaluator(label, score, None).find_thres(method="spot", init_score=init_score, q=[0.01])
+    outcome = run_command(
+        *("--label", files / "label.npy", "--score", files / "scores.npz:score", "--metrics", "f1_raw"),
+        *("--init-score", files / "scores.npz:init_score", "--risk", 0.01, "--out", tmp_path / "out"),
+    )
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    value, shown, *note = rows_of(outcome.stdout)["f1_raw", "F1_raw"]
+    assert float(value) == pytest.approx(f1_raw(label, score, threshold).f1, abs=1e-6)
+    assert float(shown) == pytest.approx(threshold, rel=1e-5)
+    assert note == ["spot", "0.01"]
+    assert (tmp_path / "out" / "_spot_thres_info.csv").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--score", "absent.npy"], "absent.npy: no such file"),
+        (["--label", "{}/wrong.csv"], "wrong.csv: label must hold only 0 and 1, found 2.0 at index 1"),
+        (["--score", "{}/scores.npz"], "holds several arrays (score, init_score)"),
+        (["--score", "{}/scores.npz:init_score"], "--label and --score differ in length: 3000 and 4000"),
+        (["--label", "{}/channels.npy"], "label must be one-dimensional"),
+        (["--metrics", "f1_raw"], "f1_raw needs thresholds: give --thresholds, or --init-score"),
+        (["--risk", "0.1"], "--risk is SPOT's and needs --init-score"),
+        (["--figure", "scores"], "--figure needs --out"),
+        (["--events", "1"], "--series and --events belong to --figure scores"),
+        (["--window", "-1"], "window must be"),
+        (["--metrics", "auk"], "invalid choice: 'auk'"),
+        (["--figure", "scores", "--events", "9", "--out", "{}/out"], "there is no event 9: the label has 3"),
+        (["--figure", "scores", "--series", "{}/scores.npz:init_score", "--out", "{}/out"], "series and score differ"),
+    ],
+)
+def test_wrong_input_is_one_line_and_code_2(files, arguments, message):
+    places = ["--label", files / "label.npy", "--score", files / "scores.npz:score"]
+    outcome = run_command(*places, *(argument.format(files) for argument in arguments))
+    assert outcome.returncode == 2
+    assert message in outcome.stderr.splitlines()[-1]
+    assert "Traceback" not in outcome.stderr
+    assert outcome.stdout == ""
+    assert not list(files.glob("out/*"))
