@@ -211,11 +211,15 @@ class Trainer:
     def _validate(self, windows: Windows) -> float:
         """Return the mean loss over the windows, in evaluation mode."""
         self.network.eval()
-        total = 0.0
+        losses, counts = [], []
         for indices in windows.batches(self.settings.batch_size):
             with mixed_precision(self.device, self.settings.precision):
-                loss = self.network(windows.gather(indices)).loss
-            total += float(loss) * len(indices)
+                losses.append(self.network(windows.gather(indices)).loss)
+            counts.append(len(indices))
+        # Read together: reading one loss at a time would make the processor wait for the device at every batch.
+        total = 0.0
+        for loss, count in zip(torch.stack(losses).tolist(), counts, strict=True):
+            total += loss * count
         return self._finite(self.processes.agree(total / len(windows), self.device), "validation")
 
     @staticmethod
