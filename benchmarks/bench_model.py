@@ -1,16 +1,19 @@
 """Time a training step and scoring of the networks against the matrix-multiply rate of the same process.
 
     python benchmarks/bench_model.py --threads 1 --configs MSL SMAP MIXAD_SMD
+    python benchmarks/bench_model.py --device cuda --configs all --precision fp32 bf16
 
-MIXAD_SMD is MIXAD, DualSTF_SMD is Dual-STF, all others are CrossAD. For each configuration: seconds (median over
-runs), windows/s, floating-point operations by PyTorch's counter, and the share of the rate that a large matrix product
-reaches in between the runs.
+MIXAD_SMD is MIXAD, DualSTF_SMD is Dual-STF, all others are CrossAD; the settings are those of `configs/`. For each:
+seconds (median over runs), windows/s, floating-point operations by PyTorch's counter, and the share of the rate that a
+large matrix product of the same precision reaches in between the runs.
 """
 
 import argparse
+import csv
 import statistics
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,77 +22,87 @@ from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from exp.config import TrainConfig
-from exp.training.devices import mixed_precision
+from exp.config import ExperimentConfig, read_yaml
+from exp.training.devices import choose_device, describe_device, mixed_precision
 from exp.training.trainer import make_optimizer
 from models import DETECTORS
 
+ROOT = Path(__file__).resolve().parents[1]
+
 
 class Case(NamedTuple):
-    """The windows' shape and depth of a published configuration, its channels in use, and windows in a batch."""
+    """A configuration file below `configs/`, its dataset's channels in use, and its setting where it has several."""
 
-    mapping: dict
+    file: str
     channels: int
-    batch: int = 128
-    detector: str = "CrossAD"
+    setting: int | None = None
 
 
+# The cheapest to compile first.
 CASES = {
-    "MSL": Case({"seq_len": 96, "patch_len": 6, "ms_kernels": [16, 8, 4, 2]}, 1),
-    "SMAP": Case(
-        {
-            "seq_len": 192,
-            "patch_len": 8,
-            "ms_kernels": [24, 12, 6],
-            "d_model": 256,
-            "n_heads": 8,
-            "decay": 0.9,
-        }
-        | dict.fromkeys(["e_layers", "d_layers", "m_layers"], 1)
-        | dict.fromkeys(["attn_dropout", "proj_dropout", "ff_dropout"], 0.0),
-        1,
-    ),
-    "SWAT": Case(
-        {
-            "seq_len": 192,
-            "patch_len": 6,
-            "ms_kernels": [32, 16, 8, 4, 2],
-            "d_model": 256,
-            "n_heads": 8,
-            "decay": 0.9,
-        }
-        | dict.fromkeys(["attn_dropout", "proj_dropout", "ff_dropout"], 0.2),
-        31,
-    ),
-    "UCR_1": Case(
-        {"seq_len": 512, "patch_len": 32, "ms_kernels": [32, 16, 8, 4, 2], "n_query": 3, "bank_size": 16}
-        | dict.fromkeys(["e_layers", "d_layers", "m_layers"], 1),
-        1,
-    ),
-    "MIXAD_SMD": Case({"seq_len": 30, "max_diffusion_step": 3, "mem_num": 5}, 38, batch=256, detector="MIXAD"),
-    "DualSTF_SMD": Case({}, 38, batch=64, detector="DualSTF"),
+    "UCR_2": Case("UCR/config.yaml", 1, 2),
+    "UCR_1": Case("UCR/config.yaml", 1, 1),
+    "MSL": Case("MSL/config.yaml", 1),
+    "SMAP": Case("SMAP/config.yaml", 1),
+    "GECCO": Case("GECCO/config.yaml", 9),
+    "PSM": Case("PSM/config.yaml", 25),
+    "SWAT": Case("SWAT/config.yaml", 31),
+    "SMD": Case("SMD/config.yaml", 38),
+    "SWAN": Case("SWAN/config.yaml", 38),
+    "DualSTF_SMD": Case("SMD/DualSTF.yaml", 38),
+    "MIXAD_SMD": Case("SMD/MIXAD.yaml", 38),
 }
+USUAL = ("MSL", "SMAP", "SWAT", "UCR_1", "MIXAD_SMD", "DualSTF_SMD")
+PRODUCT_SIZE = {"cpu": 2048, "cuda": 8192}
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
-def product_seconds(size: int, dtype: torch.dtype) -> float:
-    """Seconds of one square matrix product of `size`."""
-    left = torch.ones(size, size, dtype=dtype)
+class Row(NamedTuple):
+    """One line of the table: seconds of one batch, operations, and rates in operations a second."""
+
+    config: str
+    what: str
+    precision: str
+    compiled: bool
+    batch: int
+    seconds: float
+    windows_per_second: float
+    operations: int
+    rate: float
+    product_rate: float
+    share: float
+
+
+def settings(case: Case) -> ExperimentConfig:
+    """Return a case's configuration."""
+    mapping = read_yaml(ROOT / "configs" / case.file)
+    mapping.pop("series", None)
+    chosen = (mapping.pop("settings", None) or {}).get(case.setting, {})
+    return ExperimentConfig.from_dict({**mapping, "model": {**mapping["model"], **chosen}})
+
+
+def timed(action, device: torch.device) -> float:
+    """Return the seconds of `action`, until the device has done it."""
+    _wait(device)
     start = time.perf_counter()
-    left @ left
+    action()
+    _wait(device)
     return time.perf_counter() - start
 
 
-def measure(action, runs: int, size: int = 2048) -> tuple[float, float]:
-    """Return the median seconds of `action` and the median rate (operations/s) of fp32 products run between."""
-    action()
-    product_seconds(size, torch.float32)
-    seconds, rates = [], []
-    for _ in range(runs):
-        start = time.perf_counter()
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def measure(action, product, runs: int, device: torch.device) -> tuple[float, float]:
+    """Return the median seconds of `action` and of `product`, run in turn."""
+    for _ in range(3 if device.type == "cuda" else 1):
         action()
-        seconds.append(time.perf_counter() - start)
-        rates.append(2 * size**3 / product_seconds(size, torch.float32))
-    return statistics.median(seconds), statistics.median(rates)
+        product()
+    seconds = [(timed(action, device), timed(product, device)) for _ in range(runs)]
+    own, products = zip(*seconds, strict=True)
+    return statistics.median(own), statistics.median(products)
 
 
 def count(action) -> int:
@@ -99,58 +112,97 @@ def count(action) -> int:
     return counter.get_total_flops()
 
 
-def actions(case: Case, batch: int, arguments: argparse.Namespace) -> dict:
-    """Return a training step and the scoring of one batch, ready to be called."""
-    detector = DETECTORS[case.detector]
-    config = detector.config.from_dict(case.mapping)
-    model = detector.build(config, case.channels)
-    optimizer = make_optimizer(model, TrainConfig())
-    x = torch.randn(batch, config.seq_len, case.channels).cumsum(1) * 0.1
-    forward = torch.compile(model) if arguments.compile else model
+def actions(config: ExperimentConfig, x: torch.Tensor, precision: str, compiled: bool) -> dict:
+    """Return a training step and the scoring of the windows x, each as it is and as it is to be timed."""
+    model = DETECTORS[config.detector].build(config.model, x.shape[2]).to(x.device)
+    optimizer = make_optimizer(model, config.train)
     look = model.represent if hasattr(model, "represent") else model.score
 
-    def train():
-        with mixed_precision(x.device, arguments.precision):
-            loss = forward(x).loss
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
+    def train_by(forward):
+        def train():
+            with mixed_precision(x.device, precision):
+                loss = forward(x).loss
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
 
-    def score():
-        with mixed_precision(x.device, arguments.precision):
-            look(x)
+        return train
 
-    return {"train": train, "score": score}
+    def score_by(look):
+        def score():
+            with mixed_precision(x.device, precision):
+                look(x)
+
+        return score
+
+    fast = (torch.compile(model), torch.compile(look)) if compiled else (model, look)
+    return {"train": (train_by(model), train_by(fast[0])), "score": (score_by(look), score_by(fast[1]))}
 
 
-def main() -> None:
-    """Run the benchmark and write its table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--configs", nargs="+", choices=CASES, default=list(CASES))
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--batch", type=int, help="windows in a batch; by default 128, of MIXAD 256, of Dual-STF 64")
+def measured(name: str, options: argparse.Namespace, precision: str) -> Iterator[Row]:
+    """Yield the rows of one case."""
+    device = choose_device(options.device)
+    config = settings(CASES[name])
+    batch = options.batch or config.train.batch_size
+    x = torch.randn(batch, config.model.seq_len, CASES[name].channels, device=device).cumsum(1) * 0.1
+    size = options.product_size or PRODUCT_SIZE.get(device.type, 2048)
+    left = torch.randn(size, size, device=device).to(DTYPES[precision])
+    for what, (plain, fast) in actions(config, x, precision, options.compile).items():
+        operations = count(plain)
+        seconds, product = measure(fast, lambda: left @ left, options.runs, device)
+        rates = operations / seconds, 2 * size**3 / product
+        yield Row(
+            name, what, precision, options.compile, batch, seconds, batch / seconds, operations,
+            *rates, rates[0] / rates[1],
+        )  # fmt: skip
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the options."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--configs", nargs="+", choices=[*CASES, "all"], default=list(USUAL))
+    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda, cuda:N (cpu)")
+    parser.add_argument("--threads", type=int, default=1, help="of the CPU")
+    parser.add_argument("--batch", type=int, help="windows in a batch (the configuration's)")
     parser.add_argument("--runs", type=int, default=7)
-    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
-    parser.add_argument("--compile", action="store_true", help="compile the training step")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    parser.add_argument("--precision", nargs="+", choices=DTYPES, default=["fp32"])
+    parser.add_argument("--compile", action="store_true", help="compile the training step and the scoring")
+    parser.add_argument("--product_size", type=int, help="rows of the matrix product (2048, on a GPU 8192)")
+    parser.add_argument("--csv", type=Path, help="append the rows to this file, each as it is measured")
+    return parser
 
-    print(f"torch {torch.__version__}, {arguments.threads} thread(s), {arguments.precision}")
+
+def append(file: Path, row: Row, **more) -> None:
+    """Append a row to a CSV file, with the header where the file is new."""
+    new = not file.exists()
+    with open(file, "a", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, [*Row._fields, *more])
+        if new:
+            writer.writeheader()
+        writer.writerow({**row._asdict(), **more})
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the benchmark and write its table."""
+    options = build_parser().parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    device = describe_device(choose_device(options.device))
+    print(f"torch {torch.__version__}, {device}, {'compiled' if options.compile else 'eager'}")
     print(
-        f"{'config':12s}{'what':6s}{'batch':>6s}{'s':>9s}{'windows/s':>11s}{'GFLOP':>9s}{'GFLOP/s':>9s}"
-        f"{'product':>9s}{'share':>7s}"
+        f"{'config':12s}{'what':6s}{'precision':>10s}{'batch':>6s}{'s':>9s}{'windows/s':>11s}{'GFLOP':>9s}"
+        f"{'GFLOP/s':>10s}{'product':>10s}{'share':>7s}"
     )
-    for name in arguments.configs:
-        case = CASES[name]
-        batch = arguments.batch or case.batch
-        for what, action in actions(case, batch, arguments).items():
-            operations = count(action)
-            seconds, rate = measure(action, arguments.runs)
-            print(
-                f"{name:12s}{what:6s}{batch:6d}{seconds:9.4f}{batch / seconds:11.0f}{operations / 1e9:9.2f}"
-                f"{operations / seconds / 1e9:9.1f}{rate / 1e9:9.1f}{operations / seconds / rate:7.2f}",
-                flush=True,
-            )
+    for name in list(CASES) if "all" in options.configs else options.configs:
+        for precision in options.precision:
+            for row in measured(name, options, precision):
+                print(
+                    f"{name:12s}{row.what:6s}{precision:>10s}{row.batch:6d}{row.seconds:9.4f}"
+                    f"{row.windows_per_second:11.0f}{row.operations / 1e9:9.2f}{row.rate / 1e9:10.1f}"
+                    f"{row.product_rate / 1e9:10.1f}{row.share:7.2f}",
+                    flush=True,
+                )
+                if options.csv:
+                    append(options.csv, row, device=device, torch=torch.__version__)
 
 
 if __name__ == "__main__":

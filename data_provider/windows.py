@@ -77,10 +77,14 @@ class Windows:
     def batches(
         self, batch_size: int, *, generator: torch.Generator | None = None, limit: int | None = None
     ) -> Iterator[torch.Tensor]:
-        """Yield the indices of all windows, or of `limit` of them, in batches: in order, or shuffled by a generator."""
+        """Yield the indices of all windows, or of `limit` of them, in batches: in order, or shuffled by a generator.
+
+        The order is drawn on the CPU, so that it is the same on every device, and copied to the part's device at once:
+        a copy for each batch would make the processor wait for the device each time.
+        """
         count = len(self)
         order = torch.arange(count) if generator is None else torch.randperm(count, generator=generator)
-        yield from order[:limit].split(batch_size)
+        yield from order[:limit].to(self.values.device).split(batch_size)
 
     def assemble(self, scores: torch.Tensor) -> torch.Tensor:
         """Lay the windows' scores in a row, each covered point once, from the first window that holds it.

@@ -211,9 +211,9 @@ class Trainer:
             with mixed_precision(self.device, self.settings.precision):
                 losses.append(self.network(windows.gather(indices)).loss)
             sizes.append(len(indices))
-        # Read at the end: reading a loss makes the processor wait for the device.
-        total = sum(float(loss) * size for loss, size in zip(losses, sizes, strict=True))
-        return total / sum(sizes)
+        # Read together: reading one loss at a time would make the processor wait for the device at every batch.
+        pairs = zip(torch.stack(losses).tolist(), sizes, strict=True)
+        return sum(loss * size for loss, size in pairs) / sum(sizes)
 
     @staticmethod
     def _finite(loss: float, title: str) -> float:

@@ -89,10 +89,13 @@ class CrossAttention(nn.Module):
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
         """Attend from tokens x of shape (N, P, d) to a context of shape (N, R, d), or (1, R, d) for all windows."""
-        # With one context for all, the windows' tokens are simply more queries to the same keys.
-        query = self.query(x).reshape(len(context), -1, self.n_heads, x.shape[-1] // self.n_heads).transpose(1, 2)
+        # With one context for all, the windows' tokens are simply more queries to the same keys: on the CPU one large
+        # product. The fused kernels of GPUs, though, share out the gradient of keys by rows and blocks of keys alone;
+        # with a row for each window all of the device has work.
+        rows = len(context) if x.device.type == "cpu" else len(x)
+        query = self.query(x).reshape(rows, -1, self.n_heads, x.shape[-1] // self.n_heads).transpose(1, 2)
         key_value = self.key_value(context).unflatten(-1, (2, self.n_heads, -1))  # (1 or N, R, 2, h, d/h)
-        key, value = key_value.permute(2, 0, 3, 1, 4)
+        key, value = key_value.expand(rows, -1, -1, -1, -1).permute(2, 0, 3, 1, 4)
         mixed = attend(query, key, value, None, self.rate if self.training else 0.0)
         return self.output(mixed.transpose(1, 2).reshape(x.shape))
 

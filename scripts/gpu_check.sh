@@ -1,0 +1,15 @@
+#!/bin/sh
+# Tests, speed and trainings on a machine with a CUDA device. Python: $PYTHON, else an active one that has what is
+# needed, else .venv, which is made where it is missing. Arguments: sh scripts/gpu_check.sh --help
+set -eu
+cd "$(dirname "$0")/.."
+if [ -z "${PYTHON:-}" ]; then
+    if python3 -c 'import torch, numpy, pandas, scipy, sklearn, statsmodels, pydantic, yaml, pyarrow, joblib' 2>/dev/null; then
+        PYTHON=python3
+    else
+        requirements=requirements-dev.txt
+        . scripts/environment.sh
+        PYTHON=.venv/bin/python
+    fi
+fi
+exec "$PYTHON" -m benchmarks.gpu_check "$@"

@@ -1,0 +1,209 @@
+"""The check of a GPU, on the CPU with tiny sizes: what it plans, runs, ends and keeps."""
+
+import csv
+import json
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from benchmarks import bench_model
+from benchmarks.gpu_check import pool
+from benchmarks.gpu_check.__main__ import main
+from benchmarks.gpu_check.data import Prepared, find_sources
+from benchmarks.gpu_check.pool import Limits, work_through
+from benchmarks.gpu_check.runs import AUTO, Options, Run, plan
+from data_provider import DataError
+from data_provider.prepare.datasets import MULTIVARIATE
+from tests.support.command_line import REPOSITORY, TRAIN_ROWS, values
+
+SERIES = "135_UCR_Anomaly_InternalBleeding16_1200_4187_4199.txt"
+SMALL = [
+    *("model.seq_len=24", "model.patch_len=4", "model.ms_kernels=[2]", "model.topk=3", "model.d_model=8"),
+    *("model.n_heads=2", "model.e_layers=1", "model.d_layers=1", "model.m_layers=1"),
+    *("train.train_epochs=1", "train.epoch_windows=64"),
+]
+
+
+@pytest.fixture
+def data(tmp_path):
+    """A folder with one server of ASD and an archive of one UCR series."""
+    folder = tmp_path / "data"
+    (folder / "ASD").mkdir(parents=True)
+    points, label = values()
+    arrays = {"train": points[:TRAIN_ROWS], "test": points[TRAIN_ROWS:], "test_label": label[TRAIN_ROWS:]}
+    np.savez(folder / "ASD" / "omi-1.npz", **arrays)
+    with zipfile.ZipFile(folder / "UCR_archive.zip", "w", zipfile.ZIP_LZMA) as archive:
+        archive.write(REPOSITORY / "dataset" / "UCR_Anomaly_FullData" / SERIES, f"UCR/{SERIES}")
+    return folder
+
+
+def rows_of(file):
+    with open(file, encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_everything_on_the_cpu(data, tmp_path):
+    out = tmp_path / "out"
+    arguments = [
+        *("--data", data, "--out", out, "--device", "cpu", "--parallel", "2", "--jobs", "1", "--seeds", "1", "2"),
+        *("--steps", "speed,train", "--speed_configs", "UCR_2", "--no-compile", "--models", f"CrossAD,{AUTO}"),
+        *("--commit", "abc", "--set", *SMALL),
+    ]
+    assert main([str(argument) for argument in arguments]) == 0
+    assert [(row["config"], row["what"], row["precision"]) for row in rows_of(out / "speed.csv")] == [
+        ("UCR_2", what, precision) for precision in ("fp32", "bf16") for what in ("train", "score")
+    ]
+    timings = rows_of(out / "timings.csv")
+    runs = {(row["dataset"], row["model"], row["seed"]) for row in timings}
+    servers = {("omi-1", model, seed) for model in ("CrossAD", AUTO) for seed in "12"}
+    assert runs == servers | {("UCR", f"CrossAD_{name}", "1") for name in ("published", "config")}
+    assert {row["status"] for row in timings} == {"tested"}
+    assert all(0 < float(row["VUS_PR"]) <= 1 for row in timings if row["dataset"] == "omi-1")
+    tables = out / "test_results"
+    run = tables / "omi-1" / "seed_1"
+    assert {path.name for path in run.iterdir()} >= {"run.json", "_vus.csv", "_affiliation.csv"}
+    assert json.loads((run / "run.json").read_text())["status"] == "evaluated"
+    assert (tables / "auto" / "omi-1" / "seed_2" / "_vus.csv").is_file()
+    assert rows_of(tables / "omi-1" / "seeds.csv")[0].keys() >= {"mean", "1", "2"}
+    assert [row["name"] for row in rows_of(tables / "UCR_published" / "ucr.csv")] == [SERIES]
+    assert {path.suffix for path in tables.rglob("*.*") if path.is_file()} == {".csv", ".json"}
+    with tarfile.open(out / "results.tar.gz") as package:
+        assert {"timings.csv", "speed.csv", "test_results/omi-1/seed_1/run.json"} <= set(package.getnames())
+
+
+def test_the_step_tests(tmp_path):
+    tests = ["--tests", "tests/cuda/test_networks.py::test_golden_scores[cpu-UCR_2-fp32]"]
+    assert main(["--steps", "tests", "--device", "cpu", "--out", str(tmp_path), *tests]) == 0
+    assert "1 passed" in (tmp_path / "tests.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--device", "cuda"], "--device cuda: PyTorch finds no CUDA device here"),
+        (["--device", "cpu", "--data", "nowhere"], "nowhere: no such folder"),
+        (["--device", "cpu", "--seeds", "1", "1"], "--seeds: seeds must be unique"),
+        (["--device", "cpu", "--models", "CrossADD"], "--models: no configuration of CrossADD"),
+    ],
+)
+def test_bad_arguments(tmp_path, monkeypatch, capsys, arguments, text):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err.count("error: " + text) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_data_that_is_not_there(tmp_path):
+    with pytest.raises(DataError, match="none of MSL, UCR is in it"):
+        find_sources(tmp_path, ["MSL", "UCR"])
+
+
+def test_the_plan(tmp_path):
+    series = [
+        Prepared("SMD", "machine-1-6", 23_688, 38),
+        Prepared("GECCO", "GECCO", 69_260, 9),
+        Prepared("MSL", "MSL", 58_317, 55),
+        Prepared("UCR", "UCR", numbers=("001", "135")),
+    ]
+    options = Options(tmp_path / "data", tmp_path / "results", "cuda", ("train.precision=bf16",), jobs=12)
+    runs = plan(series, ["CrossAD", "MIXAD", "DualSTF"], [7, 8], options)
+    assert [run.seconds for run in runs] == sorted(run.seconds for run in runs)
+    assert {(run.dataset, run.model) for run in runs} == {
+        ("machine-1-6", "CrossAD"),
+        ("machine-1-6", "MIXAD"),
+        ("machine-1-6", "DualSTF"),
+        ("GECCO", "CrossAD"),
+        ("MSL", "CrossAD"),
+        ("MSL", "DualSTF"),
+        ("UCR", "CrossAD_published"),
+        ("UCR", "CrossAD_config"),
+    }
+    assert len(runs) == 2 * 6 + 2
+    by_name = {run.name: run for run in runs}
+    server = by_name["machine-1-6-MIXAD-8"]
+    assert server.folder == tmp_path / "results" / "machine-1-6" / "MIXAD" / "seed_8"
+    assert {"data.name=machine-1-6", "data.train_rows=23688", "train.precision=bf16"} <= set(server.command)
+    assert server.evaluate[-4:] == ["--mode", "evaluate", "--metrics", "affiliation"]
+    assert by_name["MSL-CrossAD-7"].evaluate == []
+    assert by_name["machine-1-6-CrossAD-7"].gigabytes > 10 > by_name["GECCO-CrossAD-7"].gigabytes > 1
+    sweep = by_name["UCR-CrossAD_published-7"].command
+    assert sweep[sweep.index("--series") + 1] == "001,135"
+    assert sweep[sweep.index("--jobs") + 1] == "12"
+
+
+def fake(folder, name, script, *, gigabytes=1.0, rescue=(), dataset="D"):
+    """A run whose command is a script of Python."""
+    command = [sys.executable, "-c", script]
+    return Run(dataset, name, 1, command, list(rescue), [], folder / name, 1.0, gigabytes)
+
+
+def test_runs_side_by_side_and_the_end_of_the_time(tmp_path):
+    for name in ("stopped", "nothing"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "stopped" / "checkpoint.pth").touch()
+    measure = [sys.executable, "-c", "print('measured')"]
+    endless = "import time; time.sleep(600)"
+    runs = [
+        fake(tmp_path, "quick", "print('done')"),
+        fake(tmp_path, "faulty", "raise SystemExit(2)"),
+        fake(tmp_path, "stopped", endless, rescue=measure),
+        fake(tmp_path, "nothing", endless, rescue=measure),
+        fake(tmp_path, "large", "print('done')", gigabytes=9.0),
+    ]
+    ended = {}
+    now = time.monotonic()
+    work_through(
+        runs,
+        Limits(3, 10.0),
+        now + 3,
+        now + 60,
+        tmp_path / "logs",
+        lambda run, status: ended.update({run.model: status}),
+    )
+    assert ended == {"quick": "tested", "faulty": "failed", "stopped": "stopped"}  # no room for the large one
+    assert time.monotonic() - now < 30
+    assert (tmp_path / "logs" / "D-stopped-1.txt").read_text() == "measured\n"
+
+
+def test_one_run_alone_always_fits_and_one_sweep_at_a_time(tmp_path):
+    large, sweep, other = (
+        fake(tmp_path, "large", "", gigabytes=99.0),
+        fake(tmp_path, "published", "", dataset="UCR"),
+        fake(tmp_path, "config", "", dataset="UCR"),
+    )
+    limits = Limits(2, 10.0)
+    assert pool._next([large], [], limits) is large
+    assert pool._next([large, other], [sweep], limits) is None
+    assert pool._next([sweep, other], [large, large], limits) is None
+
+
+def test_the_script_takes_the_python_that_it_is_given(tmp_path):
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho "$@"\n')
+    python.chmod(0o755)
+    ended = subprocess.run(
+        ["sh", "scripts/gpu_check.sh", "--minutes", "1"],
+        cwd=REPOSITORY, env={"PATH": "/usr/bin:/bin", "PYTHON": str(python)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert ended.stdout == "-m benchmarks.gpu_check --minutes 1\n"
+
+
+@pytest.mark.parametrize("name", bench_model.CASES)
+def test_speed_is_that_of_the_configurations(name):
+    """The channels are those of the dataset that the configuration does not drop."""
+    case = bench_model.CASES[name]
+    config = bench_model.settings(case)
+    mapping = yaml.safe_load(Path(REPOSITORY / "configs" / case.file).read_text())
+    chosen = mapping.get("settings", {}).get(case.setting, {})
+    assert config.model.seq_len == (mapping["model"] | chosen)["seq_len"]
+    known = MULTIVARIATE.get(mapping["data"]["name"])
+    if known:
+        assert case.channels == known.channels - len(config.data.drop_channels)
