@@ -133,22 +133,11 @@ def _run_tests(options: argparse.Namespace, end: float) -> bool:
     if importlib.util.find_spec("pytest") is None or importlib.util.find_spec("hypothesis") is None:
         logger.warning("tests: pytest and hypothesis are not installed: install requirements-dev.txt for this step")
         return False
-    several = importlib.util.find_spec("xdist") and options.device.startswith("cuda")
     which = "cuda" if options.device.startswith("cuda") else "not cuda"
     # Warnings of other versions than the pinned ones are no failures here.
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-rs",
-        "-W",
-        "default",
-        "-m",
-        which,
-        *(["-n", "4"] if several else []),
-        *options.tests,
-    ]
+    command = [sys.executable, "-m", "pytest", "-q", "-rs", "-W", "default", "-m", which, *options.tests]
+    if which == "cuda" and importlib.util.find_spec("xdist") is not None:
+        command += ["-n", "4"]
     with open(options.out / "tests.txt", "w", encoding="utf-8") as log:
         ended = _timed_run(command, log, end)
     lines = (options.out / "tests.txt").read_text(encoding="utf-8").splitlines()

@@ -2,16 +2,20 @@
 
 import contextlib
 import dataclasses
+import functools
 import logging
+import multiprocessing
 import os
 import signal
-import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.gpu_check.runs import ROOT, Run
+from benchmarks.gpu_check.runs import ROOT, RUN_PY, Run
+from exp.cli.run import main as run_main
 
 logger = logging.getLogger(__name__)
 POLL_SECONDS = 0.2
@@ -22,11 +26,6 @@ class Limits(NamedTuple):
 
     parallel: int
     gigabytes: float
-
-
-class _Active(NamedTuple):
-    process: subprocess.Popen
-    commands: list[list[str]]  # that follow
 
 
 def work_through(
@@ -76,24 +75,20 @@ def _rescue(run: Run) -> list[str]:
 
 def _until(waiting: list[Run], limits: Limits, end: float, logs: Path, done) -> list[Run]:
     """Work until all is done or the time is up, and return the runs that were ended; `waiting` keeps the others."""
-    active: dict[Run, _Active] = {}
+    active: dict[Run, BaseProcess] = {}
     try:
         while (waiting or active) and time.monotonic() < end:
             while (run := _next(waiting, list(active), limits)) is not None:
                 waiting.remove(run)
                 logger.info("start %s", run.name)
-                active[run] = _start(run, [command for command in (run.command, run.evaluate) if command], logs)
-            for run in [run for run, one in active.items() if one.process.poll() is not None]:
-                one = active.pop(run)
-                if one.process.returncode == 0 and one.commands:
-                    active[run] = _start(run, one.commands, logs)
-                else:
-                    done(run, "tested" if one.process.returncode == 0 else "failed")
+                active[run] = _start(run, logs)
+            for run in [run for run, process in active.items() if process.exitcode is not None]:
+                done(run, "failed" if active.pop(run).exitcode else "tested")
             time.sleep(POLL_SECONDS)
         return list(active)
     finally:
-        for one in active.values():
-            _kill(one.process)
+        for process in active.values():
+            _kill(process)
 
 
 def _next(waiting: list[Run], active: list[Run], limits: Limits) -> Run | None:
@@ -106,21 +101,41 @@ def _next(waiting: list[Run], active: list[Run], limits: Limits) -> Run | None:
     return next(fitting, None) if active else next(iter(waiting), None)
 
 
-def _start(run: Run, commands: list[list[str]], logs: Path) -> _Active:
-    """Start the first command in a process group of its own."""
-    with open(logs / f"{run.name}.txt", "ab") as log:
-        process = subprocess.Popen(
-            commands[0],
-            cwd=ROOT,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-    return _Active(process, commands[1:])
+def _start(run: Run, logs: Path) -> BaseProcess:
+    commands = [command for command in (run.command, run.evaluate) if command]
+    process = _context().Process(target=_child, args=(commands, logs / f"{run.name}.txt"))
+    process.start()
+    return process
 
 
-def _kill(process: subprocess.Popen) -> None:
-    with contextlib.suppress(ProcessLookupError):
+@functools.cache
+def _context():
+    """Start the process that has everything imported and of which the runs are forks, which saves each some seconds.
+
+    It never uses a device itself: a fork could not use it any more.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["benchmarks.gpu_check.pool", "exp.cli.run", "torch._dynamo", "sklearn.metrics"])
+    return context
+
+
+def _child(commands: list[list[str]], log: Path) -> None:
+    """Do commands one after the other: run.py's in this process, the last of other programs in its place."""
+    os.setsid()  # so that it can be ended with all that it starts
+    os.chdir(ROOT)
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(file, stream)
+    for command in commands:
+        if command[:2] != RUN_PY:
+            os.execv(command[0], command)
+        code = run_main(command[2:])
+        if code:
+            sys.exit(code)
+
+
+def _kill(process: BaseProcess) -> None:
+    process.kill()
+    with contextlib.suppress(ProcessLookupError):  # its group is there as soon as it has begun its work
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    process.join()

@@ -18,6 +18,7 @@ from models import DEFAULT
 from models.settings import nearest
 
 ROOT = Path(__file__).resolve().parents[2]
+RUN_PY = [sys.executable, str(ROOT / "run.py")]
 AUTO = "CrossAD_auto"  # CrossAD with the settings that a user's own series gets
 # Seconds of a training step that a GPU waits for the processor whatever its speed, and for each gigabyte that a step
 # keeps for the backward pass; good enough to put runs in order.
@@ -140,7 +141,7 @@ def _run(series: Prepared, model: str, file: Path, seed: int, options: Options) 
     if config.data.train_rows is not None:
         changes.append(f"data.train_rows={series.rows}")
     common = [
-        *(sys.executable, str(ROOT / "run.py"), "--config", str(file), "--root_path", str(options.root)),
+        *(*RUN_PY, "--config", str(file), "--root_path", str(options.root)),
         *("--save_path", str(results), "--device", options.device, "--seeds", str(seed), "--set", *changes),
     ]
     threshold = [*common, "--mode", "evaluate", "--metrics", "affiliation"] if series.dataset in SERVERS else []
