@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
-from tests.support.evaluation_cases import COPIES, GOLDEN, SHARED, golden_case
+from tests.support.evaluation_cases import GOLDEN, golden_arrays, golden_case
 from ts_ad_evaluation import SPOT, EvaluationError, spot_threshold
 from ts_ad_evaluation.pareto import ParetoTail, log_likelihood
 
@@ -18,12 +18,7 @@ RISKS = ("0.1", "0.01", "0.001")
 
 def golden_spot(name):
     _, score, expected = golden_case(name)
-    copies = np.load(COPIES / "spot_init_score.npz")
-    if name in copies:
-        return copies[name], score, expected["spot"]
-    if not SHARED.is_dir():
-        pytest.skip("needs the golden numbers in ../shared")
-    return np.load(SHARED / f"{name}.npz")["spot_init_score"], score, expected["spot"]
+    return golden_arrays(name)["spot_init_score"], score, expected["spot"]
 
 
 @pytest.mark.parametrize("risk", RISKS)

@@ -10,7 +10,7 @@ from scipy.signal import argrelmax
 from sklearn.metrics import precision_recall_curve
 from statsmodels.tsa.stattools import acf
 
-from tests.support.evaluation_cases import COPIES, GOLDEN, SHARED, UNDEFINED, cases, golden_case, random_cases
+from tests.support.evaluation_cases import COPIES, GOLDEN, UNDEFINED, cases, golden_case, random_cases
 from ts_ad_evaluation import EvaluationError, affiliation, f1_event, f1_pa, f1_r, find_period, tsb_ad_metrics, vus
 
 FOUND_BY_THRESHOLD = {"PA-F1": f1_pa, "Event-based-F1": f1_event, "R-based-F1": f1_r, "Affiliation-F": affiliation}
@@ -18,10 +18,7 @@ FOUND_BY_THRESHOLD = {"PA-F1": f1_pa, "Event-based-F1": f1_event, "R-based-F1": 
 
 def golden_tsb_ad(name):
     label, score, _ = golden_case(name)
-    expected = json.loads((COPIES / "expected_tsb_ad.json").read_text())
-    if name not in expected:
-        expected = json.loads((SHARED / "expected_tsb_ad.json").read_text())
-    return label, score, expected[name]
+    return label, score, json.loads((COPIES / "expected_tsb_ad.json").read_text())[name]
 
 
 @pytest.mark.parametrize("name", [name for name in GOLDEN if name != "GECCO"])

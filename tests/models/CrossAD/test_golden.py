@@ -60,8 +60,8 @@ def case(request):
     if not (folder / f"{request.param}.npz").exists():
         pytest.skip(f"needs ../shared/golden/crossad/{request.param}.npz")
     index = json.loads((folder / "index.json").read_text())[request.param]
-    golden = np.load(folder / f"{request.param}.npz")
-    return index, golden
+    with np.load(folder / f"{request.param}.npz") as golden:
+        return index, dict(golden)
 
 
 def build(index, **changes):
