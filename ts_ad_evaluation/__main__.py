@@ -29,7 +29,10 @@ def parse_arguments(arguments=None):
     parser = argparse.ArgumentParser(
         prog="python -m ts_ad_evaluation",
         description="Measures of an anomaly score against a label.",
-        epilog="FILE is .npy, .npz[:KEY] or .csv[:COLUMN]; KEY and COLUMN are needed where there are several.",
+        epilog="FILE is .npy, .npz[:KEY] or .csv[:COLUMN]; KEY and COLUMN are needed where there are several. A CSV "
+        "file has a header unless all cells of its first line are numbers, and its columns are then counted "
+        "from 1. It may have semicolons or tabs between its cells, decimal commas, and be UTF-8 or, with a "
+        "mark, UTF-16; what was decided is told.",
     )
     parser.add_argument("--label", required=True, metavar="FILE", help="1 for anomalous points, 0 for normal ones")
     parser.add_argument(
@@ -83,7 +86,7 @@ def run(options):
     if options.init_score:
         init_score = _load("--init-score", options.init_score, check_score)
         risks = options.risk or [RISK]
-        found = evaluator.find_thres(method="spot", init_score=init_score, q=risks)
+        found = evaluator.find_thres(method="spot", verbose=False, init_score=init_score, q=risks)
         thresholds |= {value: f"spot {risk:g}" for value, risk in zip(found, risks, strict=True)}
     _draw(options, label, score, next(iter(thresholds), None))
     tables = evaluator.evaluate(
@@ -180,6 +183,7 @@ def main(arguments=None):
     """Run the command line; return its exit code."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     options = parse_arguments(arguments)
+    sys.stdout.reconfigure(errors="replace")  # names and notes reach any terminal
     try:
         sys.stdout.write(run(options))
     except (EvaluationError, OSError) as error:

@@ -50,11 +50,14 @@ def check_label(label, *, both_classes=True):
         raise EvaluationError(f"label must be one-dimensional, got shape {array.shape}")
     if array.size == 0:
         raise EvaluationError("label is empty")
+    if array.dtype.kind not in "biufO":
+        raise EvaluationError(f"label must be numeric, got dtype {array.dtype}: it must hold the numbers 0 and 1")
     anomalous = array == 1
     other = ~(anomalous | (array == 0))
     if other.any():
         first = int(np.argmax(other))
-        raise EvaluationError(f"label must hold only 0 and 1, found {array[first]} at index {first}")
+        found = repr(array[first]) if isinstance(array[first], (str, bytes)) else array[first]
+        raise EvaluationError(f"label must hold only 0 and 1, found {found} at index {first}")
     if both_classes and not anomalous.any():
         raise EvaluationError("label has no anomalous point, the measure is undefined")
     if both_classes and anomalous.all():

@@ -14,6 +14,7 @@ VALIDATION_SHARE = DataConfig.model_fields["validation_share"].default
 
 USUAL_WINDOW = 96  # the commonest of the published windows
 SHORTEST_WINDOW = 8
+PEAK = 4.0  # standard deviations of white noise's autocorrelation that the peak of a period must reach
 KERNELS = (2,)
 PATCHES = 16  # in a window
 BATCH = 128  # univariate windows at most; a window of C channels counts C times
@@ -60,9 +61,10 @@ def choose_settings(train: np.ndarray) -> Choice:
         raise DataError(
             f"the training part has {points} points, fewer than two windows of {SHORTEST_WINDOW}: use more points"
         )
-    periods = [find_period(channel) for channel in train.T if np.ptp(channel) > 0]
-    period = int(np.median(periods)) if periods else USUAL_WINDOW
-    window, reason = _window(period, points)
+    period, source = _period(train)
+    window, reason = _window(period or USUAL_WINDOW, points)
+    if period is None and window == USUAL_WINDOW:
+        reason = "the usual window, as there is no period"
     patch = max(1, window // PATCHES)
     windows = max(1, int(points * (1 - VALIDATION_SHARE)) - window + 1)
     batch = max(1, min(BATCH // channels, windows // FEWEST_STEPS))
@@ -85,8 +87,7 @@ def choose_settings(train: np.ndarray) -> Choice:
         },
     }
     reasons = [
-        f"period {period} points: the median over the channels of the highest peak of the autocorrelation, "
-        "which counts as 125 where there is none",
+        source,
         f"model.seq_len {window}: {reason}",
         f"model.patch_len {patch}: a window has {PATCHES} patches or some more",
         f"model.ms_kernels {list(KERNELS)}: every second point must do to reconstruct the window",
@@ -98,6 +99,22 @@ def choose_settings(train: np.ndarray) -> Choice:
         f"train.train_epochs {EPOCHS} and train.learning_rate {RATE:g}: few steps, and larger ones than published",
     ]
     return Choice(settings, reasons)
+
+
+def _period(train: np.ndarray) -> tuple[int | None, str]:
+    """Return the period of most channels of a training part (n, C), None where most have none, and the reason."""
+    least = PEAK / math.sqrt(len(train))
+    changing = [channel for channel in train.T if np.ptp(channel) > 0]
+    periods = [find_period(channel, default=None, least=least) for channel in changing]
+    found = [period for period in periods if period is not None]
+    if not found or 2 * len(found) < len(changing):
+        share = f"{len(found)} of {len(changing)} channels that change have one"
+        return None, f"no period found ({share}): the usual window of {USUAL_WINDOW} points stands in for it"
+    period = int(np.median(found))
+    return period, (
+        f"period {period} points: the highest peak of the autocorrelation, the median over the {len(found)} of "
+        f"{len(changing)} channels that have one"
+    )
 
 
 def _window(period: int, points: int) -> tuple[int, str]:

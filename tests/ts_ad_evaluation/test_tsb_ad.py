@@ -103,6 +103,22 @@ def test_period_where_there_is_none():
     assert find_period(np.sin(2 * np.pi * np.arange(10_000) / 350)) == 125
 
 
+@pytest.mark.parametrize("default", [None, 0, 96])
+def test_period_of_the_callers_choice_where_there_is_none(default):
+    assert find_period([1.0], default=default) is default
+    assert find_period(np.arange(1000), default=default) is default
+    assert find_period(np.sin(2 * np.pi * np.arange(10_000) / 350), default=default) is default
+    assert find_period(np.sin(2 * np.pi * np.arange(1000) / 25), default=default) == 25
+
+
+def test_a_peak_of_noise_counts_only_where_any_does():
+    noise = np.random.default_rng(2).standard_normal(1000)
+    assert find_period(noise, default=None) is not None
+    assert find_period(noise, default=None, least=4 / np.sqrt(1000)) is None
+    wave = np.sin(2 * np.pi * np.arange(1000) / 25)
+    assert find_period(wave + noise, default=None, least=4 / np.sqrt(1000)) in range(24, 400)
+
+
 @pytest.mark.parametrize(
     ("series", "text"), [([], "series is empty"), ([[1, 2]], "one-dimensional"), ([1, np.nan], "NaN or infinity")]
 )

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from data_provider import DataError
 from exp.config import ExperimentConfig, TrainConfig
-from exp.detection.automatic import SHORTEST_WINDOW, choose_settings
+from exp.detection.automatic import SHORTEST_WINDOW, USUAL_WINDOW, choose_settings
 from models.CrossAD import CrossADConfig
 
 
@@ -63,6 +63,31 @@ def test_the_period_is_that_of_the_channels_which_change():
     choice = choose_settings(train)
     assert choice.settings["model"]["seq_len"] == 96
     assert "period 48" in choice.reasons[0]
+
+
+@pytest.mark.parametrize(
+    "series",
+    [
+        np.arange(3000.0),
+        np.random.default_rng(0).standard_normal(3000),
+        np.cumsum(np.random.default_rng(1).standard_normal(20_000)),
+        np.repeat([0.0, 1.0], 1500),
+        np.ones(3000),
+    ],
+    ids=["ramp", "noise", "random walk", "step", "constant"],
+)
+def test_where_there_is_no_period_the_window_is_the_usual_one(series):
+    choice = choose_settings(series[:, None])
+    assert choice.settings["model"]["seq_len"] == USUAL_WINDOW
+    assert choice.reasons[0].startswith("no period found")
+    assert choice.reasons[1] == f"model.seq_len {USUAL_WINDOW}: the usual window, as there is no period"
+
+
+def test_the_period_is_that_of_most_channels():
+    noise = np.random.default_rng(0).standard_normal((6000, 3))
+    periodic = waves(6000, 3, period=40, noise=0.01)
+    assert "period 40" in choose_settings(np.hstack([noise, periodic])).reasons[0]
+    assert "no period found (2 of 5" in choose_settings(np.hstack([noise, periodic[:, 1:]])).reasons[0]
 
 
 @pytest.mark.parametrize("points", [0, 1, 2, 15])
