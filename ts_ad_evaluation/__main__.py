@@ -183,7 +183,6 @@ def main(arguments=None):
     """Run the command line; return its exit code."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     options = parse_arguments(arguments)
-    sys.stdout.reconfigure(errors="replace")  # names and notes reach any terminal
     try:
         sys.stdout.write(run(options))
     except (EvaluationError, OSError) as error:
