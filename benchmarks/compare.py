@@ -29,7 +29,7 @@ from data_provider.read.interpretation import channels_of_events, read_interpret
 from exp.benchmark.experiment import Experiment
 from exp.benchmark.run_folder import RunFolder
 from exp.config import read_yaml, resolve
-from exp.detection.detector import CrossADDetector
+from exp.detection.estimator import CrossADDetector
 from models import DETECTORS
 from models.MIXAD.interpretation import rank_channels
 from ts_ad_evaluation import affiliation, hit_rate, hit_rate_of_rankings, random_hit_rate, spot_threshold, vus

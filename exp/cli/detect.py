@@ -14,7 +14,7 @@ from data_provider import DataError
 from data_provider.read.recording import Recording, read_recording
 from exp.cli.common import run_program
 from exp.cli.findings import write_findings
-from exp.detection.detector import CrossADDetector
+from exp.detection.estimator import CrossADDetector
 from exp.errors import UserError
 from exp.streaming.lines import stream_lines
 from ts_ad_evaluation import EvaluationError
