@@ -119,7 +119,7 @@ def measure(series: Series, scored: Scored, interpretation: Path, method: str) -
         threshold = spot_threshold(scored.train, scored.test, risk=risk).threshold
         figures[f"Aff_F1 {risk:g}"] = affiliation(label, scored.test, threshold).f1
     if interpretation.is_file() and scored.channels is not None:
-        channels = channels_of_events(read_interpretation(interpretation), label)
+        channels = channels_of_events(read_interpretation(interpretation), label, name=interpretation.name)
         if method == "MIXAD":
             events = zip(*find_events(label), strict=True)
             rankings = [rank_channels(scored.channels[start : end + 1]) for start, end in events]

@@ -136,14 +136,15 @@ def _is_number(cell):
 
 
 def _numbers(place, cells):
-    """The numbers that the cells hold, with decimal commas where there are commas and no points."""
+    """The numbers that the cells hold: true is 1, and commas are decimal ones where there are no points."""
     import pandas as pd
 
     plain = cells
     if cells.str.contains(",", regex=False).any() and not cells.str.contains(".", regex=False).any():
         plain = cells.str.replace(",", ".", n=1, regex=False)
         logger.info("%s: read with decimal commas", place)
-    values = pd.to_numeric(plain, errors="coerce").to_numpy(dtype=np.float64)
+    truths = plain.str.lower().map({"true": "1", "false": "0"})
+    values = pd.to_numeric(truths.fillna(plain), errors="coerce").to_numpy(dtype=np.float64)
     wrong = np.isnan(values)
     if wrong.any():
         row = int(np.argmax(wrong))

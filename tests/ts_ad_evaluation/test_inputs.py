@@ -123,6 +123,11 @@ def test_csv_files_as_people_write_them(tmp_path, caplog, content, column, told)
     assert all(text in message for text, message in zip(told, caplog.messages, strict=True))
 
 
+def test_truths_are_ones(tmp_path):
+    (tmp_path / "file.csv").write_text("label\nTrue\nfalse\nFALSE\n1\n")
+    np.testing.assert_array_equal(load_array(f"{tmp_path}/file.csv"), [1, 0, 0, 1])
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
 def test_marked_encodings_are_read_and_told(tmp_path, caplog, encoding):
     (tmp_path / "file.csv").write_bytes("score\n0.25\n-1.5\n3\n".encode(encoding))
