@@ -223,7 +223,8 @@ def _chosen_values(method, parameters):
 
 def _check_names(metrics, metric_args):
     thresholded = [name for name, measure in MEASURES.items() if measure.takes == THRESHOLD]
-    if isinstance(metrics, str) or len(metrics) == 0:
+    are_names = not isinstance(metrics, str) and np.iterable(metrics) and all(isinstance(name, str) for name in metrics)
+    if not are_names or len(metrics) == 0:
         raise EvaluationError(f"metrics must be a list of names, got {metrics!r}")
     for name in metrics:
         if name not in MEASURES:

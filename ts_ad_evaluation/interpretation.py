@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from ts_ad_evaluation.checks import EvaluationError, check_label
+from ts_ad_evaluation.checks import EvaluationError, as_array, check_label
 from ts_ad_evaluation.events import find_events
 
 logger = logging.getLogger(__name__)
@@ -184,7 +184,7 @@ def _event_rates(scores, channels, at):
 
 def _check_channel_scores(channel_scores):
     """Return `channel_scores` as float64, of shape (n, C)."""
-    array = np.asarray(channel_scores)
+    array = as_array(channel_scores, "channel_scores")
     if array.ndim != 2 or array.size == 0:
         raise EvaluationError(f"channel_scores must have the shape (points, channels), got {array.shape}")
     if array.dtype.kind not in "biuf":
@@ -216,7 +216,7 @@ def _check_count(name, entries, events):
 
 def _channel_indices(name, channels, n_channels):
     """Return distinct channels as an array of indices, at least one."""
-    array = np.asarray(channels)
+    array = as_array(channels, name)
     if array.ndim != 1 or array.size == 0:
         raise EvaluationError(f"{name} must have a list of at least one channel, got {channels!r}")
     if array.dtype.kind not in "iu":

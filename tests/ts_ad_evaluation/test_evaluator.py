@@ -134,6 +134,8 @@ def test_the_published_call_of_evaluate_is_taken_by_position(tmp_path, caplog):
     [
         ("auc", {}, "metrics must be a list of names, got 'auc'"),
         ([], {}, r"metrics must be a list of names, got \[\]"),
+        (None, {}, "metrics must be a list of names, got None"),
+        (["auc", None], {}, r"metrics must be a list of names, got \['auc', None\]"),
         (["aucc"], {}, "unknown metric 'aucc', did you mean 'auc'?"),
         (["xyz"], {}, "unknown metric 'xyz', choose from auc, r_auc, vus, "),
         (["f1_raw"], {}, r"f1_raw needs thresholds: pass f1_raw=\[...\]"),
