@@ -81,6 +81,29 @@ def instant(time) -> Instant:
     raise ValueError(f"{time!r} is not a time: give numbers or dates")
 
 
+def parse_gap(text: str) -> float | pd.Timedelta:
+    """Return the gap that a text means: a number of usual steps (`10`), or a duration (`2h`, `30min`, `1d12h`).
+
+    Raises
+    ------
+    UserError
+        When it is neither.
+    """
+    try:
+        gap = float(text)
+    except ValueError:
+        try:
+            gap = pd.Timedelta(text)
+        except ValueError:
+            gap = 0
+    try:
+        return Clock(gap).gap
+    except UserError:
+        raise UserError(
+            f"--gap {text}: give a number of usual steps above 0, such as 10, or a duration with its unit, such as 2h"
+        ) from None
+
+
 class Clock:
     """The last time of a stream, and its usual step.
 
