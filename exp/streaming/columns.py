@@ -1,15 +1,11 @@
-"""Where a line of a stream holds what, and its cells as numbers and times."""
+"""Where a line of a stream holds what: its names, or the places of the channels and of the time."""
 
-import csv
-import math
 from typing import NamedTuple
 
-import pandas as pd
-
+from data_provider.read.date_text import is_date, is_time_of_day
+from data_provider.read.dialect import is_number
 from data_provider.read.recording import TIME_NAME
 from exp.errors import UserError
-
-SHOWN = 40  # characters of a cell in a message
 
 
 class Columns(NamedTuple):
@@ -21,16 +17,19 @@ class Columns(NamedTuple):
         Cells of a line.
     channels : list of int
         Places of the detector's channels, in its order.
-    times : list of int
-        Places of the time: none, one, or those of a date and a time of day.
+    times : list of int or None
+        Places of the time: none, one, or those of a date and a time of day. None: the first point will show it.
+    named_times : list of int
+        Places of the columns that are named as times are, and not a channel.
     """
 
     count: int
     channels: list[int]
-    times: list[int]
+    times: list[int] | None
+    named_times: list[int]
 
 
-def columns_by_name(cells: list[str], channels: list[str], time: list[str]) -> Columns | None:
+def columns_by_name(cells: list[str], channels: list[str], time: tuple[str, ...]) -> Columns | None:
     """Return the columns that a first line names, or None where it does not name all channels.
 
     Parameters
@@ -38,8 +37,8 @@ def columns_by_name(cells: list[str], channels: list[str], time: list[str]) -> C
     cells : list of str
     channels : list of str
         Of the detector.
-    time : list of str
-        The columns of times; with none it is the first one named so.
+    time : tuple of str
+        The columns of times, if they are known.
 
     Raises
     ------
@@ -55,61 +54,43 @@ def columns_by_name(cells: list[str], channels: list[str], time: list[str]) -> C
             raise UserError(f"line 1: there is no column {name!r} for --time: the columns are {', '.join(cells)}")
         if name in channels and name in time:
             raise UserError(f"--time {name}: the detector was trained on this column as a channel: name another")
+    times = [cells.index(name) for name in time] if time else None
     named = [place for place, cell in enumerate(cells) if TIME_NAME.fullmatch(cell) and cell not in channels]
-    times = [cells.index(name) for name in time] or named[:1]
-    return Columns(len(cells), [cells.index(name) for name in channels], times)
+    return Columns(len(cells), [cells.index(name) for name in channels], times, named)
 
 
-def columns_by_place(cells: int, channels: int) -> Columns:
-    """Return the columns of lines without a header; the first of more cells than channels is a time."""
-    first = 1 if cells == channels + 1 else 0
-    return Columns(first + channels, list(range(first, first + channels)), [0] * first)
+def with_times(columns: Columns, cells: list[str]) -> Columns:
+    """Return the columns with the places of the time, as the cells of a point show it.
+
+    It is the first column named so; without one, the first that holds a date and is not a channel. A date without a
+    time of day is joined with the time of day in another column.
+    """
+    if columns.times is not None:
+        return columns
+    others = [place for place in range(columns.count) if place not in columns.channels]
+    dates = [place for place in others if is_date(cells[place]) and not is_number(cells[place])]
+    times = (columns.named_times or dates)[:1]
+    if times and is_time_of_day(cells[times[0]]):  # it may stand before its date
+        times = [place for place in dates if place in columns.named_times][:1] or times
+    if times and _is_day(cells[times[0]]):
+        clocks = [place for place in columns.named_times or others if is_time_of_day(cells[place])]
+        times += clocks[:1]
+    return columns._replace(times=times)
 
 
-def split(line: str) -> list[str]:
-    """Return the cells of a line."""
-    return [cell.strip() for cell in next(csv.reader([line], skipinitialspace=True), [])]
-
-
-def number(cell: str) -> float:
-    """Return the number of a cell.
+def columns_by_place(cells: list[str], channels: int) -> Columns:
+    """Return the columns of a line without names: the channels, behind a time or not.
 
     Raises
     ------
     ValueError
-        When it is not a finite one.
+        When it has another number of cells.
     """
-    try:
-        value = float(cell.replace("_", "?"))  # Python reads 1_000 as a number
-    except ValueError:
-        raise ValueError(f"{cell[:SHOWN]!r} is not a number") from None
-    if not math.isfinite(value):
-        raise ValueError(f"{cell[:SHOWN]!r} is not finite")
-    return value
+    before = len(cells) - channels
+    if before not in (0, 1) and not (before == 2 and _is_day(cells[0]) and is_time_of_day(cells[1])):
+        raise ValueError(f"{len(cells)} cells in place of {channels}")
+    return Columns(len(cells), list(range(before, len(cells))), list(range(before)), [])
 
 
-def time(cell: str) -> float | pd.Timestamp:
-    """Return the number or the date of a cell.
-
-    Raises
-    ------
-    ValueError
-        When it is neither.
-    """
-    try:
-        return int(cell) if cell.lstrip("-").isdecimal() else float(cell)
-    except ValueError:
-        pass
-    try:
-        return pd.to_datetime(cell, format="ISO8601")
-    except ValueError:
-        raise ValueError(f"{cell[:SHOWN]!r} is not a time") from None
-
-
-def is_text(cell: str) -> bool:
-    """Whether a cell holds something, but not a number."""
-    try:
-        float(cell)
-    except ValueError:
-        return cell != ""
-    return False
+def _is_day(cell: str) -> bool:
+    return is_date(cell) and ":" not in cell

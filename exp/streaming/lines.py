@@ -10,8 +10,8 @@ from typing import TextIO
 import pandas as pd
 
 from exp.errors import UserError
-from exp.streaming.columns import Columns, columns_by_name, columns_by_place, is_text, number, split, time
 from exp.streaming.journal import Journal
+from exp.streaming.layout import Layout, Reading
 from exp.streaming.source import Interruption, read_lines
 from exp.streaming.stream import StreamingDetector, StreamScores
 
@@ -30,15 +30,16 @@ def stream_lines(
     state_every: int = STATE_EVERY,
     drift_window: int | None = None,
     gap: float | pd.Timedelta | None = None,
-    time: tuple[str, ...] = (),
+    reading: Reading | None = None,
     device: str = "auto",
 ) -> int:
     """Score the lines of `source` until it ends, and return the exit code.
 
     The first line may name the columns, in any order and with others beside; else a line holds the channels in the
-    order of training, behind a time or not. Each line of output has `row`, `time` where there is one, `score`,
-    `threshold`, `alarm` and `channels`, their scores by name; a point that never has a score has null for it. Lines
-    with the key `note` stand between them:
+    order of training, behind a time or not. How lines are written is found from the first ones (see `Layout`).
+
+    Each line of output has `row`, `time` where there is one, `score`, `threshold`, `alarm` and `channels`, their scores
+    by name; a point that never has a score has null for it. Lines with the key `note` stand between them:
 
     ======== ===========================================================================================
     note     of
@@ -67,8 +68,8 @@ def stream_lines(
         Without it the points behind the last full window are scored at the end.
     state_every : int
         Write the state after so many points, too.
-    time : sequence of str
-        The column of times, or those of dates and of times of day; by default found by name.
+    reading : Reading, optional
+        What is known of how the lines are written.
 
     Raises
     ------
@@ -82,13 +83,13 @@ def stream_lines(
     stream = StreamingDetector.load(
         folder, state=state if known else None, mode=mode, drift_window=drift_window, gap=gap, device=device
     )
-    scorer = _Scorer(target, stream, time)
+    scorer = _Scorer(target, stream, reading or Reading())
     keeper = _Keeper(stream, state, state_every)
     failed = None
     with Interruption() as interruption:
         try:
             scorer.put(keeper.start())
-            for line in read_lines(source.fileno(), interruption, lambda _: "utf-8"):
+            for line in read_lines(source.fileno(), interruption, scorer.layout.encoding_of):
                 scorer.take(line)
                 keeper.point()
             scorer.put(scorer.journal.end())
@@ -148,46 +149,41 @@ class _Keeper:
 class _Scorer:
     """Lines of text to points, scores to lines of JSON.
 
-    The columns, and the times of the points that wait for their scores, are kept with the stream's state.
+    How lines are written, and the times of the points that wait for their scores, are kept with the stream's state.
     """
 
-    def __init__(self, target: TextIO, stream: StreamingDetector, time: tuple[str, ...]):
-        self.target, self.stream, self.time = target, stream, list(time)
+    def __init__(self, target: TextIO, stream: StreamingDetector, reading: Reading):
+        self.target, self.stream = target, stream
         detector = stream.detector
-        self.named = hasattr(detector, "feature_names_in_")
-        self.names = list(map(str, detector.feature_names_in_ if self.named else range(detector.n_features_in_)))
+        named = hasattr(detector, "feature_names_in_")
+        self.names = list(map(str, detector.feature_names_in_ if named else range(detector.n_features_in_)))
         self.waiting = stream.kept.setdefault("times", [])  # of the points without a line yet
-        self.columns = Columns(*stream.kept["columns"]) if "columns" in stream.kept else None
-        if self.columns is not None and self.time != stream.kept["time"]:
-            there = " ".join(stream.kept["time"]) or "no --time"
-            raise UserError(f"--time {' '.join(self.time)}: the state is that of a stream with {there}: use the same")
+        self.layout = Layout(self.names, named, reading, stream.kept.setdefault("layout", {}))
         self.journal = Journal(stream)
 
     def take(self, line: str) -> None:
         """Score a line, or report what is wrong with it."""
         self.journal.lines += 1
+        line = line.rstrip("\r").removeprefix("\ufeff")
+        if self.journal.lines == 1 and self.layout.is_header(line):
+            return
         try:
-            cells = split(line.rstrip("\r").removeprefix("\ufeff"))
-            if self.journal.lines == 1 and self._is_header(cells):
-                return
-            columns = self.columns or columns_by_place(len(cells), len(self.names))
-            if len(cells) != columns.count:
-                raise ValueError(f"{len(cells)} cells in place of {columns.count}")
-            point = [number(cells[place]) for place in columns.channels]
-            told = " ".join(cells[place] for place in columns.times) if columns.times else None
-            scores = self.stream.update(point, [time(told)] if columns.times else None)
+            point, time = self.layout.read(line)
+            if time is None and self.stream.clock.gap is not None:
+                raise UserError("--gap needs times: name their column with --time, or leave --gap out")
+            scores = self.stream.update(point.values, None if time is None else [time])
         except UserError:
             raise
         except (ValueError, csv.Error) as error:
             self.journal.refuse(error)
             return
-        self._set_columns(columns)
-        if columns.times:
+        self.layout.accept()
+        if time is not None:
             verdict = self.stream.verdicts[0]
-            self.put(self.journal.note(verdict, told))
+            self.put(self.journal.note(verdict, point.told))
             if verdict.order != "new":
                 return
-        self.waiting.append(told)
+        self.waiting.append(point.told)
         self.write(scores)
 
     def write(self, scores: StreamScores) -> None:
@@ -226,28 +222,3 @@ class _Scorer:
                 f"the output cannot be written after {self.stream.seen} points: {error.strerror}: see to its reader or "
                 "the disk"
             ) from None
-
-    def _is_header(self, cells: list[str]) -> bool:
-        """Whether the first line names the columns, which are then known."""
-        columns = columns_by_name(cells, self.names, self.time) if self.named else None
-        if columns is not None:
-            self._set_columns(columns)
-            return True
-        missing = [name for name in self.names if name not in cells]
-        if self.named and self.columns is None and sum(map(is_text, cells)) >= len(self.names):
-            raise UserError(
-                f"line 1 names columns, but not {', '.join(missing)} of the channels that the detector was trained "
-                "on: rename the columns, or leave out the line if the channels are in the order of training"
-            )
-        if self.time and self.columns is None:
-            raise UserError(
-                f"--time {' '.join(self.time)}: the first line does not name the columns: add that line, or leave the "
-                "option out, the time is the first of more cells than channels"
-            )
-        return False
-
-    def _set_columns(self, columns: Columns) -> None:
-        if not columns.times and self.stream.clock.gap is not None:
-            raise UserError("--gap needs times: name their column with --time, or leave --gap out")
-        self.columns = columns
-        self.stream.kept |= {"columns": list(columns), "time": self.time}

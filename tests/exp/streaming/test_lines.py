@@ -149,14 +149,15 @@ class TestForms:
         assert not caplog.messages
 
     def test_quotes_and_blanks(self, run, caplog):
-        quoted = "".join(f'"May 1, {time}", "{a!r}" , {b!r} \n' for time, (a, b) in zip(TIMES, X.tolist(), strict=True))
-        lines = timed(expected(X), [f"May 1, {time}" for time in TIMES])
+        times = [f"May 1, 2024 10:{minute:02d}" for minute in range(40)]
+        quoted = "".join(f'"{time}", "{a!r}" , {b!r} \n' for time, (a, b) in zip(times, X.tolist(), strict=True))
+        lines = timed(expected(X), times)
         assert run('"time" , "cpu", disk\n' + quoted) == run(quoted) == lines
         assert not caplog.messages
 
     def test_characters_beyond_ascii(self, run):
-        times = [f"{minute}ᵗʰ" for minute in range(40)]
-        assert run(csv_lines(X, times)) == timed(expected(X), times)
+        beside = "".join(f"{line},{place}\n" for line, place in zip(csv_lines(X).split(), ["ᵗʰ"] * 40, strict=True))
+        assert run("cpu,disk,Größe\n" + beside) == expected(X)
 
     def test_numbers_as_people_write_them(self, run):
         text = "".join(f"+{a:.6e},{b:.6E}\n" for a, b in np.abs(X).tolist())
@@ -171,16 +172,19 @@ MALFORMED = [
     (" ", "1 cells in place of 2"),
     ("\r", "0 cells in place of 2"),
     ("1.0,abc", "'abc' is not a number"),
-    ("1.0,", "'' is not a number"),
+    ("1.0,", "'' stands for a missing value"),
     ("1.0,1_000", "'1_000' is not a number"),
     ("1.0;2.0,3.0", "'1.0;2.0' is not a number"),
-    ("nan,1.0", "'nan' is not finite"),
+    ("nan,1.0", "'nan' stands for a missing value"),
     ("1.0,-inf", "'-inf' is not finite"),
-    ("1.0,1e999", "'1e999' is not finite"),
+    ("1.0,1e999", "'1e999' is too large for a number"),
     ("1.0,1e200", "the value 1e+200 is too far from those of training: leave it out"),
     ('"1.0,2.0', "1 cells in place of 2"),
     ("cpu,2.0", "'cpu' is not a number"),
-    ("1.0,\x00", "'\\x00' is not a number"),
+    (
+        "1.0,\x00",
+        "'\\x00' is not a number: correct it, or, if it stands for a missing value, say --missing-values '\x00'",
+    ),
     ("1.0,é", "'é' is not a number"),
     ("1.0," + "9" * 200_000, "field larger than field limit (131072)"),
     ("1.0," + "x" * 200, f"'{'x' * 40}' is not a number"),
@@ -206,12 +210,18 @@ class TestMalformedLines:
 
     def test_bytes_that_are_no_text(self, run, caplog):
         text = csv_lines(X, TIMES, "time,cpu,disk").encode().replace(TIMES[3].encode(), b"\xff\xfe")
-        times = [*TIMES[:3], "\ufffd\ufffd", *TIMES[4:]]
-        assert run(text.replace(b"\n", b"\n\xff,\xff,\xff\n", 1)) == timed(expected(X), times)
-        assert caplog.messages == ["line 2: '\ufffd' is not a number: skipped"]
+        assert run(text.replace(b"\n", b"\n\xff,\xff,\xff\n", 1)) == timed(
+            expected(np.delete(X, 3, axis=0)), [*TIMES[:3], *TIMES[4:]]
+        )
+        assert caplog.messages == [
+            "line 2: '\ufffd' is not a number: correct it, or, if it stands for a missing value, say --missing-values "
+            "'\ufffd': skipped",
+            "line 6: '\ufffd\ufffd' is not a time: skipped",
+        ]
 
     def test_nothing_but_malformed_lines(self, run, caplog):
-        assert run("1.0\n\nx,1.0\n") == []
+        with pytest.raises(UserError, match="none of the 3 lines is a point; line 1: 1 cells in place of 2"):
+            run("1.0\n\nx,1.0\n")
         assert len(caplog.messages) == 3
 
     def test_no_lines(self, run, caplog):
