@@ -278,7 +278,7 @@ class Layout:
 
     def _refuse_names(self, line: str, rows: list[list[str]]) -> None:
         """Refuse a first line that names columns, but not all channels; others may be points, or malformed."""
-        cells = max(rows, key=lambda cells: sum(map(_is_text, cells)), default=[])
+        cells = max(rows, key=len, default=[])
         names = self.reading.header or sum(map(_is_text, cells)) >= len(self.names)
         if not names or (self.reading.header is None and self._is_point(line)):
             return
