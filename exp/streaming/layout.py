@@ -110,8 +110,9 @@ class Layout:
             )
         self._shown: list[tuple[Dialect, Columns, Point]] = []  # the last line, in all ways that fit
         self._times: TimeReader | None = None
-        if "first_time" in kept:
-            self._start_times(kept["first_time"])
+        self._first_times: list[str] = []  # that show how times are written
+        if "first_times" in kept:
+            self._start_times(kept["first_times"])
 
     def encoding_of(self, sample: bytes) -> str:
         """Return the encoding of a stream that begins so; one that goes on has that of its beginning.
@@ -146,7 +147,7 @@ class Layout:
                     same = [other for other, row in rows if row == cells]
                     if len(cells) > 1:
                         same = [other for other in same if other.separator == dialect.separator]
-                    self._kept.pop("first_time", None)
+                    self._kept.pop("first_times", None)
                     self._keep(columns, same)
                     return True
         if self.columns is None and self.named:
@@ -183,10 +184,11 @@ class Layout:
         dialect, columns, point = self._shown[0]
         if self.columns != columns:
             self._say(columns, point, dialect)
-        if point.told is not None and "first_time" not in self._kept:
-            self._kept["first_time"] = self._first_time
-            for note in self._times.notes:
-                logger.warning("%s: %s", SOURCE, note)
+        if point.told is not None and self._kept.get("first_times") != self._first_times:
+            if "first_times" not in self._kept:
+                for note in self._times.notes:
+                    logger.warning("%s: %s", SOURCE, note)
+            self._kept["first_times"] = self._first_times
         self._keep(columns, [candidate for candidate, *_ in self._shown])
 
     def _keep(self, columns: Columns, candidates: list[Dialect]) -> None:
@@ -243,23 +245,33 @@ class Layout:
     def _time(self, told: str, dialect: Dialect) -> int | float | pd.Timestamp:
         if dialect.decimal == "," and is_number(told, ","):
             told = told.replace(",", ".")
-        if "first_time" not in self._kept:
+        if "first_times" not in self._kept:
             if self.reading.date_format is None and _has_two_readings(told):
                 raise UserError(
                     f"{SOURCE} is doubtful: in the first time {told!r} day and month may be the one or the other: say "
                     "--date-format, such as '%d/%m/%Y %H:%M' or '%m/%d/%Y %H:%M'"
                 )
-            self._start_times(told)
+            try:
+                self._start_times([told])
+            except DataError as error:
+                raise UserError(str(error)) from None
+        try:
+            return self._times.read(told)
+        except DataError:
+            return self._longer_time(told)
+
+    def _longer_time(self, told: str) -> pd.Timestamp:
+        """Return a time that is written longer than the first ones, as 01:00 is behind a midnight without a clock."""
+        before, first = self._times, self._first_times[0]
+        self._start_times([*self._first_times, told])
+        if self._times.read(first) != before.read(first):
+            self._start_times(self._first_times[:-1])
+            raise ValueError(f"{told[:SHOWN]!r} is not a time that is written as the first ones are")
         return self._times.read(told)
 
-    def _start_times(self, told: str) -> None:
-        try:
-            self._times = TimeReader(
-                [told], SOURCE, date_format=self.reading.date_format, timezone=self.reading.timezone
-            )
-        except DataError as error:
-            raise UserError(str(error)) from None
-        self._first_time = told
+    def _start_times(self, told: list[str]) -> None:
+        self._times = TimeReader(told, SOURCE, date_format=self.reading.date_format, timezone=self.reading.timezone)
+        self._first_times = told
 
     def _say(self, columns: Columns, point: Point, dialect: Dialect) -> None:
         """Say what was decided otherwise than for the plainest of streams."""

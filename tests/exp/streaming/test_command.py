@@ -168,7 +168,7 @@ class TestMemoryOfTime:
         without, named = command(text), command(text, "--timezone", "Europe/Berlin")
         assert scores(named.points) == scores_of(X)
         assert len(without.points) == 54
-        assert without.notes[1:] == [{"note": "skipped", "repeated": 0, "older": 6}]
+        assert without.notes[1:] == [{"note": "skipped", "repeated": 1, "older": 5}]
 
 
 class TestGap:
