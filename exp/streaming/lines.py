@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from data_provider.read.recording import TIME_NAME
+from data_provider.read.columns import TIME_NAME
 from exp.errors import UserError
 from exp.streaming.stream import StreamingDetector, StreamScores
 
