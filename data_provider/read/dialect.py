@@ -22,16 +22,22 @@ _SHOWN = {separator: name for name, separator in reversed(SEPARATORS.items())}
 MISSING = frozenset(
     ("", "na", "nan", "-nan", "n/a", "#n/a", "<na>", "null", "none", "#na", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan")
 )
-_NUMBER = {
-    mark: re.compile(rf"[-+]?(?:\d+(?:{re.escape(mark)}\d*)?|{re.escape(mark)}\d+)(?:[eE][-+]?\d+)?")
-    for mark in (".", ",")
-}
 _INFINITE = re.compile(r"[-+]?inf(inity)?", re.IGNORECASE)
 # Digits in groups of three behind a sign that may be a thousands mark, and numbers that have both signs.
 _GROUPED = {mark: re.compile(rf"[-+]?[1-9]\d{{0,2}}(?:{re.escape(mark)}\d{{3}})+") for mark in (".", ",")}
 _BOTH = (re.compile(r"[-+]?\d{1,3}(?:\.\d{3})+,\d*"), re.compile(r"[-+]?\d{1,3}(?:,\d{3})+\.\d*"))
 _WHOLE = re.compile(r"\d+")
 LOOKED_AT = 300  # lines
+
+
+def number_pattern(decimal: str, *, infinite: bool = False) -> str:
+    """Return the pattern of a number without blanks around it, of an infinite one too if asked."""
+    mark = re.escape(decimal)
+    pattern = rf"[-+]?(?:\d+(?:{mark}\d*)?|{mark}\d+)(?:[eE][-+]?\d+)?"
+    return f"{pattern}|(?i:[-+]?inf(?:inity)?)" if infinite else pattern
+
+
+_NUMBER = {mark: re.compile(number_pattern(mark), re.ASCII) for mark in (".", ",")}
 
 
 @dataclass(frozen=True)
@@ -346,8 +352,8 @@ def _has_header(rows: list[list[str]], source: str, mark: str) -> tuple[bool, li
         if first[0] == "" and first[1:] == [str(place) for place in range(len(first) - 1)]:
             return True, []  # as pandas writes a table without names
         return False, [
-            "the first line holds no names and is read as data, the columns are named 1, 2, …: --header yes makes it "
-            "names"
+            f"the first line ({', '.join(first)[:60]}) holds no names and is read as data, the columns are named 1, 2, "
+            "…: --header yes makes it names"
         ]
     again = any(place < len(row) and row[place] == first[place] for row in body for place in texts if first[place])
     if again and (numbers or times):
