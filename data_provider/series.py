@@ -7,6 +7,8 @@ import numpy as np
 
 from data_provider.errors import DataError
 
+LARGEST = 1e150  # of the values that a series may have: the sum of their squares is finite
+
 
 @dataclass(frozen=True, eq=False)
 class Series:

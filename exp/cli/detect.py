@@ -16,22 +16,19 @@ from exp.cli.common import run_program
 from exp.cli.findings import write_findings
 from exp.detection.estimator import CrossADDetector
 from exp.errors import UserError
-from exp.streaming.lines import stream_lines
+from exp.streaming.clock import parse_gap
+from exp.streaming.layout import Reading
+from exp.streaming.lines import NOTES_HELP, STATE_EVERY, stream_lines
 from models import DEFAULT, DETECTORS
 from ts_ad_evaluation import EvaluationError
 
 logger = logging.getLogger(__name__)
 
-TRAINING = (
-    "train_until",
-    "detector",
-    "config",
-    "set",
-    "threshold",
-    "risk",
-    "quantile",
-    "seed",
-)  # what a saved detector brings
+# What says how lines are written; the time may be named for a file and for a stream.
+READING = ("sep", "decimal", "header", "date_format", "timezone", "missing_values", "encoding")
+STREAM = ("stream_mode", "state", "state_every", "drift_window", "gap")
+# What a saved detector brings.
+TRAINING = ("train_until", "detector", "config", "set", "threshold", "risk", "quantile", "seed")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,18 +39,24 @@ def main(arguments: list[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the program's options."""
     parser = argparse.ArgumentParser(
-        prog="python -m exp.detect", description="Find anomalies in a series of your own, or in a stream."
+        prog="python -m exp.detect",
+        description="Find anomalies in a series of your own, or in a stream.",
+        epilog=NOTES_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("series", type=Path, nargs="?", help="a CSV or Parquet file with a column for each channel")
     add("--out", type=Path, help="folder for the results")
     add("--model", type=Path, metavar="DIR", help="a saved detector (OUT/detector): score without training")
     data = parser.add_argument_group("the file")
-    data.add_argument("--time", metavar="COLUMN", help="column of times (found by name or content)")
+    data.add_argument(
+        "--time", nargs="+", metavar="COLUMN", help="column of times, or those of dates and of times of day (found)"
+    )
     data.add_argument("--channels", nargs="+", metavar="COLUMN", help="channels (all columns of numbers)")
     data.add_argument("--label", metavar="COLUMN", help="column of labels 0 and 1, to measure with ('label', if any)")
     data.add_argument("--missing", choices=["error", "interpolate"], default="error", help="missing values (error)")
     data.add_argument("--max-gap", type=int, metavar="POINTS", help="longest gap that is interpolated")
+    _add_reading(parser)
     training = parser.add_argument_group("the training")
     training.add_argument(
         "--train-until", metavar="END", help="train on what is before: a row (5000), a share (0.5) or a time (all)"
@@ -73,28 +76,49 @@ def build_parser() -> argparse.ArgumentParser:
         choices=["window", "causal"],
         help="window: whole windows, as the batch does; causal: each point at once (window)",
     )
-    stream.add_argument("--state", type=Path, metavar="FILE", help="go on from this state, and leave the state there")
+    stream.add_argument(
+        "--state",
+        type=Path,
+        metavar="FILE",
+        help="go on from this state, and leave the state there; points up to its last time are then skipped",
+    )
+    stream.add_argument(
+        "--state-every",
+        type=int,
+        metavar="N",
+        help=f"write the state after every N points, too: a killed stream repeats N at most ({STATE_EVERY})",
+    )
+    stream.add_argument(
+        "--gap",
+        metavar="GAP",
+        help="start a fresh window where a step in time is longer than so many usual ones (10), or than a duration "
+        "(2h); the points before have their scores from the windows so far (windows go on across gaps)",
+    )
     stream.add_argument(
         "--drift-window", type=int, metavar="POINTS", help="let alarms follow the mean of so many scores"
     )
     return parser
 
 
+def _add_reading(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how the lines of a stream are written."""
+    add = parser.add_argument_group("how lines are written (found, and said where it is not plain)").add_argument
+    add("--sep", help="what separates cells: a sign, or comma, semicolon, tab, pipe or space")
+    add("--decimal", choices=[".", ","], metavar="MARK", help="the decimal mark, . or ,")
+    add("--header", choices=["yes", "no"], help="whether the first line names the columns")
+    add("--encoding", help="such as utf-8, utf-16, latin-1 or cp1252")
+    add("--date-format", metavar="FORMAT", help="of times, such as '%%d.%%m.%%Y %%H:%%M'")
+    add("--timezone", metavar="NAME", help="of times without one, such as Europe/Berlin")
+    add("--missing-values", nargs="+", metavar="CELL", help="what stands for a missing value, such as -999")
+
+
 def _run(options: argparse.Namespace) -> int:
     _check(options)
     if options.stream:
-        return stream_lines(
-            options.model,
-            sys.stdin,
-            sys.stdout,
-            mode=options.stream_mode or "window",
-            state=options.state,
-            drift_window=options.drift_window,
-            device=options.device,
-        )
+        return _stream(options)
     recording = read_recording(
         options.series,
-        time=options.time,
+        time=options.time and options.time[0],
         channels=options.channels,
         label=options.label,
         missing=options.missing,
@@ -120,33 +144,76 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _stream(options: argparse.Namespace) -> int:
+    reading = Reading(
+        time=tuple(options.time or ()),
+        separator=options.sep,
+        decimal=options.decimal,
+        header=None if options.header is None else options.header == "yes",
+        encoding=options.encoding,
+        date_format=options.date_format,
+        timezone=options.timezone,
+        missing_values=tuple(options.missing_values or ()),
+    )
+    return stream_lines(
+        options.model,
+        sys.stdin,
+        sys.stdout,
+        mode=options.stream_mode or "window",
+        state=options.state,
+        state_every=STATE_EVERY if options.state_every is None else options.state_every,
+        drift_window=options.drift_window,
+        gap=None if options.gap is None else parse_gap(options.gap),
+        reading=reading,
+        device=options.device,
+    )
+
+
 def _check(options: argparse.Namespace) -> None:
     """Refuse options that do not go together."""
     if options.stream and options.model is None:
         raise UserError("--stream needs a saved detector: give --model DIR")
     _check_training(options)
     if options.stream:
-        if options.series is not None or options.out is not None:
-            raise UserError("--stream reads standard input and writes standard output: leave out the file and --out")
-        if options.missing != "error" or any((options.time, options.channels, options.label, options.max_gap)):
-            raise UserError(
-                "--time, --channels, --label, --missing and --max-gap belong to a file: leave them out, the stream's "
-                "first line may name its columns"
-            )
+        _check_stream(options)
         return
     if options.series is None or options.out is None:
         raise UserError("give a file and where to write: python -m exp.detect SERIES.csv --out DIR")
-    if any(value is not None for value in (options.stream_mode, options.state, options.drift_window)):
-        raise UserError("--stream-mode, --state and --drift-window belong to a stream: add --stream, or leave them out")
+    if options.time is not None and len(options.time) > 1:
+        raise UserError(f"--time {' '.join(options.time)}: a file has one column of times: name one")
+    stream_alone = _given(options, (*STREAM, *READING))
+    if stream_alone:
+        raise UserError(f"{' and '.join(stream_alone)} belong to a stream: add --stream, or leave them out")
     if options.max_gap is not None and options.missing == "error":
         raise UserError("--max-gap limits what is interpolated: add --missing interpolate")
     if options.max_gap is not None and options.max_gap < 1:
         raise UserError(f"--max-gap {options.max_gap}: give a number of points from 1 on")
 
 
+def _check_stream(options: argparse.Namespace) -> None:
+    """Refuse options that a stream does not have."""
+    if options.series is not None or options.out is not None:
+        raise UserError("--stream reads standard input and writes standard output: leave out the file and --out")
+    if options.missing != "error" or any((options.channels, options.label, options.max_gap)):
+        raise UserError(
+            "--channels, --label, --missing and --max-gap belong to a file: leave them out, the stream's first line "
+            "may name its columns"
+        )
+    if options.time is not None and len(options.time) > 2:
+        raise UserError(f"--time {' '.join(options.time)}: name one column, or that of dates and that of times of day")
+    if options.state_every is not None and options.state is None:
+        raise UserError("--state-every belongs to --state FILE: name the file, or leave it out")
+    if options.state_every is not None and options.state_every < 1:
+        raise UserError(f"--state-every {options.state_every}: give a number of points from 1 on")
+
+
+def _given(options: argparse.Namespace, names: tuple[str, ...]) -> list[str]:
+    return [f"--{name.replace('_', '-')}" for name in names if getattr(options, name) is not None]
+
+
 def _check_training(options: argparse.Namespace) -> None:
     """Refuse options of the training that would have no effect."""
-    given = [f"--{name.replace('_', '-')}" for name in TRAINING if getattr(options, name) is not None]
+    given = _given(options, TRAINING)
     if options.model is not None and given:
         raise UserError(f"{given[0]} is for training, which --model replaces: leave one of them out")
     rule = options.threshold or "spot"

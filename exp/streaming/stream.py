@@ -1,34 +1,31 @@
 """Scores and alarms of a stream, point by point or block by block, in a memory that does not grow."""
 
-import hashlib
-import io
-import json
-from pathlib import Path
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from exp.config import differences
 from exp.detection.estimator import CrossADDetector
 from exp.errors import UserError
+from exp.streaming.clock import Clock, Verdict, instant
+from exp.streaming.state import fingerprint, read_state, write_state
 from ts_ad_evaluation import SPOT
-from ts_ad_evaluation.files import replacing
 
-FORMAT = 1  # of saved states
 MODES = ("window", "causal")
 MAX_EXCESSES = 5000  # that the tail is fitted to, which bounds the memory of the alarms
 FARTHEST = 1e12  # deviations of the training series from its mean; squares of such values are still numbers
-DIGEST = hashlib.sha256().digest_size  # bytes at the end of a state
 
 
 class StreamScores(NamedTuple):
-    """Scores that have become final, of m points in a row.
+    """Scores that have become final, of m points in their order.
 
     Attributes
     ----------
     rows : int64 array of shape (m,)
-        Of the points in the stream, from 0.
+        Of the points in the stream, from 0; skipped points have none.
     score : float32 array of shape (m,)
     channel_scores : float32 array of shape (m, C)
     threshold : float64 array of shape (m,)
@@ -60,11 +57,19 @@ class StreamingDetector:
         them. None: one series, without that dimension.
     drift_window : int or None
         Alarms follow the mean of so many last normal scores (see `ts_ad_evaluation.SPOT`).
+    gap : float, pandas.Timedelta or None
+        A step in time longer than so many usual ones (the median of the last 31), or than this duration, starts a
+        fresh window: the points before it get their scores from the windows so far, and the next score comes when a
+        whole window follows. None: windows go on across any step. It has effect where `update` is given times.
 
     Attributes
     ----------
     detector, mode, series, drift_window
         As given.
+    clock : Clock
+        What is known of time: the last one, and how many points were skipped for theirs.
+    verdicts : list of Verdict
+        Of the points of the last `update` with times, one each: whether they were new, and whether behind a gap.
     kept : dict
         Whatever else is to be kept with the state, of values that JSON can hold.
 
@@ -83,6 +88,7 @@ class StreamingDetector:
         mode: str = "window",
         series: int | None = None,
         drift_window: int | None = None,
+        gap: float | pd.Timedelta | None = None,
     ):
         check_is_fitted(detector)
         if mode not in MODES:
@@ -96,11 +102,15 @@ class StreamingDetector:
         self._ended = False
         count = 1 if series is None else series
         self._recent = np.empty((count, 0, detector.n_features_in_))  # the last points, a window at most
+        self.clock = Clock(gap)
+        self.verdicts: list[Verdict] = []
         self.kept: dict = {}
         self._seen = 0  # points
-        self._scored = 0  # points that have had their turn
+        self._decided = 0  # points that have had their turn
+        self._begun = 0  # the row from which windows reach back no further
         self._points = detector.assembler()
         self._alarms = [_alarms(detector, mode, drift_window) for _ in range(count)]
+        self._fingerprint = fingerprint(detector)
 
     @classmethod
     def load(cls, folder, *, state=None, device: str = "auto", **options) -> "StreamingDetector":
@@ -118,36 +128,48 @@ class StreamingDetector:
 
     @property
     def seen(self) -> int:
-        """How many points of the stream have come."""
+        """How many points of the stream have come, without those that were skipped."""
         return self._seen
 
-    def update(self, points) -> StreamScores:
+    @property
+    def decided(self) -> int:
+        """How many points from the first on have had their turn: they have their score, or will never have one."""
+        return self._decided
+
+    def update(self, points, times=None) -> StreamScores:
         """Take the next points, and return the scores that have become final.
 
         Parameters
         ----------
         points : array_like of shape (k, C), (C,) for a single point, or (series, k, C)
+        times : sequence of k numbers or dates, optional
+            A point that is not later than the last one that was taken is skipped, and has no row.
 
         Raises
         ------
         ValueError
-            When the shape is wrong, or a value is NaN, infinite or too far from those of training; then no point is
-            taken. When the stream has ended.
+            When the shape is wrong, a value is NaN, infinite or too far from those of training, or a time is missing
+            or of another kind than the last one; then no point is taken. When the stream has ended.
+        UserError
+            When `gap` is a duration, but the times are numbers.
         """
         self._check_open()
         points = self._checked(points)
-        length, stride, parts = self.detector.window, self.detector.stride, []
-        while points.shape[1]:
-            # Up to the end of the next window in turn, so that it is scored and memory stays bounded.
-            room = stride - (self._seen - length) % stride
-            fresh, points = points[:, :room], points[:, room:]
-            known = np.concatenate([self._recent, fresh], axis=1)
-            self._seen += fresh.shape[1]
-            self._recent = known[:, -length:].copy()
-            if self.mode == "causal":
-                parts += self._each_point(known, fresh.shape[1])
-            elif self._seen >= length and (self._seen - length) % stride == 0:
-                parts.append(self._points.add(self.detector.look(self._recent)[None]))
+        if times is None:
+            return self._final(self._add(points))
+        instants = [instant(time) for time in times]
+        if len(instants) != points.shape[1]:
+            raise ValueError(f"there are {len(instants)} times for {points.shape[1]} points")
+        self.clock.check(instants)
+        self.verdicts = [self.clock.take(time) for time in instants]
+        new = [index for index, verdict in enumerate(self.verdicts) if verdict.order == "new"]
+        starts = np.cumsum([self.verdicts[index].fresh for index in new])
+        parts = []
+        for _, run in groupby(zip(new, starts, strict=True), key=lambda pair: pair[1]):
+            indices = [index for index, _ in run]
+            if self.verdicts[indices[0]].fresh:
+                parts += self._end_windows()
+            parts += self._add(points[:, indices])
         return self._final(parts)
 
     def finish(self) -> StreamScores:
@@ -156,22 +178,22 @@ class StreamingDetector:
         Raises
         ------
         UserError
-            When the whole stream is shorter than a window.
+            When the whole stream is shorter than a window. Points between two gaps that are fewer than a window have
+            no score.
         ValueError
             When it has ended already.
         """
         self._check_open()
-        length, stride = self.detector.window, self.detector.stride
+        length = self.detector.window
         if self.mode == "window" and self._seen < length:
             raise UserError(f"the stream has {self._seen} points, fewer than a window of {length}")
         self._ended = True
-        if self.mode == "causal":
-            return self._final([])
-        behind = (self._seen - length) % stride
-        return self._final([self._points.finish(self.detector.look(self._recent) if behind else None, behind)])
+        return self._final(self._end_windows())
 
     def save_state(self, path) -> None:
         """Write all that is needed to go on later; with the same detector the rest gives the same bits.
+
+        A file that is there is replaced as a whole, so that a state is found whenever the program is killed.
 
         Raises
         ------
@@ -182,19 +204,16 @@ class StreamingDetector:
         """
         self._check_open()
         note = {
-            "format": FORMAT,
-            "detector": _fingerprint(self.detector),
+            "detector": self._fingerprint,
             "options": self._options(),
             "seen": self._seen,
-            "scored": self._scored,
+            "decided": self._decided,
+            "begun": self._begun,
+            "clock": self.clock.get_state(),
             "kept": self.kept,
             "alarms": [alarms.get_state() for alarms in self._alarms],
         }
-        buffer = io.BytesIO()
-        np.savez(buffer, recent=self._recent, note=np.array(json.dumps(note)), **self._points.get_state())
-        content = buffer.getvalue()
-        with replacing(path) as temporary:
-            temporary.write_bytes(content + hashlib.sha256(content).digest())
+        write_state(path, note, recent=self._recent, **self._points.get_state())
 
     def load_state(self, path) -> None:
         """Go on from a saved state.
@@ -204,9 +223,8 @@ class StreamingDetector:
         UserError
             When the file is missing or damaged, or the state is that of another detector or of other options.
         """
-        path = Path(path)
-        arrays, note = _read_state(path)
-        if note["detector"] != _fingerprint(self.detector):
+        arrays, note = read_state(path)
+        if note["detector"] != self._fingerprint:
             raise UserError(f"{path}: the state of another detector: use that one, or start without the state")
         differing = differences(note["options"], self._options())
         if differing:
@@ -214,7 +232,9 @@ class StreamingDetector:
                 f"{path}: the state of a stream with other options (there against here: {', '.join(differing)}): "
                 "use the same, or start without the state"
             )
-        self._recent, self._seen, self._scored = arrays["recent"], note["seen"], note["scored"]
+        self._recent = arrays["recent"]
+        self._seen, self._decided, self._begun = note["seen"], note["decided"], note["begun"]
+        self.clock.set_state(note["clock"])
         self._points.set_state(arrays)
         self._alarms = [type(own).from_state(state) for own, state in zip(self._alarms, note["alarms"], strict=True)]
         self.kept = note["kept"]
@@ -242,24 +262,59 @@ class StreamingDetector:
             raise ValueError(f"the value {points[far][0]} is too far from those of training: leave it out")
         return points
 
-    def _each_point(self, known: np.ndarray, fresh: int) -> list[np.ndarray]:
+    def _add(self, points: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Take points (series, k, C), and return rows (m,) with scores (series, m, C) that have become final."""
+        length, stride, parts = self.detector.window, self.detector.stride, []
+        while points.shape[1]:
+            # Up to the end of the next window in turn, so that it is scored and memory stays bounded.
+            room = stride - (self._seen - self._begun - length) % stride
+            fresh, points = points[:, :room], points[:, room:]
+            known = np.concatenate([self._recent, fresh], axis=1)
+            self._seen += fresh.shape[1]
+            self._recent = known[:, -length:].copy()
+            behind = self._seen - self._begun - length
+            if self.mode == "causal":
+                parts += self._each_point(known, fresh.shape[1])
+            elif behind >= 0 and behind % stride == 0:
+                parts.append(self._in_rows(self._points.add(self.detector.look(self._recent)[None])))
+        return parts
+
+    def _end_windows(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return the scores of the points that wait, by the windows so far; those that come next start fresh ones."""
+        behind, parts = self._seen - self._begun - self.detector.window, []
+        if self.mode == "window" and behind >= 0:
+            over = behind % self.detector.stride
+            parts.append(self._in_rows(self._points.finish(self.detector.look(self._recent) if over else None, over)))
+        self._decided = self._begun = self._seen
+        self._recent, self._points = self._recent[:, :0], self.detector.assembler()
+        return parts
+
+    def _each_point(self, known: np.ndarray, fresh: int) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return the scores (series, 1, C) of the newest points, as far as a window ends there."""
         length = self.detector.window
         first_end = max(length, known.shape[1] - fresh + 1)
-        self._scored = max(self._scored, min(self._seen, length - 1))
+        self._decided = max(self._decided, min(self._seen, self._begun + length - 1))
         ends = range(first_end, known.shape[1] + 1)
         windows = (known[:, end - length : end] for end in ends)
         if self.detector.by_sequence:
-            return [self._points.add(self.detector.look(window)[None])[:, -1:] for window in windows]
-        return [self.detector.look(window, in_blocks=False)[:, -1:] for window in windows]
+            found = (self._points.add(self.detector.look(window)[None]) for window in windows)
+        else:
+            found = (self.detector.look(window, in_blocks=False) for window in windows)
+        return [self._in_rows(scores[:, -1:]) for scores in found]
 
-    def _final(self, parts: list[np.ndarray]) -> StreamScores:
-        """Return scores of shape (series, m, C) with their rows, thresholds and alarms."""
+    def _in_rows(self, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return scores (series, m, C) of the next points in turn behind their rows."""
+        rows = np.arange(self._decided, self._decided + scores.shape[1])
+        self._decided += len(rows)
+        return rows, scores
+
+    def _final(self, parts: list[tuple[np.ndarray, np.ndarray]]) -> StreamScores:
+        """Return rows and scores together with thresholds and alarms."""
         count, channels = len(self._recent), self.detector.score_channels_
-        by_channel = np.concatenate([np.empty((count, 0, channels), np.float32), *parts], axis=1).astype(np.float32)
-        number = by_channel.shape[1]
-        rows = np.arange(self._scored, self._scored + number)
-        self._scored += number
+        rows = np.concatenate([np.empty(0, np.int64), *(rows for rows, _ in parts)])
+        by_channel = np.concatenate([np.empty((count, 0, channels), np.float32), *(part for _, part in parts)], axis=1)
+        by_channel = by_channel.astype(np.float32)
+        number = len(rows)
         score = np.stack([self.detector.point_scores(series) for series in by_channel])
         alarm, threshold = np.empty((count, number), bool), np.empty((count, number))
         for index, alarms in enumerate(self._alarms):
@@ -295,29 +350,3 @@ def _alarms(detector: CrossADDetector, mode: str, drift_window: int | None) -> S
     # The last point of a window is harder to reconstruct than the others, so its scores have a tail of their own.
     initial = detector.decision_scores_ if mode == "window" else detector.causal_scores_
     return SPOT(initial, risk=detector.risk, rule="likelihood", drift_window=drift_window, max_excesses=MAX_EXCESSES)
-
-
-def _read_state(path: Path) -> tuple[dict[str, np.ndarray], dict]:
-    """Return the arrays of a state, and what else it says."""
-    if not path.is_file():
-        raise UserError(f"{path}: no such state of a stream: name another file, or start without")
-    content = path.read_bytes()
-    try:
-        if hashlib.sha256(content[:-DIGEST]).digest() != content[-DIGEST:]:
-            raise ValueError("the digest is not that of the content")
-        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            arrays = dict(stored)
-            note = json.loads(str(arrays.pop("note")))
-    except (ValueError, KeyError):
-        raise UserError(f"{path}: damaged, or no state of a stream: start without it") from None
-    if note["format"] != FORMAT:
-        raise UserError(f"{path}: of the format {note['format']}, this version reads {FORMAT}: start without it")
-    return arrays, note
-
-
-def _fingerprint(detector: CrossADDetector) -> str:
-    digest = hashlib.sha256()
-    arrays = [tensor.cpu().numpy() for tensor in detector.network_.state_dict().values()]
-    for array in (*arrays, detector.offset_, detector.scale_, detector.decision_scores_, detector.threshold_):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()

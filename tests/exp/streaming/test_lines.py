@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from exp.errors import UserError
 from exp.streaming import lines as module
+from exp.streaming import source as reading
 from exp.streaming.lines import stream_lines
 from exp.streaming.stream import StreamingDetector
 from tests.support import command_line
@@ -121,7 +122,7 @@ class TestColumns:
         assert run(csv_lines(X, TIMES), folder=tmp_path / "nameless") == timed(expected(X, fitted()), TIMES)
         assert not caplog.messages
         assert run(csv_lines(X, header="cpu,disk"), folder=tmp_path / "nameless") == expected(X, fitted())
-        assert caplog.messages == ["line 1: 'cpu' is no number: skipped"]
+        assert caplog.messages == ["line 1: 'cpu' is not a number: skipped"]
 
     @pytest.mark.parametrize(
         ("header", "message"),
@@ -148,14 +149,15 @@ class TestForms:
         assert not caplog.messages
 
     def test_quotes_and_blanks(self, run, caplog):
-        quoted = "".join(f'"May 1, {time}", "{a!r}" , {b!r} \n' for time, (a, b) in zip(TIMES, X.tolist(), strict=True))
-        lines = timed(expected(X), [f"May 1, {time}" for time in TIMES])
+        times = [f"May 1, 2024 10:{minute:02d}" for minute in range(40)]
+        quoted = "".join(f'"{time}", "{a!r}" , {b!r} \n' for time, (a, b) in zip(times, X.tolist(), strict=True))
+        lines = timed(expected(X), times)
         assert run('"time" , "cpu", disk\n' + quoted) == run(quoted) == lines
         assert not caplog.messages
 
     def test_characters_beyond_ascii(self, run):
-        times = [f"{minute}ᵗʰ" for minute in range(40)]
-        assert run(csv_lines(X, times)) == timed(expected(X), times)
+        beside = "".join(f"{line},{place}\n" for line, place in zip(csv_lines(X).split(), ["ᵗʰ"] * 40, strict=True))
+        assert run("cpu,disk,Größe\n" + beside) == expected(X)
 
     def test_numbers_as_people_write_them(self, run):
         text = "".join(f"+{a:.6e},{b:.6E}\n" for a, b in np.abs(X).tolist())
@@ -169,20 +171,23 @@ MALFORMED = [
     ("", "0 cells in place of 2"),
     (" ", "1 cells in place of 2"),
     ("\r", "0 cells in place of 2"),
-    ("1.0,abc", "'abc' is no number"),
-    ("1.0,", "'' is no number"),
-    ("1.0,1_000", "'1_000' is no number"),
-    ("1.0;2.0,3.0", "'1.0;2.0' is no number"),
-    ("nan,1.0", "'nan' is not finite"),
+    ("1.0,abc", "'abc' is not a number"),
+    ("1.0,", "'' stands for a missing value"),
+    ("1.0,1_000", "'1_000' is not a number"),
+    ("1.0;2.0,3.0", "'1.0;2.0' is not a number"),
+    ("nan,1.0", "'nan' stands for a missing value"),
     ("1.0,-inf", "'-inf' is not finite"),
-    ("1.0,1e999", "'1e999' is not finite"),
+    ("1.0,1e999", "'1e999' is too large for a number"),
     ("1.0,1e200", "the value 1e+200 is too far from those of training: leave it out"),
     ('"1.0,2.0', "1 cells in place of 2"),
-    ("cpu,2.0", "'cpu' is no number"),
-    ("1.0,\x00", "'\\x00' is no number"),
-    ("1.0,é", "'é' is no number"),
+    ("cpu,2.0", "'cpu' is not a number"),
+    (
+        "1.0,\x00",
+        "'\\x00' is not a number: correct it, or, if it stands for a missing value, say --missing-values '\x00'",
+    ),
+    ("1.0,é", "'é' is not a number"),
     ("1.0," + "9" * 200_000, "field larger than field limit (131072)"),
-    ("1.0," + "x" * 200, f"'{'x' * 40}' is no number"),
+    ("1.0," + "x" * 200, f"'{'x' * 40}' is not a number"),
 ]
 
 
@@ -205,12 +210,18 @@ class TestMalformedLines:
 
     def test_bytes_that_are_no_text(self, run, caplog):
         text = csv_lines(X, TIMES, "time,cpu,disk").encode().replace(TIMES[3].encode(), b"\xff\xfe")
-        times = [*TIMES[:3], "\ufffd\ufffd", *TIMES[4:]]
-        assert run(text.replace(b"\n", b"\n\xff,\xff,\xff\n", 1)) == timed(expected(X), times)
-        assert caplog.messages == ["line 2: '\ufffd' is no number: skipped"]
+        assert run(text.replace(b"\n", b"\n\xff,\xff,\xff\n", 1)) == timed(
+            expected(np.delete(X, 3, axis=0)), [*TIMES[:3], *TIMES[4:]]
+        )
+        assert caplog.messages == [
+            "line 2: '\ufffd' is not a number: correct it, or, if it stands for a missing value, say --missing-values "
+            "'\ufffd': skipped",
+            "line 6: '\ufffd\ufffd' is not a time: skipped",
+        ]
 
     def test_nothing_but_malformed_lines(self, run, caplog):
-        assert run("1.0\n\nx,1.0\n") == []
+        with pytest.raises(UserError, match="none of the 3 lines is a point; line 1: 1 cells in place of 2"):
+            run("1.0\n\nx,1.0\n")
         assert len(caplog.messages) == 3
 
     def test_no_lines(self, run, caplog):
@@ -315,11 +326,15 @@ class Interruption:
         return self.reads >= 0
 
 
+def read(reader, reads, encoding="utf-8"):
+    return list(reading.read_lines(reader, Interruption(reads), lambda _: encoding))
+
+
 class TestReading:
     @pytest.fixture(autouse=True)
     def _small_chunks(self, monkeypatch):
-        monkeypatch.setattr(module, "CHUNK", 5)
-        monkeypatch.setattr(module, "PATIENCE", 0.01)
+        monkeypatch.setattr(reading, "CHUNK", 5)
+        monkeypatch.setattr(reading, "PATIENCE", 0.01)
 
     @pytest.fixture
     def pipe(self):
@@ -332,29 +347,29 @@ class TestReading:
         reader, writer = os.pipe()
         os.write(writer, text.encode())
         os.close(writer)
-        lines = [line for count in reads for line in module._lines(reader, Interruption(count))]
-        lines += module._lines(reader, Interruption(99))
+        lines = [line for count in reads for line in read(reader, count)]
+        lines += read(reader, 99)
         os.close(reader)
-        assert lines == text.encode().removesuffix(b"\n").split(b"\n") * (text != "")
+        assert lines == text.removesuffix("\n").split("\n") * (text != "")
 
     def test_the_end_of_a_line_is_waited_for(self, pipe, caplog):
         reader, writer = pipe
         os.write(writer, b"12\n345")
         os.close(writer)
-        assert list(module._lines(reader, Interruption(1))) == [b"12", b"345"]
+        assert read(reader, 1) == ["12", "345"]
         assert not caplog.messages
 
     def test_but_not_for_ever(self, pipe, caplog):
         reader, writer = pipe
         os.write(writer, b"12\n3")
-        assert list(module._lines(reader, Interruption(1))) == [b"12"]
-        assert caplog.messages == ["a line has not ended and is left out: b'3'"]
+        assert read(reader, 1) == ["12"]
+        assert caplog.messages == ["a line has not ended and is left out: '3'"]
         os.close(writer)
 
     def test_handlers_are_put_back(self):
         before = signal.getsignal(signal.SIGTERM), signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
-            with module._Interruption() as interruption:
+            with reading.Interruption() as interruption:
                 os.kill(os.getpid(), signal.SIGINT)  # ignored before, so it is now
                 assert not interruption.came
                 os.kill(os.getpid(), signal.SIGTERM)
@@ -373,10 +388,10 @@ def test_a_signal_amid_what_has_been_read(model, tmp_path, monkeypatch, at):
     x, take, ends = waves(250, seed=6), module._Scorer.take, []
     state, target = tmp_path / "state", tmp_path / "target.jsonl"
 
-    def take_and_signal(self, number, line):
-        if number == at and not ends:
+    def take_and_signal(self, line):
+        if self.journal.lines + 1 == at and not ends:
             os.kill(os.getpid(), signal.SIGTERM)
-        take(self, number, line)
+        take(self, line)
 
     monkeypatch.setattr(module._Scorer, "take", take_and_signal)
     reader, writer = os.pipe()

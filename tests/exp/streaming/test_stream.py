@@ -14,6 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
 
+import exp.streaming.state
 import exp.streaming.stream
 from exp.detection.estimator import CrossADDetector
 from exp.errors import UserError
@@ -412,8 +413,8 @@ class TestState:
         refused(StreamingDetector(fitted(threshold=3.0), series=3), tmp_path / "state", "series 2 against 3")
 
     def test_another_format(self, state, monkeypatch):
-        monkeypatch.setattr(exp.streaming.stream, "FORMAT", exp.streaming.stream.FORMAT + 1)
-        refused(StreamingDetector(fitted()), state, "of the format 1, this version reads 2: start without it")
+        monkeypatch.setattr(exp.streaming.state, "FORMAT", exp.streaming.state.FORMAT + 1)
+        refused(StreamingDetector(fitted()), state, "of the format 2, this version reads 3: start without it")
 
     def test_no_state(self, tmp_path):
         for path in (tmp_path / "none", tmp_path):

@@ -1,0 +1,330 @@
+"""What the columns of a table are: the times and the channels."""
+
+import re
+from collections.abc import Collection, Sequence
+from datetime import date, time
+from numbers import Number
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from pandas.api import types
+
+from data_provider.errors import DataError
+from data_provider.read.date_text import is_date, is_time_of_day
+from data_provider.read.dialect import number_pattern
+from data_provider.read.labels import is_label_name
+from data_provider.read.number_times import compact_format, unix_unit
+
+# Strict, for numbers below such a name are times: `timeouts` and `time_spent` are channels.
+TIME_NAME = re.compile(
+    r"(date|time|epoch|unix)([ _-]?(time|stamp))?s?([ _(\[/.-]*(utc|gmt|local|unix|index|days?|h|hours?|min|minutes?|"
+    r"s|sec|seconds?|ms|us|ns)[)\]]*)?|ts",
+    re.IGNORECASE,
+)
+_HOUR_NAME = re.compile(r"time|hours?|hr|hh|hhmm(ss)?", re.IGNORECASE)
+_ROW_NUMBER_NAME = re.compile(r"|unnamed: 0|index", re.IGNORECASE)  # as pandas writes it
+LOOKED_AT = 100  # cells that tell what a column holds
+
+
+class Times(NamedTuple):
+    """The column of times, and what it is made of.
+
+    Attributes
+    ----------
+    cells : pandas.Series or None
+        None where there are no times.
+    names : tuple of str
+        The columns that the cells are from.
+    clocks : tuple of str
+        Other columns of times, which are no channels either.
+    """
+
+    cells: pd.Series | None
+    names: tuple[str, ...] = ()
+    clocks: tuple[str, ...] = ()
+
+
+def known(path: Path, frame: pd.DataFrame, name: str) -> str:
+    """Return the name of a column.
+
+    Raises
+    ------
+    DataError
+        When there is no such column.
+    """
+    if name not in frame:
+        raise DataError(f"{path}: there is no column {name!r}: the columns are {', '.join(frame.columns)}")
+    return name
+
+
+def is_row_number(name: str) -> bool:
+    """Return whether a column of row numbers is usually named so."""
+    return _ROW_NUMBER_NAME.fullmatch(name) is not None
+
+
+# Kinds of columns
+
+
+def is_numeric(column: pd.Series) -> bool:
+    """Whether most cells are numbers, or all are missing; a wrong cell among numbers is an error, not another kind."""
+    if types.is_numeric_dtype(column) or column.isna().all():
+        return True
+    return bool(as_numbers(column).notna().sum() * 2 > column.notna().sum())
+
+
+def as_numbers(column: pd.Series) -> pd.Series:
+    """Return the numbers of a column, NaN where a cell is none."""
+    if types.is_numeric_dtype(column):
+        return column
+    if types.is_datetime64_any_dtype(column) or types.is_timedelta64_dtype(column):
+        return pd.Series(np.nan, column.index, name=column.name)
+    cells = column.astype(object)
+    texts = np.array([isinstance(cell, str) for cell in cells])
+    fits = cells[texts].str.strip().str.fullmatch(number_pattern(".", infinite=True)).to_numpy(bool)
+    right = np.array([isinstance(cell, Number) for cell in cells])
+    right[texts] = fits
+    return pd.to_numeric(cells.where(right), errors="coerce")
+
+
+def holds_dates(column: pd.Series) -> bool:
+    """Whether most of the first cells are dates."""
+    if types.is_datetime64_any_dtype(column):
+        return True
+    if types.is_numeric_dtype(column):
+        return False
+    cells = column.dropna().head(LOOKED_AT)
+    dates = [is_date(cell) if isinstance(cell, str) else isinstance(cell, date) for cell in cells]
+    return sum(dates) * 2 > len(cells)
+
+
+def holds_times_of_day(column: pd.Series) -> bool:
+    """Whether the first cells are times of day without a date."""
+    if types.is_timedelta64_dtype(column):
+        return bool(column.dropna().between(pd.Timedelta(0), pd.Timedelta(days=1)).all())
+    if types.is_numeric_dtype(column) or types.is_datetime64_any_dtype(column):
+        return False
+    cells = column.dropna().head(LOOKED_AT)
+    return len(cells) > 0 and all(
+        is_time_of_day(cell) if isinstance(cell, str) else isinstance(cell, time) for cell in cells
+    )
+
+
+def numbers_are_times(numbers: np.ndarray) -> bool:
+    """Whether numbers below a name of times are times: they rise strictly, or are Unix times or dates.
+
+    The rule for recordings and benchmark files.
+    """
+    numbers = numbers[np.isfinite(numbers)]
+    if len(numbers) < 2:
+        return len(numbers) > 0
+    return bool((np.diff(numbers) > 0).all()) or bool(unix_unit(numbers) or compact_format(numbers))
+
+
+# The times
+
+
+def choose_times(
+    path: Path,
+    frame: pd.DataFrame,
+    wanted: Sequence[str],
+    channels: Collection[str] | None,
+    notes: list[str],
+    *,
+    any_text: bool = False,
+) -> Times:
+    """Return the column of times: the user's, else one with such a name, else the first that holds dates.
+
+    A column of days and one of times of day are joined.
+
+    Parameters
+    ----------
+    path : Path
+    frame : DataFrame
+    wanted : sequence of str
+        The user's word: no column, one, or one of days and one of times of day.
+    channels : collection of str or None
+        Columns that are channels by the user's word, and so not times.
+    notes : list of str
+    any_text : bool
+        Whether text of any form is taken, below a name of times, for the user gives its format.
+
+    Raises
+    ------
+    DataError
+        When it is doubtful whether a column of numbers holds times.
+    """
+    if len(wanted) > 2 or len(set(wanted)) < len(wanted):
+        raise DataError(f"{path}: --time {' '.join(wanted)}: give a column, or one of days and one of times of day")
+    for name in wanted:
+        known(path, frame, name)
+    if len(wanted) == 2:
+        return Times(_joined(path, frame, *wanted), tuple(wanted))
+    if wanted:
+        return Times(frame[wanted[0]], tuple(wanted), _clocks(frame, wanted, channels, notes))
+    names = [name for name in frame if name not in (channels or ())]
+    name = _found(path, frame, names, channels, notes, any_text)
+    if name is None:
+        return Times(None)
+    clocks = _clocks(frame, [name], channels, notes)
+    hours = _hours(path, frame, name, names)
+    if hours is None:
+        return Times(frame[name], (name,), clocks)
+    notes.append(f"the times are those of columns {name!r} and {hours!r} together; --time decides otherwise")
+    return Times(_joined(path, frame, name, hours), (name, hours), tuple(set(clocks) - {hours}))
+
+
+def _found(path, frame, names, channels, notes, any_text) -> str | None:
+    named = [name for name in names if TIME_NAME.fullmatch(name)]
+    doubtful = []
+    for name in named:
+        if holds_dates(frame[name]):
+            return name
+        if is_numeric(frame[name]):
+            numbers = as_numbers(frame[name]).to_numpy(np.float64, na_value=np.nan)
+            if not numbers_are_times(numbers):
+                doubtful.append(name)
+                continue
+            if unix_unit(numbers) is None and compact_format(numbers) is None:
+                notes.append(
+                    f"the numbers of column {name!r} rise and are taken as the times: --channels decides otherwise"
+                )
+            return name
+        if any_text:
+            return name
+    name = next((name for name in names if holds_dates(frame[name])), None)
+    if doubtful and name is None and channels is None:
+        others = [
+            other
+            for other in frame
+            if is_numeric(frame[other]) and not (other in doubtful or is_row_number(other) or is_label_name(other))
+        ]
+        raise DataError(
+            f"{path}: column {doubtful[0]!r} is named like times, but its numbers do not rise from row to row: say "
+            f"--time {doubtful[0]} if the rows are to be sorted by it, or name the channels: --channels "
+            f"{' '.join(others or ['COLUMN'])}"
+        )
+    if doubtful and channels is None:
+        notes.append(f"column {doubtful[0]!r} is named like times, but its numbers do not rise: taken as a channel")
+    return name
+
+
+def _clocks(frame, taken, channels, notes) -> tuple[str, ...]:
+    """Return other columns of numbers that are times too, and no channels."""
+    found = []
+    for name in frame:
+        if name in taken or name in (channels or ()) or not TIME_NAME.fullmatch(name) or not is_numeric(frame[name]):
+            continue
+        numbers = as_numbers(frame[name]).to_numpy(np.float64, na_value=np.nan)
+        if len(numbers) > 1 and numbers_are_times(numbers):
+            found.append(name)
+    if found and channels is None:
+        notes.append(f"times too, left out: {', '.join(found)}")
+    return tuple(found)
+
+
+# A column of days and one of times of day
+
+
+def _hours(path: Path, frame: pd.DataFrame, days: str, names: list[str]) -> str | None:
+    """Return the column of times of day that belongs to a column of days, or None."""
+    if not _holds_days(frame[days]):
+        return None
+    found = [name for name in names if name != days and holds_times_of_day(frame[name])]
+    if len(found) > 1:
+        named = [name for name in found if TIME_NAME.fullmatch(name) or _HOUR_NAME.fullmatch(name)]
+        if len(named) != 1:
+            raise DataError(
+                f"{path}: the times of day may be those of column {' or '.join(found)}: say which with --time {days} "
+                f"{found[0]}"
+            )
+        return named[0]
+    if found or not frame[days].duplicated().any():
+        return found[0] if found else None
+    return next((name for name in names if name != days and _are_hours(frame, days, name)), None)
+
+
+def _holds_days(column: pd.Series) -> bool:
+    if types.is_datetime64_any_dtype(column):
+        return bool((column.dropna() == column.dropna().dt.normalize()).all())
+    if types.is_numeric_dtype(column):
+        return compact_format(column.dropna().to_numpy()) == "%Y%m%d"
+    cells = column.dropna().head(LOOKED_AT)
+    return all(":" not in cell if isinstance(cell, str) else type(cell) is date for cell in cells)
+
+
+def _are_hours(frame: pd.DataFrame, days: str, name: str) -> bool:
+    """Whether a column of numbers counts hours, or holds times such as 930, and no day has one twice."""
+    if not _HOUR_NAME.fullmatch(name) or not types.is_integer_dtype(frame[name]):
+        return False
+    return _clock_of_numbers(frame[name]) is not None and not frame.duplicated([days, name]).any()
+
+
+def _clock_of_numbers(numbers: pd.Series) -> pd.Series | None:
+    """Return hours (0 to 23), 930 or 93000 as text of times of day, or None where they are none."""
+    high = numbers.max()
+    width = 2 if high < 24 else 4 if high < 2400 else 6
+    text = numbers.astype(np.int64).astype(str).str.zfill(width)
+    if numbers.min() < 0 or not text.str.fullmatch(r"([01]\d|2[0-3])([0-5]\d)*").all():
+        return None
+    return text.str.replace(r"(\d\d)(?=\d)", r"\1:", regex=True) + (":00" if width == 2 else "")
+
+
+def _joined(path: Path, frame: pd.DataFrame, days: str, hours: str) -> pd.Series:
+    """Return the text of days and times of day together, missing where one is."""
+    day, hour = frame[days], frame[hours]
+    if holds_times_of_day(day) and not holds_times_of_day(hour):
+        day, hour = hour, day
+    if types.is_datetime64_any_dtype(day):
+        day_text = day.dt.strftime("%Y-%m-%d")
+    elif types.is_numeric_dtype(day):
+        day_text = day.map("{:.0f}".format)
+    else:
+        day_text = day.astype(str).str.strip()
+    if types.is_timedelta64_dtype(hour):
+        hour_text = (pd.Timestamp(0) + hour).dt.strftime("%H:%M:%S.%f")
+    elif types.is_numeric_dtype(hour):
+        whole = hour.notna().all() and types.is_integer_dtype(hour)
+        hour_text = _clock_of_numbers(hour) if whole else None
+        if hour_text is None:
+            raise DataError(f"{path}: column {hour.name!r} does not hold times of day: name another with --time")
+    else:
+        hour_text = hour.astype(str).str.strip()
+    joined = (day_text + " " + hour_text).astype(object).where(day.notna() & hour.notna(), None)
+    return joined.rename(f"{day.name} {hour.name}")
+
+
+# The channels
+
+
+def choose_channels(
+    path: Path, frame: pd.DataFrame, wanted: Sequence[str] | None, others: Collection[str], notes: list[str]
+) -> list[str]:
+    """Return the channels: the user's, or all columns of numbers that are nothing else.
+
+    Raises
+    ------
+    DataError
+        When one cannot be a channel, or there is none.
+    """
+    if wanted is not None:
+        names = [known(path, frame, name) for name in wanted]
+        if len(set(names)) < len(names) or set(others) & set(names):
+            raise DataError(
+                f"{path}: --channels {' '.join(names)}: channels must be unique, and neither time nor label: correct "
+                "the list"
+            )
+        for name in names:
+            if not is_numeric(frame[name]):
+                raise DataError(f"{path}: column {name!r} holds no numbers: choose other channels")
+        return names
+    names, left_out = [], []
+    for name in frame:
+        if name not in others and not is_row_number(name):
+            (names if is_numeric(frame[name]) else left_out).append(name)
+    if left_out:
+        notes.append(f"not numeric, left out: {', '.join(left_out)}")
+    if not names:
+        raise DataError(f"{path}: there is no column of numbers beside times and labels: add one for each channel")
+    return names

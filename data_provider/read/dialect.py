@@ -1,0 +1,368 @@
+"""How a text file of columns is written: its encoding, its separator, its decimal mark, and whether it has a header.
+
+One rule decides what the first line is, for files, streams and benchmark files alike: **a first line is data where
+each of its cells is a number, a date, a time of day or missing, and one at least is not missing; any other first line
+holds the names of the columns.** A line of dates and other texts may be either and is an error, which `--header`
+decides, unless the texts come again below, as names do not. What was decided otherwise than for the plainest of
+files (UTF-8, commas, decimal points, names in the first line) is said.
+"""
+
+import codecs
+import csv
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from data_provider.errors import DataError
+from data_provider.read.date_text import is_date, is_time_of_day
+
+SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " ", r"\t": "\t"}
+_SHOWN = {separator: name for name, separator in reversed(SEPARATORS.items())}
+# What stands for a missing value by itself; other signs are named by --missing-values.
+MISSING = frozenset(
+    ("", "na", "nan", "-nan", "n/a", "#n/a", "<na>", "null", "none", "#na", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan")
+)
+_INFINITE = re.compile(r"[-+]?inf(inity)?", re.IGNORECASE)
+# Digits in groups of three behind a sign that may be a thousands mark, and numbers that have both signs.
+_GROUPED = {mark: re.compile(rf"[-+]?[1-9]\d{{0,2}}(?:{re.escape(mark)}\d{{3}})+") for mark in (".", ",")}
+_BOTH = (re.compile(r"[-+]?\d{1,3}(?:\.\d{3})+,\d*"), re.compile(r"[-+]?\d{1,3}(?:,\d{3})+\.\d*"))
+_WHOLE = re.compile(r"\d+")
+LOOKED_AT = 300  # lines
+
+
+def number_pattern(decimal: str, *, infinite: bool = False) -> str:
+    """Return the pattern of a number without blanks around it, of an infinite one too if asked."""
+    mark = re.escape(decimal)
+    pattern = rf"[-+]?(?:\d+(?:{mark}\d*)?|{mark}\d+)(?:[eE][-+]?\d+)?"
+    return f"{pattern}|(?i:[-+]?inf(?:inity)?)" if infinite else pattern
+
+
+_NUMBER = {mark: re.compile(number_pattern(mark), re.ASCII) for mark in (".", ",")}
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How the lines of a file are written.
+
+    Parameters
+    ----------
+    encoding : str
+        A name that Python knows; a mark at the beginning of the text is not part of it.
+    separator : str
+        One character; several spaces are one.
+    decimal : {".", ","}
+    header : bool
+        Whether the first line names the columns.
+    """
+
+    encoding: str = "utf-8"
+    separator: str = ","
+    decimal: str = "."
+    header: bool = True
+
+    def cells(self, line: str) -> list[str]:
+        """Return the cells of a line, without blanks around them.
+
+        Raises
+        ------
+        csv.Error
+        """
+        return next(_rows([line.removeprefix("\ufeff")], self.separator), [])
+
+
+def is_missing(cell: str) -> bool:
+    """Return whether a cell stands for a missing value."""
+    return cell.strip().lower() in MISSING
+
+
+def is_number(cell: str, decimal: str = ".") -> bool:
+    """Return whether a cell is a number, perhaps infinite."""
+    cell = cell.strip()
+    return bool(_NUMBER[decimal].fullmatch(cell) or _INFINITE.fullmatch(cell))
+
+
+def number(cell: str, dialect: Dialect) -> float:
+    """Return the number in a cell.
+
+    Raises
+    ------
+    DataError
+        When it is not a finite number, with the remedy, but without the place.
+    """
+    if _INFINITE.fullmatch(cell.strip()):
+        raise DataError(f"{cell[:40]!r} is not finite")
+    if not is_number(cell, dialect.decimal):
+        raise DataError(f"{cell[:40]!r} is not a number{advice(cell, dialect.decimal)}")
+    value = float(cell.replace(",", ".") if dialect.decimal == "," else cell)
+    if value in (float("inf"), float("-inf")):
+        raise DataError(f"{cell[:40]!r} is too large for a number")
+    return value
+
+
+def advice(cell: str, decimal: str) -> str:
+    """Return what may be done about a cell that is not a number, for the end of a message; empty where unknown."""
+    cell = cell.strip()
+    other = "." if decimal == "," else ","
+    grouped = any(
+        pattern.fullmatch(cell) and (mark == other or cell.count(mark) > 1) for mark, pattern in _GROUPED.items()
+    )
+    if grouped or any(pattern.fullmatch(cell) for pattern in _BOTH) or re.search(r"\d[ '’\u00a0\u202f]\d{3}", cell):
+        return f": write numbers without thousands marks, or, if it is a decimal mark, say --decimal '{other}'"
+    if is_number(cell, other):
+        return f": correct it, or say --decimal '{other}'"
+    if cell and not any(map(str.isalnum, cell)):
+        return f": correct it, or, if it stands for a missing value, say --missing-values '{cell}'"
+    return ""
+
+
+def decide(
+    sample: bytes,
+    source: str,
+    *,
+    encoding: str | None = None,
+    separator: str | None = None,
+    decimal: str | None = None,
+    header: bool | None = None,
+) -> tuple[Dialect, list[str]]:
+    """Decide how a file is written from its first bytes, or from the first lines of a stream.
+
+    Parameters
+    ----------
+    sample : bytes
+        A last line without an end is left out unless it is the only one.
+    source : str
+        What errors name.
+    encoding, separator, decimal, header : optional
+        What is known already. The separator may be a word: comma, semicolon, tab, pipe or space.
+
+    Returns
+    -------
+    dialect : Dialect
+    notes : list of str
+        What was decided otherwise than for the plainest of files.
+
+    Raises
+    ------
+    DataError
+        When it is doubtful, with the option that decides it; when an option is impossible.
+    """
+    separator, decimal = _known(source, separator, decimal)
+    encoding, notes = _encoding(sample, source, encoding)
+    lines = _lines(sample, source, encoding)
+    choice = _marks(lines, source, separator, decimal)
+    if (choice != (",", ".")) and (separator is None or (decimal is None and choice[1] == ",")):
+        notes.append(
+            f"read with the separator {_shown(choice[0])} and the decimal mark '{choice[1]}': --sep and --decimal "
+            "decide otherwise"
+        )
+    rows = list(_rows(lines, choice[0]))
+    if header is None:
+        header, note = _has_header(rows, source, choice[1])
+        notes += note
+    return Dialect(encoding, *choice, header), notes
+
+
+def _known(source: str, separator: str | None, decimal: str | None) -> tuple[str | None, str | None]:
+    if separator is not None:
+        separator = SEPARATORS.get(separator, separator)
+        if len(separator) != 1 or separator.isalnum() or separator in '"\n\r.':
+            raise DataError(f"{source}: --sep {separator!r}: give one sign, or comma, semicolon, tab, pipe or space")
+    if decimal not in (None, ".", ","):
+        raise DataError(f"{source}: --decimal {decimal!r}: give '.' or ','")
+    return separator, decimal
+
+
+def _shown(separator: str) -> str:
+    return _SHOWN.get(separator, repr(separator))
+
+
+def _encoding(sample: bytes, source: str, encoding: str | None) -> tuple[str, list[str]]:
+    if encoding is not None:
+        try:
+            return codecs.lookup(encoding).name, []
+        except LookupError:
+            raise DataError(
+                f"{source}: --encoding {encoding}: unknown: give utf-8, utf-16, latin-1 or cp1252"
+            ) from None
+    for mark, name in (
+        (codecs.BOM_UTF8, "utf-8"),
+        (codecs.BOM_UTF16_LE, "utf-16-le"),
+        (codecs.BOM_UTF16_BE, "utf-16-be"),
+    ):
+        if sample.startswith(mark):
+            return name, [f"read as {name.upper()}, for the file begins with its mark"] if name != "utf-8" else []
+    for name, blank, full in (("utf-16-le", 1, 0), ("utf-16-be", 0, 1)):
+        pairs = sample[: len(sample) // 2 * 2][:4000]
+        zeros = pairs[blank::2].count(0)
+        if zeros > 0.7 * len(pairs[blank::2]) and not pairs[full::2].count(0):
+            return name, [f"read as {name.upper()}: --encoding decides otherwise"]
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(sample)
+    except UnicodeDecodeError as error:
+        raise not_decoded(source, "utf-8", error) from None
+    return "utf-8", []
+
+
+def not_decoded(source: str, encoding: str, error: UnicodeError) -> DataError:
+    """Return the error of a file that is not in the encoding it is read in."""
+    return DataError(
+        f"{source}: cannot be read as CSV: no text in {encoding.upper()} ({error}): name its encoding, such as "
+        "--encoding latin-1, or save it in UTF-8"
+    )
+
+
+def _lines(sample: bytes, source: str, encoding: str) -> list[str]:
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(sample)
+    except UnicodeError as error:
+        raise not_decoded(source, encoding, error) from None
+    text = text.removeprefix("\ufeff")
+    if "\0" in text:
+        raise DataError(f"{source}: cannot be read as CSV, for it holds bytes of zero: export it as text")
+    lines = re.split(r"\r\n|\n|\r", text)
+    if len(lines) > 1:
+        lines.pop()  # empty, or cut off
+    return [line for line in lines if line.strip()][:LOOKED_AT]
+
+
+def _rows(lines: list[str], separator: str) -> Iterator[list[str]]:
+    blank = separator == " "
+    if blank:
+        lines = [line.strip() for line in lines]
+    for row in csv.reader(lines, delimiter=separator, skipinitialspace=True):
+        yield [cell.strip() for cell in row]
+
+
+def _marks(lines: list[str], source: str, separator: str | None, decimal: str | None) -> tuple[str, str]:
+    """Return separator and decimal mark, those by which the most cells of the sample have a meaning."""
+    candidates = [separator] if separator else [",", ";", "\t", "|", " "]
+    found = []
+    for sign in candidates:
+        try:
+            rows = list(_rows(lines, sign))
+        except csv.Error:
+            continue
+        count = len(rows[0]) if rows else 1
+        if separator is None and count == 1:
+            continue
+        fitting = sum(len(row) == count for row in rows) / len(rows) if rows else 1.0
+        if separator is None and fitting < (1.0 if sign == " " else 0.5):
+            continue
+        for mark in [decimal] if decimal else [".", ","]:
+            if mark == sign and decimal is None and not _quoted_commas(rows):
+                continue
+            meaning = _meaning(rows[1:] or rows, mark)
+            if sign == " " and separator is None and (not rows[1:] or _meaning(rows[1:], mark, dates=False) < 1):
+                continue
+            found.append((meaning * fitting, sign, mark, rows))
+    if not found:
+        return _single_column(lines, source, separator, decimal)
+    best = max(share for share, *_ in found)
+    good = [(sign, mark, rows) for share, sign, mark, rows in found if share >= best - 1e-9]
+    signs = list(dict.fromkeys(sign for sign, *_ in good))
+    if len(signs) > 1 and len(lines) < 2:
+        raise _doubtful(source, lines, "the separator may be " + " or ".join(map(_shown, signs)), "--sep")
+    sign = signs[0]
+    marks = [mark for other, mark, _ in good if other == sign]
+    rows = next(rows for other, _, rows in good if other == sign)
+    mark = "." if "." in marks else ","
+    if decimal is None:
+        _check_decimal(rows, source, mark)
+    if separator is None and sign == "," and mark == ".":
+        _check_two_columns(rows, source)
+    return sign, mark
+
+
+def _single_column(lines, source, separator, decimal) -> tuple[str, str]:
+    """Return the marks of a file with one column, whose lines must then not look like several."""
+    sign = separator or ","
+    if decimal:
+        return (sign if sign != decimal else ";"), decimal
+    body = lines[1:] or lines
+    commas = [line for line in body if "," in line]
+    if commas and sum(is_number(line, ",") for line in body) > 0.5 * len(body):
+        raise _doubtful(
+            source,
+            [commas[0]],
+            "it may be one number with a decimal comma, or two cells",
+            "--decimal ',' --sep semicolon, or --sep comma and a header of as many names",
+        )
+    return sign, "."
+
+
+def _quoted_commas(rows: list[list[str]]) -> bool:
+    return any("," in cell and is_number(cell, ",") for row in rows for cell in row)
+
+
+def _meaning(rows: list[list[str]], mark: str, *, dates: bool = True) -> float:
+    """Return the share of cells that are numbers, dates or missing."""
+    cells = [cell for row in rows for cell in row]
+    known = sum(is_number(cell, mark) or is_missing(cell) or (dates and _is_time(cell)) for cell in cells)
+    return known / len(cells) if cells else 1.0
+
+
+def _is_time(cell: str) -> bool:
+    return is_date(cell) or is_time_of_day(cell)
+
+
+def _check_decimal(rows: list[list[str]], source: str, mark: str) -> None:
+    """Refuse numbers that have, or may have, thousands marks."""
+    commas = [cell for row in rows[1:] or rows for cell in row if "," in cell]
+    both = next((cell for cell in commas if any(pattern.fullmatch(cell) for pattern in _BOTH)), None)
+    if both is not None:
+        raise DataError(f"{source}: {both!r} has a thousands mark: write the numbers without it")
+    numbers = [cell for cell in commas if is_number(cell, ",")]
+    if mark == "," and numbers and all(map(_GROUPED[","].fullmatch, numbers)):
+        raise DataError(
+            f"{source}: {numbers[0]!r} may have a decimal comma or a thousands mark: say --decimal ',', or write the "
+            "numbers without thousands marks"
+        )
+
+
+def _check_two_columns(rows: list[list[str]], source: str) -> None:
+    """Refuse pairs that look like one number with a decimal comma, such as 0,0189, below no names."""
+    pairs = [
+        row for row in rows if len(row) == 2 and _WHOLE.fullmatch(row[0].lstrip("+-")) and _WHOLE.fullmatch(row[1])
+    ]
+    zeros = [row for row in pairs if len(row[1]) > 1 and row[1].startswith("0")]
+    if zeros and len(pairs) == len(rows):
+        raise _doubtful(
+            source,
+            [",".join(zeros[0])],
+            "it may be one number with a decimal comma, or two cells",
+            "--decimal ',' --sep semicolon, or --sep comma",
+        )
+
+
+def _doubtful(source: str, lines: list[str], doubt: str, options: str) -> DataError:
+    return DataError(f"{source}: the line {lines[0][:60]!r} is doubtful, {doubt}: say {options}")
+
+
+def _has_header(rows: list[list[str]], source: str, mark: str) -> tuple[bool, list[str]]:
+    """Return whether the first line holds names, by the rule of the module, and what must be said."""
+    if not rows:
+        return True, []
+    first, body = rows[0], rows[1:]
+    numbers = [cell for cell in first if is_number(cell, mark)]
+    times = [cell for cell in first if _is_time(cell)]
+    texts = [
+        place for place, cell in enumerate(first) if not (is_number(cell, mark) or _is_time(cell) or is_missing(cell))
+    ]
+    if not texts and (numbers or times):
+        if first[0] == "" and first[1:] == [str(place) for place in range(len(first) - 1)]:
+            return True, []  # as pandas writes a table without names
+        return False, [
+            f"the first line ({', '.join(first)[:60]}) holds no names and is read as data, the columns are named 1, 2, "
+            "…: --header yes makes it names"
+        ]
+    again = any(place < len(row) and row[place] == first[place] for row in body for place in texts if first[place])
+    if again and (numbers or times):
+        return False, ["the first line is read as data, for its words come again below: --header yes makes it names"]
+    if any(map(is_date, times)) and not all(map(_WHOLE.fullmatch, times)):
+        raise _doubtful(source, [", ".join(first)], "it may hold names or data", "--header yes or --header no")
+    if any(not _WHOLE.fullmatch(cell) for cell in numbers):
+        return True, [
+            f"the first line is taken as names, though it holds the numbers {', '.join(numbers)}: --header no "
+            "makes it data"
+        ]
+    return True, []

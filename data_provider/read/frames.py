@@ -1,0 +1,226 @@
+"""CSV and Parquet files as tables of columns, before it is known what the columns mean."""
+
+import bz2
+import codecs
+import gzip
+import io
+import lzma
+import re
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pandas.api import types
+from pyarrow import parquet
+
+from data_provider.errors import DataError
+from data_provider.read.csv_stream import check_unique
+from data_provider.read.dialect import MISSING, Dialect, decide, not_decoded, number_pattern
+
+_SAMPLE = 1 << 16  # bytes
+_PACKED = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_MISSING = sorted({form for cell in MISSING for form in (cell, cell.upper(), cell.capitalize())} | {"NaN", "-NaN"})
+
+
+def read_frame(path: Path, notes: list[str], **options) -> pd.DataFrame:
+    """Return the columns of a file; the index counts its rows from 1, the first below the header.
+
+    Parameters
+    ----------
+    path : Path
+        `.parquet` or `.pq` is read as Parquet, anything else as CSV, which may be packed (.gz, .bz2, .xz, .zip).
+    notes : list of str
+        What was decided is added.
+    **options
+        Those of `decide`: separator, decimal, header and encoding of a CSV file.
+
+    Raises
+    ------
+    DataError
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file: give a CSV or Parquet file with a column for each channel")
+    is_parquet = path.suffix.lower() in (".parquet", ".pq")
+    given = [name for name, value in options.items() if value is not None]
+    if is_parquet and given:
+        option = {"separator": "sep"}.get(given[0], given[0])
+        raise DataError(f"{path}: --{option} belongs to a CSV file, and this is Parquet: leave it out")
+    try:
+        frame = _read_parquet(path) if is_parquet else _read_csv(path, notes, options)
+    except DataError:
+        raise
+    except pd.errors.EmptyDataError:
+        raise DataError(f"{path}: the file is empty: it must begin with the names of the columns") from None
+    except (ValueError, OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, pa.ArrowException) as error:
+        kind = "Parquet" if is_parquet else "CSV"
+        raise DataError(
+            f"{path}: cannot be read as {kind}: {' '.join(str(error).split())}: correct it, or write it again"
+        ) from None
+    if frame.empty:
+        raise DataError(f"{path}: there are no rows of data below the header: complete the file")
+    return frame.set_axis(pd.RangeIndex(1, len(frame) + 1))
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    check_unique(path, parquet.read_schema(path).names)
+    frame = pd.read_parquet(path)
+    if not isinstance(frame.index, pd.RangeIndex):
+        frame = frame.reset_index()
+    return frame.set_axis([str(name).strip() for name in frame.columns], axis=1)
+
+
+def _read_csv(path: Path, notes: list[str], options: dict) -> pd.DataFrame:
+    content = _unpacked(path)
+    if not content.strip():
+        raise pd.errors.EmptyDataError
+    dialect, said = decide(content[:_SAMPLE], str(path), **options)
+    notes += said
+    content = _in_utf8(content, path, dialect)
+    separator = {"sep": r"\s+" if dialect.separator == " " else dialect.separator, "skipinitialspace": True}
+    names = _names(path, content, dialect, separator, notes)
+    frame = pd.read_csv(
+        io.BytesIO(content),
+        names=names,
+        header=0 if dialect.header else None,
+        **separator,
+        decimal=dialect.decimal,
+        keep_default_na=False,
+        na_values=_MISSING,
+        low_memory=False,
+        float_precision="round_trip",
+        skip_blank_lines=len(names) > 1,  # with one column, a blank line is a row without a value
+    )
+    if not isinstance(frame.index, pd.RangeIndex):
+        raise DataError(
+            f"{path}: the lines have more cells than the first line's {len(names)}: correct one of them, remove what "
+            "stands above the names of the columns, or name the separator with --sep"
+        )
+    if len(names) == 1:
+        frame = frame[: len(frame) - _blank_lines_at_end(content)]
+    frame = _large_whole_numbers(frame, content, separator, dialect)
+    return _with_points(frame, path) if dialect.decimal == "," else frame
+
+
+def _unpacked(path: Path) -> bytes:
+    suffix = path.suffix.lower()
+    if suffix == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            files = [name for name in archive.namelist() if not name.endswith("/")]
+            if len(files) != 1:
+                raise DataError(f"{path}: holds {len(files)} files, where one must be: pack one alone")
+            return archive.read(files[0])
+    if suffix in _PACKED:
+        with _PACKED[suffix](path) as file:
+            return file.read()
+    return path.read_bytes()
+
+
+def _in_utf8(content: bytes, path: Path, dialect: Dialect) -> bytes:
+    """Return the text in UTF-8, without a mark and blank lines at its beginning."""
+    try:
+        text = codecs.decode(content, dialect.encoding)
+    except (UnicodeError, ValueError) as error:
+        raise not_decoded(str(path), dialect.encoding, error) from None
+    if "\0" in text:
+        raise DataError(f"{path}: cannot be read as CSV, for it holds bytes of zero: export it as text")
+    if dialect.encoding == "utf-8":
+        return content.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
+    return text.removeprefix("\ufeff").lstrip("\r\n").encode()
+
+
+def _names(path: Path, content: bytes, dialect: Dialect, separator: dict, notes: list[str]) -> list[str]:
+    first = pd.read_csv(io.BytesIO(content), header=None, nrows=1, dtype=str, keep_default_na=False, **separator)
+    if not dialect.header:
+        return [str(place) for place in range(1, first.shape[1] + 1)]
+    names = [name.strip() for name in first.iloc[0]]
+    if names[0].startswith("#") and len(names) > 1:
+        names[0] = names[0].lstrip("# ")
+        notes.append("the first line begins with # and is taken as the names of the columns")
+    check_unique(path, names)
+    return names
+
+
+def _blank_lines_at_end(content: bytes) -> int:
+    return max(0, content[len(content.rstrip()) :].count(b"\n") - 1)
+
+
+def _large_whole_numbers(frame: pd.DataFrame, content: bytes, separator: dict, dialect: Dialect) -> pd.DataFrame:
+    """Read again, exactly, the columns of large whole numbers that are floats because cells are missing."""
+    floats = frame.select_dtypes(np.float64)
+    large = [name for name in floats if floats[name].abs().max() > 2**53 and floats[name].isna().any()]
+    if not large:
+        return frame
+    texts = pd.read_csv(
+        io.BytesIO(content),
+        names=list(frame),
+        header=0 if dialect.header else None,
+        usecols=large,
+        dtype=str,
+        keep_default_na=False,
+        na_values=_MISSING,
+        skip_blank_lines=frame.shape[1] > 1,
+        **separator,
+    )[: len(frame)]
+    for name in large:
+        cells = texts[name].str.strip()
+        if cells.dropna().str.fullmatch(r"[-+]?\d{1,18}").all():
+            frame[name] = cells.astype("Int64")
+    return frame
+
+
+def _with_points(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Return the columns of text that hold numbers with a decimal comma with points in their place."""
+    for name in frame:
+        cells = frame[name]
+        if types.is_numeric_dtype(cells) or not cells.notna().any():
+            continue
+        text = cells.astype(str).str.strip()
+        fits = text.str.fullmatch(number_pattern(",")) & cells.notna()
+        if fits.sum() * 2 <= cells.notna().sum():
+            continue
+        wrong = ~fits & text.str.fullmatch(number_pattern("."))
+        if wrong.any():
+            place = int(wrong.to_numpy().argmax())
+            raise DataError(
+                f"{path}: row {place + 1} of column {name!r} holds {text.iloc[place]!r}, where other numbers have a "
+                "decimal comma: correct it, or say --decimal"
+            )
+        frame[name] = cells.mask(fits, text.str.replace(",", ".", regex=False))
+    return frame
+
+
+def without_missing_codes(frame: pd.DataFrame, codes: Sequence[str], notes: list[str]) -> pd.DataFrame:
+    """Return the table without the cells that stand for a missing value by the user's word.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    codes : sequence of str
+        A number stands for all ways to write it.
+    notes : list of str
+        Says how many were found, for each code.
+    """
+    frame = frame.copy()
+    for code in codes:
+        value = float(code) if re.fullmatch(number_pattern("."), code) else None
+        count = 0
+        for name in frame:
+            cells = frame[name]
+            if types.is_numeric_dtype(cells) and not types.is_bool_dtype(cells):
+                found = (cells == value).fillna(False) if value is not None else pd.Series(False, cells.index)
+            else:
+                text = cells.astype(str).str.strip()
+                found = text == code
+                if value is not None:
+                    found |= (
+                        pd.to_numeric(text.where(text.str.fullmatch(number_pattern("."))), errors="coerce") == value
+                    )
+            if found.any():
+                frame[name] = cells.mask(found.to_numpy(bool))
+                count += int(found.sum())
+        notes.append(f"--missing-values {code}: {count} cells hold it and are taken as missing")
+    return frame

@@ -1,0 +1,101 @@
+"""The column of labels: how it is usually named, and what may stand in it."""
+
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pandas.api import types
+
+from data_provider.errors import DataError
+
+_NAME = re.compile(
+    r"labels?|(is[ _-]?)?(anomal(y|ies|ous)|outliers?|attacks?)([ _-]?(labels?|flag))?|label[ _-]?anomaly|"
+    r"ground[ _-]?truth|y[ _-]?true|normal[ _/-]attack",
+    re.IGNORECASE,
+)
+_WORDS = {
+    **dict.fromkeys(("0", "0.0", "normal", "false", "no", "benign", "f", "n", "nominal", "inlier"), 0),
+    **dict.fromkeys(("1", "1.0", "anomaly", "anomalous", "abnormal", "true", "yes", "attack", "a ttack"), 1),
+    **dict.fromkeys(("t", "y", "outlier", "fault", "faulty"), 1),
+}
+
+
+def is_label_name(name: str) -> bool:
+    """Return whether a column of labels is usually named so."""
+    return _NAME.fullmatch(name) is not None
+
+
+def choose_label(
+    path: Path, frame: pd.DataFrame, wanted: str | None, taken: Collection[str], notes: list[str]
+) -> tuple[str | None, list[str]]:
+    """Return the column of labels, and other columns that hold labels.
+
+    Parameters
+    ----------
+    path : Path
+    frame : DataFrame
+    wanted : str or None
+        The user's word, a column.
+    taken : collection of str
+        Columns that are times or, by the user's word, channels.
+    notes : list of str
+
+    Raises
+    ------
+    DataError
+        When several may be it, or one is named so and holds something else.
+    """
+    found = [name for name in frame if is_label_name(name) and name not in taken and name != wanted]
+    if wanted is not None:
+        others = [name for name in found if _values(frame[name]) is not None]
+        if others:
+            notes.append(f"labels too, left out: {', '.join(others)}")
+        return wanted, others
+    if len(found) > 1:
+        raise DataError(f"{path}: columns {', '.join(found)}: say by --label which one holds the labels")
+    if not found:
+        return None, []
+    (name,) = found
+    if name.lower() != "label":
+        if _values(frame[name]) is None:
+            raise DataError(
+                f"{path}: column {name!r} is named like labels and holds other values: name the labels with --label, "
+                "or all channels with --channels"
+            )
+        notes.append(f"column {name!r} is taken as the labels: with --channels it is a channel")
+    return name, []
+
+
+def read_labels(path: Path, column: pd.Series) -> np.ndarray:
+    """Return labels, uint8 (n,).
+
+    Raises
+    ------
+    DataError
+        When a cell is not a label.
+    """
+    values = _mapped(column)
+    wrong = values.isna().to_numpy()
+    if wrong.any():
+        place = int(wrong.argmax())
+        cell = column.iloc[place]
+        raise DataError(
+            f"{path}: row {column.index[place]} of column {column.name!r} holds "
+            f"{'nothing' if pd.isna(cell) else repr(cell) if isinstance(cell, str) else cell}; a label must be 0 or 1, "
+            "or a word such as normal and anomaly: correct it, or name the labels' column with --label"
+        )
+    return values.to_numpy(np.uint8)
+
+
+def _mapped(column: pd.Series) -> pd.Series:
+    if types.is_numeric_dtype(column):
+        values = column.astype("Float64") if types.is_extension_array_dtype(column) else column.astype(np.float64)
+        return values.where(values.isin([0, 1]))
+    return column.astype(str).str.strip().str.lower().map(_WORDS).where(column.notna())
+
+
+def _values(column: pd.Series) -> pd.Series | None:
+    values = _mapped(column)
+    return None if values.isna().any() else values

@@ -1,0 +1,103 @@
+"""Long tables, a row for each value with the name of its channel, turned into a column for each channel."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+from pandas.api import types
+
+from data_provider.errors import DataError
+from data_provider.read.columns import TIME_NAME, holds_dates, is_numeric, is_row_number
+from data_provider.read.labels import is_label_name
+
+_KEY_NAME = re.compile(
+    r"(sensor|channel|tag|variable|metric|parameter|device|machine|item|series|signal|unique|station|node|asset)s?"
+    r"([ _-]?(id|name|no|nr|number))?|cols?|id|name|key",
+    re.IGNORECASE,
+)
+
+
+def as_wide(path: Path, frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """Return a table with a column for each channel; one that has them already is returned as it is.
+
+    Long are the project's own format (date, data, cols; a block of rows for each channel), and a table of times, a
+    column that names the channel, and a column of values, where all channels have the same times.
+
+    Raises
+    ------
+    DataError
+        When it is long, but not so: with the ways to give it.
+    """
+    if {"data", "cols"} <= set(frame) <= {"date", "data", "cols", ""}:
+        return _from_blocks(path, frame, notes)
+    columns = [name for name in frame if not is_row_number(name)]
+    times = [name for name in columns if holds_dates(frame[name]) or TIME_NAME.fullmatch(name)]
+    keys = [name for name in columns if name not in times and _is_key(frame[name], name)]
+    if not times or len(keys) != 1:
+        return frame
+    (key,), time = keys, times[0]
+    if frame[time].nunique() * 2 > len(frame) or frame.duplicated([time, key]).any():
+        return frame
+    values = [
+        name for name in columns if name not in (*times, key) and is_numeric(frame[name]) and not is_label_name(name)
+    ]
+    labels = [name for name in columns if name not in (*times, key) and is_label_name(name)]
+    complete = frame[time].nunique() * frame[key].nunique() == len(frame)
+    if len(values) != 1 or len(times) > 1 or len(labels) > 1 or not complete:
+        raise DataError(
+            f"{path}: this looks like a long file, whose rows belong to the series that column {key!r} names: give a "
+            "column for each series (in pandas: pivot), keep the rows of one of them, or name the columns to read as "
+            "they stand with --channels"
+        )
+    return _pivoted(frame, time, key, values[0], labels, notes)
+
+
+def _is_key(column: pd.Series, name: str) -> bool:
+    """Whether a column tells series apart: a few texts, or numbers under such a name, each of several rows."""
+    if not (types.is_integer_dtype(column) and _KEY_NAME.fullmatch(name)) and not _is_text(column):
+        return False
+    if types.is_float_dtype(column) or not 2 <= column.nunique() <= len(column) / 2 or is_label_name(name):
+        return False
+    return bool(column.notna().all() and column.value_counts().min() >= 2)
+
+
+def _is_text(column: pd.Series) -> bool:
+    if is_numeric(column) or not (types.is_object_dtype(column) or types.is_string_dtype(column)):
+        return False
+    return all(isinstance(cell, str) for cell in column)
+
+
+def _pivoted(frame, time, key, value, labels, notes) -> pd.DataFrame:
+    frame = frame.assign(**{key: frame[key].astype(str).str.strip()})
+    order = frame[key].unique()
+    wide = frame.pivot(index=time, columns=key, values=value).reindex(frame[time].unique())[order]
+    if labels:
+        wide[labels[0]] = frame.groupby(time, sort=False)[labels[0]].max().reindex(wide.index)
+    notes.append(
+        f"a long file, read with a column for each of the {len(order)} channels that column {key!r} names; the values "
+        f"are those of column {value!r}"
+    )
+    wide = wide.reset_index()
+    return wide.set_axis([str(name) for name in wide.columns], axis=1).set_axis(pd.RangeIndex(1, len(wide) + 1))
+
+
+def _from_blocks(path: Path, frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """Read the project's own long format, in which the rows of a channel stand together."""
+    if frame["cols"].isna().any():
+        row = frame.index[int(frame["cols"].isna().to_numpy().argmax())]
+        raise DataError(f"{path}: row {row} of column 'cols' names no channel: complete it")
+    names = frame["cols"].astype(str).str.strip()
+    blocks = {name: rows for name, rows in frame.groupby(names, sort=False)}
+    if (names != names.shift()).sum() != len(blocks):
+        raise DataError(f"{path}: column 'cols' has a second block of a channel: put the rows of each together")
+    first = next(iter(blocks))
+    for name, rows in blocks.items():
+        if len(rows) != len(blocks[first]):
+            raise DataError(f"{path}: {name!r} has {len(rows)} rows and {first!r} {len(blocks[first])}: complete it")
+        if "date" in frame and rows["date"].tolist() != blocks[first]["date"].tolist():
+            raise DataError(f"{path}: {name!r} and {first!r} have other dates: give all channels the same ones")
+    index = pd.RangeIndex(1, len(blocks[first]) + 1)
+    columns = {"date": blocks[first]["date"].set_axis(index)} if "date" in frame else {}
+    columns |= {name: rows["data"].set_axis(index) for name, rows in blocks.items()}
+    notes.append(f"a long file (date, data, cols), read with a column for each of its {len(blocks)} blocks of rows")
+    return pd.DataFrame(columns)

@@ -1,0 +1,88 @@
+"""The order of rows by their times, and the steps between them."""
+
+import numpy as np
+import pandas as pd
+
+from data_provider.read.day_order import REGULAR
+
+_HOUR = pd.Timedelta(hours=1)
+_RESOLUTIONS = [10**power for power in range(9, -1, -1)]  # nanoseconds: a second and its decimal parts
+
+
+def in_order(frame: pd.DataFrame, times: pd.Index, notes: list[str]) -> tuple[pd.DataFrame, pd.Index]:
+    """Return rows in the order of their times; none is lost.
+
+    Rows with the newest first are reversed; where clocks were put back, the hour that comes twice keeps its order.
+    """
+    if not times.is_monotonic_increasing:
+        late = int((times[1:] < times[:-1]).sum())
+        if times.is_monotonic_decreasing or _is_fold(times[::-1]):
+            notes.append(
+                f"times out of order: {late} of {len(times)} rows are earlier than the one before, the newest "
+                "stands first; reversed"
+            )
+            frame, times = frame[::-1], times[::-1]
+        elif not _is_fold(times):
+            notes.append(f"times out of order: {late} of {len(times)} rows are earlier than the one before; sorted")
+            order = times.argsort(kind="stable")
+            frame, times = frame.iloc[order], times[order]
+    if _is_fold(times):
+        place = int((times[1:] < times[:-1]).argmax()) + 1
+        notes.append(
+            f"an hour comes twice, as when clocks are put back ({times[place - 1]} is followed by {times[place]}): the "
+            "file's order is kept; with --timezone the times are told apart"
+        )
+        return frame, times
+    repeated = times.duplicated()
+    if repeated.any():
+        notes.append(f"duplicated times: {int(repeated.sum())} rows, the first at {times[repeated][0]}; all are kept")
+    return frame, times
+
+
+def _is_fold(times: pd.Index) -> bool:
+    """Whether times without a zone go back by an hour less a usual step, at most twice a year, and else rise."""
+    if not isinstance(times, pd.DatetimeIndex) or times.tz is not None or len(times) < 4:
+        return False
+    steps = np.diff(times.to_numpy())
+    back = steps < np.timedelta64(0)
+    usual = pd.Timedelta(np.median(steps[~back])) if not back.all() else pd.Timedelta(0)
+    if (
+        not back.any()
+        or not pd.Timedelta(0) < usual <= _HOUR
+        or back.sum() > 2 * (1 + (times.max() - times.min()).days / 365)
+    ):
+        return False
+    steps_back = pd.TimedeltaIndex(steps[back]) + _HOUR
+    early = times[1:][back].hour <= 3  # clocks are put back at night
+    return bool(((steps_back > pd.Timedelta(0)) & (abs(steps_back - usual) <= REGULAR * usual) & early).all())
+
+
+def note_sampling(times: pd.Index, notes: list[str]) -> None:
+    """Say where steps differ from the usual one by more than the digits that times are written with."""
+    dates = isinstance(times, pd.DatetimeIndex)
+    numbers = times.as_unit("ns").asi8 if dates else times.to_numpy()
+    if len(numbers) < 2:
+        return
+    numbers = numbers.astype(np.float64) if numbers.dtype.kind == "u" else numbers
+    steps = np.diff(numbers)
+    usual = np.median(steps)
+    rounding = 0.0 if dates else 4 * np.spacing(np.abs(numbers).max().astype(np.float64))
+    odd = np.abs(steps - usual) > max(REGULAR * usual, rounding)
+    if not odd.any() or (dates and _is_rounded(numbers, usual)):
+        return
+    first = times[int(odd.argmax()) + 1]
+    step = pd.Timedelta(int(usual)) if dates else f"{usual:g}"
+    notes.append(
+        f"irregular sampling: {int(odd.sum())} of {len(steps)} steps differ from the usual {step}, the first before "
+        f"{first}; points are taken as evenly spaced"
+    )
+
+
+def _is_rounded(nanoseconds: np.ndarray, usual: float) -> bool:
+    """Whether times are evenly spaced but for the digits that they are written with."""
+    from_start = nanoseconds - nanoseconds[0]
+    resolution = next(unit for unit in _RESOLUTIONS if not (nanoseconds % unit).any())
+    if resolution * 3 > usual:
+        return False
+    even = np.linspace(0, from_start[-1], len(from_start))
+    return bool(np.abs(from_start - even).max() <= resolution)

@@ -1,0 +1,149 @@
+"""The values of channels: numbers that are finite, complete and of a size that can be computed with."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pandas.api import types
+
+from data_provider.errors import DataError
+from data_provider.read.columns import as_numbers
+from data_provider.read.dialect import advice
+from data_provider.series import LARGEST
+
+_EXACT = 2**53  # whole numbers up to it are exact as floats
+_CODE = re.compile(r"-?9{2,}(\.0|\.9+)?")  # as -999, 9999 or 99.99
+_CODES = (-32768.0, 32767.0, 65535.0, -2147483648.0, 2147483647.0)
+
+
+def channel_values(path: Path, column: pd.Series, missing: str, max_gap: int | None, notes: list[str]) -> np.ndarray:
+    """Return the values of a channel, float64 (n,).
+
+    Parameters
+    ----------
+    path : Path
+    column : pandas.Series
+        Its index counts the rows of the file.
+    missing : {"error", "interpolate"}
+    max_gap : int or None
+        Most points that are interpolated in a row.
+    notes : list of str
+
+    Raises
+    ------
+    DataError
+        When a cell is not a finite number, or is missing and not interpolated.
+    """
+    values = pd.Series(_floats(path, column, notes), column.index, name=column.name)
+    _check(path, values, missing)
+    _note_codes(values, notes)
+    return _interpolated(path, values, max_gap, notes)
+
+
+def check_constants(path: Path, names: list[str], values: np.ndarray, notes: list[str]) -> None:
+    """Say which channels are constant.
+
+    Raises
+    ------
+    DataError
+        When all are.
+    """
+    constant = [name for name, column in zip(names, values.T, strict=True) if column.min() == column.max()]
+    if len(constant) == len(names):
+        lost = next((f" ({note})" for note in notes if "whole numbers" in note), "")
+        raise DataError(f"{path}: every channel is constant, there is nothing to learn{lost}: choose other channels")
+    if constant:
+        notes.append(f"constant: {', '.join(constant)}")
+
+
+def _floats(path: Path, column: pd.Series, notes: list[str]) -> np.ndarray:
+    numbers = as_numbers(column)
+    floats = numbers.to_numpy(np.float64, na_value=np.nan).copy()
+    wrong = np.isnan(floats) & column.notna().to_numpy()
+    if wrong.any():
+        place = int(wrong.argmax())
+        cell, row = column.iloc[place], column.index[place]
+        remedy = advice(str(cell), ".") or ": correct it"
+        units = ", or remove the line if it names units" if row == 1 else ""
+        raise DataError(
+            f"{path}: row {row} of column {column.name!r} holds {cell!r}, which is not a number{remedy}{units}"
+        )
+    if types.is_integer_dtype(numbers) and np.nanmax(np.abs(floats), initial=0) > _EXACT:
+        _note_lost(numbers.dropna(), notes)
+    return floats
+
+
+def _note_lost(numbers: pd.Series, notes: list[str]) -> None:
+    """Say where distinct whole numbers are the same as floats."""
+    before, after = numbers.nunique(), numbers.astype(np.float64).nunique()
+    if after < before:
+        notes.append(
+            f"{numbers.name}: whole numbers up to {numbers.abs().max() if numbers.min() < 0 else numbers.max()} lose "
+            f"their last digits, {before} distinct values become {after}: subtract a constant from the column, such as "
+            f"{numbers.min()}"
+        )
+
+
+def _check(path: Path, column: pd.Series, missing: str) -> None:
+    """Refuse what is infinite or too large, a column without any value, and what is missing and not interpolated."""
+    infinite, gap = np.isinf(column).to_numpy(), column.isna().to_numpy()
+    if infinite.any():
+        place = int(infinite.argmax())
+        raise DataError(
+            f"{path}: row {column.index[place]} of column {column.name!r} holds {column.iloc[place]}; it must be "
+            "finite: correct it"
+        )
+    large = column.abs().to_numpy() > LARGEST
+    if large.any():
+        place = int(large.argmax())
+        value = column.iloc[place]
+        raise DataError(
+            f"{path}: row {column.index[place]} of column {column.name!r} holds {value:g}, beyond {LARGEST:g}, up to "
+            f"which values can be computed with: correct it, or, if it stands for a missing value, say "
+            f"--missing-values {value:g}"
+        )
+    if gap.all():
+        raise DataError(f"{path}: column {column.name!r} holds no value at all: leave it out by naming the channels")
+    if missing == "error" and gap.any():
+        raise DataError(
+            f"{path}: row {column.index[int(gap.argmax())]} of column {column.name!r} is missing ({int(gap.sum())} in "
+            "all): fill them, or use --missing interpolate"
+        )
+
+
+def _note_codes(column: pd.Series, notes: list[str]) -> None:
+    """Point out a lowest or highest value that recurs far outside the rest, as codes of missing values do."""
+    values = column.dropna().to_numpy()
+    ends = float(values.min()), float(values.max())
+    rest = values[(values != ends[0]) & (values != ends[1])]
+    if len(rest) < 2:
+        return
+    low, high = float(rest.min()), float(rest.max())
+    spread = max(high - low, abs(high - low))
+    for end, distance in zip(ends, (low - ends[0], ends[1] - high), strict=True):
+        count = int((values == end).sum())
+        usual = bool(_CODE.fullmatch(f"{end:.15g}")) or end in _CODES
+        if count >= (2 if usual else 3) and distance > (1 if usual else 10) * spread and count * 2 < len(values):
+            notes.append(
+                f"{column.name}: the value {end:.15g} comes {count} times, far outside the others ({low:.6g} to "
+                f"{high:.6g}): if it stands for a missing value, say --missing-values {end:.15g}"
+            )
+
+
+def _interpolated(path: Path, column: pd.Series, max_gap: int | None, notes: list[str]) -> np.ndarray:
+    """Return the values of a column, those that are missing on a line between their neighbours."""
+    values, gap = column.to_numpy(), column.isna().to_numpy()
+    if not gap.any():
+        return values
+    edges = np.flatnonzero(np.diff(gap.astype(np.int8), prepend=0, append=0))
+    starts, lengths = edges[::2], edges[1::2] - edges[::2]
+    longest = int(lengths.max())
+    if max_gap is not None and longest > max_gap:
+        raise DataError(
+            f"{path}: column {column.name!r} has a gap of {longest} points from row "
+            f"{column.index[starts[lengths.argmax()]]}, more than {max_gap}: fill it, or allow it with --max-gap"
+        )
+    notes.append(f"{column.name}: {gap.sum()} missing values interpolated, the longest gap has {longest} points")
+    places = np.arange(len(values))
+    return np.where(gap, np.interp(places, places[~gap], values[~gap]), values)

@@ -1,0 +1,96 @@
+"""Where a line of a stream holds what: its names, or the places of the channels and of the time."""
+
+from typing import NamedTuple
+
+from data_provider.read.columns import TIME_NAME
+from data_provider.read.date_text import is_date, is_time_of_day
+from data_provider.read.dialect import is_number
+from exp.errors import UserError
+
+
+class Columns(NamedTuple):
+    """Where a line holds what.
+
+    Attributes
+    ----------
+    count : int
+        Cells of a line.
+    channels : list of int
+        Places of the detector's channels, in its order.
+    times : list of int or None
+        Places of the time: none, one, or those of a date and a time of day. None: the first point will show it.
+    named_times : list of int
+        Places of the columns that are named as times are, and not a channel.
+    """
+
+    count: int
+    channels: list[int]
+    times: list[int] | None
+    named_times: list[int]
+
+
+def columns_by_name(cells: list[str], channels: list[str], time: tuple[str, ...]) -> Columns | None:
+    """Return the columns that a first line names, or None where it does not name all channels.
+
+    Parameters
+    ----------
+    cells : list of str
+    channels : list of str
+        Of the detector.
+    time : tuple of str
+        The columns of times, if they are known.
+
+    Raises
+    ------
+    UserError
+        When a name stands twice, or there is no such column of times.
+    """
+    if not set(channels) <= set(cells):
+        return None
+    for name in (*channels, *time):
+        if cells.count(name) > 1:
+            raise UserError(f"line 1: column {name!r} stands twice: rename one")
+        if name not in cells:
+            raise UserError(f"line 1: there is no column {name!r} for --time: the columns are {', '.join(cells)}")
+        if name in channels and name in time:
+            raise UserError(f"--time {name}: the detector was trained on this column as a channel: name another")
+    times = [cells.index(name) for name in time] if time else None
+    named = [place for place, cell in enumerate(cells) if TIME_NAME.fullmatch(cell) and cell not in channels]
+    return Columns(len(cells), [cells.index(name) for name in channels], times, named)
+
+
+def with_times(columns: Columns, cells: list[str]) -> Columns:
+    """Return the columns with the places of the time, as the cells of a point show it.
+
+    It is the first column named so; without one, the first that holds a date and is not a channel. A date without a
+    time of day is joined with the time of day in another column.
+    """
+    if columns.times is not None:
+        return columns
+    others = [place for place in range(columns.count) if place not in columns.channels]
+    dates = [place for place in others if is_date(cells[place]) and not is_number(cells[place])]
+    times = (columns.named_times or dates)[:1]
+    if times and is_time_of_day(cells[times[0]]):  # it may stand before its date
+        times = [place for place in dates if place in columns.named_times][:1] or times
+    if times and _is_day(cells[times[0]]):
+        clocks = [place for place in columns.named_times or others if is_time_of_day(cells[place])]
+        times += clocks[:1]
+    return columns._replace(times=times)
+
+
+def columns_by_place(cells: list[str], channels: int) -> Columns:
+    """Return the columns of a line without names: the channels, behind a time or not.
+
+    Raises
+    ------
+    ValueError
+        When it has another number of cells.
+    """
+    before = len(cells) - channels
+    if before not in (0, 1) and not (before == 2 and _is_day(cells[0]) and is_time_of_day(cells[1])):
+        raise ValueError(f"{len(cells)} cells in place of {channels}")
+    return Columns(len(cells), list(range(before, len(cells))), list(range(before)), [])
+
+
+def _is_day(cell: str) -> bool:
+    return is_date(cell) and ":" not in cell

@@ -1,0 +1,87 @@
+"""What is told of a stream beside its scores: gaps, skipped points, lines that cannot be read."""
+
+import logging
+
+from exp.errors import UserError
+from exp.streaming.clock import DATE, DATE_IN_ZONE, Verdict
+from exp.streaming.stream import StreamingDetector
+
+logger = logging.getLogger(__name__)
+
+NANOSECONDS = 1e9  # a second
+
+
+class Journal:
+    """Notes on the points of a stream as they come, and a summary at its end.
+
+    Attributes
+    ----------
+    lines : int
+        Lines that have come in this run.
+    """
+
+    def __init__(self, stream: StreamingDetector):
+        self.stream, self.lines = stream, 0
+        self._malformed, self._first_malformed = 0, ""
+        self._skipped = {"repeated": 0, "older": 0}  # in a row
+        self._before = self._counts()
+
+    def refuse(self, error: Exception) -> None:
+        """Report a line that is not a point."""
+        logger.warning("line %d: %s: skipped", self.lines, error)
+        self._malformed += 1
+        self._first_malformed = self._first_malformed or f"line {self.lines}: {error}"
+
+    def note(self, verdict: Verdict, time: str) -> list[dict]:
+        """Return the notes on a point, whose time is given as the line has it."""
+        last = self.stream.kept.get("last")
+        if verdict.order != "new":
+            first = not any(self._skipped.values())
+            self._skipped[verdict.order] += 1
+            return [{"note": "skipping", "time": time, "last": last}] if first else []
+        self.stream.kept["last"] = time
+        notes = self._end_of_skipped()
+        if verdict.gap:
+            unit = NANOSECONDS if self.stream.clock.last.kind in (DATE, DATE_IN_ZONE) else 1
+            step, usual = (None if value is None else value / unit for value in (verdict.step, verdict.usual))
+            place = {"row": self.stream.seen - 1, "time": time, "last": last}
+            notes.append({"note": "gap", **place, "step": step, "usual": usual, "fresh": verdict.fresh})
+        return notes
+
+    def end(self) -> list[dict]:
+        """Report what was skipped, and return the last notes.
+
+        Raises
+        ------
+        UserError
+            When there were lines, but no point.
+        """
+        seen, repeated, older, gaps = (now - then for now, then in zip(self._counts(), self._before, strict=True))
+        if self._malformed and not seen + repeated + older:
+            raise UserError(
+                f"none of the {self._malformed} lines is a point; {self._first_malformed}: see that the input is CSV "
+                "with the detector's channels"
+            )
+        if repeated or older:
+            logger.warning(
+                "skipped %d points whose time is the last one seen, and %d that are older%s",
+                repeated,
+                older,
+                ": are the times too coarse, or does the clock start again?" if repeated + older > seen > 0 else "",
+            )
+        if gaps:
+            logger.warning("%d gaps in time", gaps)
+        if self._malformed:
+            logger.info("skipped %d of %d lines that are not points", self._malformed, self.lines)
+        return self._end_of_skipped()
+
+    def _counts(self) -> tuple[int, int, int, int]:
+        clock = self.stream.clock
+        return self.stream.seen, clock.repeated, clock.older, clock.gaps
+
+    def _end_of_skipped(self) -> list[dict]:
+        if not any(self._skipped.values()):
+            return []
+        note = {"note": "skipped", **self._skipped}
+        self._skipped = dict.fromkeys(self._skipped, 0)
+        return [note]

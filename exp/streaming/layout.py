@@ -1,0 +1,341 @@
+"""How the lines of a stream are written, which its first ones show: separator, decimal mark, columns and times."""
+
+import csv
+import logging
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from data_provider import DataError
+from data_provider.read import dialect as dialects
+from data_provider.read.date_text import canonical, is_date, is_time_of_day
+from data_provider.read.dialect import Dialect, is_missing, is_number
+from data_provider.read.number_times import unix_unit
+from data_provider.read.times import TimeReader
+from exp.errors import UserError
+from exp.streaming.columns import Columns, columns_by_name, columns_by_place, with_times
+
+logger = logging.getLogger(__name__)
+
+SEPARATORS = (",", ";", "\t", "|", " ")
+LOOKED_AT = 4096  # bytes that show the encoding
+SHOWN = 40  # characters of a cell in a message
+SOURCE = "the stream"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is known already of how a stream is written.
+
+    Parameters
+    ----------
+    time : tuple of str
+        The column of times, or those of dates and of times of day.
+    separator, decimal, encoding : str, optional
+        As `data_provider.read.dialect.decide` takes them.
+    header : bool, optional
+        Whether the first line names the columns.
+    date_format, timezone : str, optional
+        As `data_provider.read.times.TimeReader` takes them.
+    missing_values : tuple of str
+        Cells that stand for a missing value, beside the usual ones.
+    """
+
+    time: tuple[str, ...] = ()
+    separator: str | None = None
+    decimal: str | None = None
+    header: bool | None = None
+    encoding: str | None = None
+    date_format: str | None = None
+    timezone: str | None = None
+    missing_values: tuple[str, ...] = ()
+
+
+class Point(NamedTuple):
+    """A line that has been read.
+
+    Attributes
+    ----------
+    values : list of float
+        Of the channels.
+    told : str or None
+        The time as the line has it.
+    """
+
+    values: list[float]
+    told: str | None
+
+
+class Layout:
+    """How lines become points.
+
+    The separator and the decimal mark are those by which lines are points: all channels hold numbers, and the time
+    holds one or a date. As long as several do, each point must be the same by all of them.
+
+    Parameters
+    ----------
+    names : list of str
+        The detector's channels.
+    named : bool
+        Whether a first line may name them.
+    reading : Reading
+    kept : dict
+        What earlier lines have shown, empty at first; it is kept up to date.
+
+    Raises
+    ------
+    UserError
+        When an option is impossible.
+    """
+
+    def __init__(self, names: list[str], named: bool, reading: Reading, kept: dict):
+        self.names, self.named, self.reading, self._kept = names, named, reading, kept
+        if reading.header and not named:
+            raise UserError("--header yes: the detector was fitted to an array, without names: leave the line out")
+        known = self._decide(b"x\n")
+        self._candidates = [
+            Dialect(known.encoding, separator, decimal)
+            for decimal in ([known.decimal] if reading.decimal else [".", ","])
+            for separator in ([known.separator] if reading.separator else SEPARATORS)
+        ]
+        settled = [Dialect(known.encoding, *marks) for marks in kept.get("marks", [])]
+        self._candidates = [dialect for dialect in settled if dialect in self._candidates] or self._candidates
+        self.columns = Columns(*kept["columns"]) if "columns" in kept else None
+        if self.columns is not None and list(reading.time) != kept["time"]:
+            there = " ".join(kept["time"]) or "no --time"
+            raise UserError(
+                f"--time {' '.join(reading.time)}: the state is that of a stream with {there}: use the same"
+            )
+        self._shown: list[tuple[Dialect, Columns, Point]] = []  # the last line, in all ways that fit
+        self._times: TimeReader | None = None
+        self._first_times: list[str] = []  # that show how times are written
+        if "first_times" in kept:
+            self._start_times(kept["first_times"])
+
+    def encoding_of(self, sample: bytes) -> str:
+        """Return the encoding of a stream that begins so; one that goes on has that of its beginning.
+
+        Raises
+        ------
+        UserError
+            When the first line is not in the encoding.
+        """
+        marked = sample.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf"))
+        if "encoding" in self._kept and self.reading.encoding is None and not marked:
+            return self._kept["encoding"]
+        end = sample.find(b"\n") + 1 or len(sample)
+        self._kept["encoding"] = self._decide(sample[: min(end, LOOKED_AT)]).encoding
+        return self._kept["encoding"]
+
+    def is_header(self, line: str) -> bool:
+        """Return whether the first line names the columns, which are then known.
+
+        Raises
+        ------
+        UserError
+            When it names columns, but not all channels.
+        """
+        if self.reading.header is False:
+            return self._refuse_time()
+        rows = [(candidate, row) for candidate in self._candidates if (row := _cells(candidate, line)) is not None]
+        if self.named:
+            for dialect, cells in rows:
+                columns = columns_by_name(cells, self.names, self.reading.time)
+                if columns is not None:
+                    same = [other for other, row in rows if row == cells]
+                    if len(cells) > 1:
+                        same = [other for other in same if other.separator == dialect.separator]
+                    self._kept.pop("first_times", None)
+                    self._keep(columns, same)
+                    return True
+        if self.columns is None and self.named:
+            self._refuse_names(line, [cells for _, cells in rows])
+        return self._refuse_time()
+
+    def read(self, line: str) -> tuple[Point, int | float | pd.Timestamp | None]:
+        """Return the point of a line, and its time; `accept` then keeps what the line shows of the layout.
+
+        Raises
+        ------
+        ValueError
+            When it is not a point.
+        UserError
+            When it may be one of several.
+        """
+        fits, faults = [], []
+        for candidate in self._candidates:
+            try:
+                fits.append((candidate, *self._point(candidate, line)))
+            except (ValueError, csv.Error) as error:
+                faults.append(error)
+        if not fits:
+            raise faults[0]
+        dialect, _, point = fits[0]
+        if any(other != point for *_, other in fits[1:]):
+            fits = self._of_unix_time(fits, line)
+        time = None if point.told is None else self._time(point.told, dialect)
+        self._shown = fits
+        return point, time
+
+    def accept(self) -> None:
+        """Keep what the line that was read last shows; it has been taken as a point."""
+        dialect, columns, point = self._shown[0]
+        if self.columns != columns:
+            self._say(columns, point, dialect)
+        if point.told is not None and self._kept.get("first_times") != self._first_times:
+            if "first_times" not in self._kept:
+                for note in self._times.notes:
+                    logger.warning("%s: %s", SOURCE, note)
+            self._kept["first_times"] = self._first_times
+        self._keep(columns, [candidate for candidate, *_ in self._shown])
+
+    def _keep(self, columns: Columns, candidates: list[Dialect]) -> None:
+        self.columns, self._candidates = columns, candidates
+        marks = [[candidate.separator, candidate.decimal] for candidate in candidates]
+        self._kept |= {"columns": list(columns), "time": list(self.reading.time), "marks": marks}
+
+    def _decide(self, sample: bytes) -> Dialect:
+        reading = self.reading
+        separator, decimal = reading.separator or ",", reading.decimal or "."
+        try:
+            known, notes = dialects.decide(
+                sample, SOURCE, encoding=reading.encoding, separator=separator, decimal=decimal, header=True
+            )
+        except DataError as error:
+            if b"\0" in sample:  # a malformed line, if it is not UTF-16
+                return self._decide(sample.replace(b"\0", b""))
+            raise UserError(str(error)) from None
+        for note in notes:
+            logger.warning("%s: %s", SOURCE, note)
+        return known
+
+    def _point(self, dialect: Dialect, line: str) -> tuple[Columns, Point]:
+        cells = dialect.cells(line)
+        columns = self.columns or columns_by_place(cells, len(self.names))
+        if len(cells) != columns.count:
+            raise ValueError(f"{len(cells)} cells in place of {columns.count}")
+        values = [self._number(cells[place], dialect) for place in columns.channels]
+        columns = with_times(columns, cells)
+        told = " ".join(cells[place] for place in columns.times) if columns.times else None
+        if told is not None and self.reading.date_format is None and not _may_be_time(told, dialect.decimal):
+            raise ValueError(f"{told[:SHOWN]!r} is not a time")
+        return columns, Point(values, told)
+
+    def _number(self, cell: str, dialect: Dialect) -> float:
+        codes = self.reading.missing_values
+        if is_missing(cell) or cell in codes:
+            raise ValueError(f"{cell[:SHOWN]!r} stands for a missing value")
+        value = dialects.number(cell, dialect)
+        if any(is_number(code, dialect.decimal) and dialects.number(code, dialect) == value for code in codes):
+            raise ValueError(f"{cell[:SHOWN]!r} stands for a missing value")
+        return value
+
+    def _of_unix_time(self, fits: list, line: str) -> list:
+        """Return the readings of which the first cell is a Unix time; whole numbers else may have a decimal comma."""
+        told = fits[0][2].told
+        if told is not None and told.isdecimal() and unix_unit(np.array([float(told)])):
+            return [fit for fit in fits if fit[2] == fits[0][2]]
+        raise UserError(
+            f"{SOURCE} is doubtful: {line[:SHOWN]!r} may hold a comma that separates cells, or one that is a decimal "
+            "mark: say --sep comma, or --sep semicolon --decimal ','"
+        )
+
+    def _time(self, told: str, dialect: Dialect) -> int | float | pd.Timestamp:
+        if dialect.decimal == "," and is_number(told, ","):
+            told = told.replace(",", ".")
+        if "first_times" not in self._kept:
+            if self.reading.date_format is None and _has_two_readings(told):
+                raise UserError(
+                    f"{SOURCE} is doubtful: in the first time {told!r} day and month may be the one or the other: say "
+                    "--date-format, such as '%d/%m/%Y %H:%M' or '%m/%d/%Y %H:%M'"
+                )
+            try:
+                self._start_times([told])
+            except DataError as error:
+                raise UserError(str(error)) from None
+        try:
+            return self._times.read(told)
+        except DataError:
+            return self._longer_time(told)
+
+    def _longer_time(self, told: str) -> pd.Timestamp:
+        """Return a time that is written longer than the first ones, as 01:00 is behind a midnight without a clock."""
+        before, first = self._times, self._first_times[0]
+        self._start_times([*self._first_times, told])
+        if self._times.read(first) != before.read(first):
+            self._start_times(self._first_times[:-1])
+            raise ValueError(f"{told[:SHOWN]!r} is not a time that is written as the first ones are")
+        return self._times.read(told)
+
+    def _start_times(self, told: list[str]) -> None:
+        self._times = TimeReader(told, SOURCE, date_format=self.reading.date_format, timezone=self.reading.timezone)
+        self._first_times = told
+
+    def _say(self, columns: Columns, point: Point, dialect: Dialect) -> None:
+        """Say what was decided otherwise than for the plainest of streams."""
+        if (dialect.separator, dialect.decimal) != (",", ".") and not (self.reading.separator and self.reading.decimal):
+            shown = "tab" if dialect.separator == "\t" else repr(dialect.separator)
+            logger.warning(
+                "%s is read with the separator %s and the decimal mark %r: --sep and --decimal decide otherwise",
+                SOURCE,
+                shown,
+                dialect.decimal,
+            )
+        if len(columns.times) == 2 and not self.reading.time:
+            logger.warning("%s: dates and times of day in two columns are joined: %s", SOURCE, point.told)
+        elif self.columns is not None and columns.times and not self.columns.named_times and not self.reading.time:
+            logger.warning("%s: column %d holds the times: %s", SOURCE, columns.times[0] + 1, point.told)
+
+    def _refuse_names(self, line: str, rows: list[list[str]]) -> None:
+        """Refuse a first line that names columns, but not all channels; others may be points, or malformed."""
+        cells = max(rows, key=len, default=[])
+        names = self.reading.header or sum(map(_is_text, cells)) >= len(self.names)
+        if not names or (self.reading.header is None and self._is_point(line)):
+            return
+        missing = [name for name in self.names if name not in cells]
+        raise UserError(
+            f"line 1 names columns, but not {', '.join(missing)} of the channels that the detector was trained on: "
+            "rename the columns, name the separator with --sep or the encoding with --encoding, or leave out the line "
+            "if the channels are in the order of training"
+        )
+
+    def _is_point(self, line: str) -> bool:
+        try:
+            self.read(line)
+        except UserError:
+            raise
+        except (ValueError, csv.Error):
+            return False
+        return True
+
+    def _refuse_time(self) -> bool:
+        if self.reading.time and self.columns is None:
+            raise UserError(
+                f"--time {' '.join(self.reading.time)}: the first line does not name the columns: add that line, or "
+                "leave the option out, the time is the first of more cells than channels"
+            )
+        return False
+
+
+def _cells(dialect: Dialect, line: str) -> list[str] | None:
+    try:
+        return dialect.cells(line)
+    except csv.Error:
+        return None
+
+
+def _is_text(cell: str) -> bool:
+    return not (is_number(cell) or is_number(cell, ",") or is_missing(cell) or is_date(cell) or is_time_of_day(cell))
+
+
+def _may_be_time(told: str, decimal: str) -> bool:
+    return is_date(told) or is_number(told, decimal) or is_number(told)
+
+
+def _has_two_readings(told: str) -> bool:
+    """Whether day and month are the same number, so that nothing shows which one stands first."""
+    kind, text, _ = canonical(told) or ("certain", told, False)
+    numbers = text.split()[0].split("/")
+    return kind != "certain" and "." not in told.split()[0] and int(numbers[0]) == int(numbers[1]) <= 12
