@@ -446,7 +446,7 @@ def test_unknown_names(name, tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
         run(name, tmp_path, tmp_path / "out")
     assert ended.value.code == 2
-    assert "'SMD', 'MSL', 'SMAP', 'SWAT', 'PSM', 'GECCO', 'SWAN', 'UCR', 'TSB-AD-U'" in capsys.readouterr().err
+    assert "'SMD', 'MSL', 'SMAP', 'SWAT', 'PSM', 'GECCO', 'SWAN', 'ASD', 'UCR', 'TSB-AD-U'" in capsys.readouterr().err
 
 
 def test_expectations_are_those_of_the_benchmark():
