@@ -27,7 +27,7 @@ T = TypeVar("T")
 ATTEMPTS = 4  # of one file, while the server breaks off
 PAUSE = 2.0  # seconds before the second attempt; twice and three times as long before the others
 TIMEOUT = (20, 60)  # seconds until the server answers, and between two pieces
-PIECE = 1 << 18  # bytes
+PIECE = 1 << 14  # bytes; what a break can cost
 BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
 
@@ -60,7 +60,8 @@ def download(name: str, servers: Sequence[str], cache: Path, use: Callable[[Path
     failures = []
     for mirror in mirrors(name, servers):
         if mirror.package is not None and importlib.util.find_spec(mirror.package) is None:
-            failures.append(f"{_host(mirror.files[0])}: needs the package {mirror.package}: pip install it")
+            package = mirror.package
+            failures.append(f"{_host(mirror.files[0])}: needs the package {package}: pip install {package}")
             continue
         try:
             return _use(mirror, cache / mirror.folder, use)
