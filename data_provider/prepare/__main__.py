@@ -24,7 +24,7 @@ def parse_arguments(arguments=None):
     source.add_argument(
         "--source",
         type=Path,
-        help="folder of the unpacked source; UCR and TSB-AD-U: the zip or its folder; any other: a file NAME.npz, too",
+        help="folder of the unpacked source; UCR and TSB-AD-U: the zip, or its folder; any other: a file NAME.npz, too",
     )
     source.add_argument(
         "--download",

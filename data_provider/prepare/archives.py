@@ -1,6 +1,7 @@
 """UCR and TSB-AD-U: zip files of which the benchmark's series are unpacked and read once."""
 
 import csv
+import filecmp
 import lzma
 import stat
 import zipfile
@@ -47,17 +48,20 @@ class Unpacked(NamedTuple):
 def unpack(archive: Archive, source: Path, target: Path) -> Unpacked:
     """Unpack the benchmark's series into the new folder `target`, whatever folders they have in the zip file.
 
+    Where the folder `source` holds no zip file, series that lie in it unpacked are taken.
+
     Raises
     ------
     DataError
         When there is no zip file, it is damaged or holds paths outside of it, a series is faulty, or there is none.
     """
-    path = _find_zip(source)
     with open(archive.series, encoding="utf-8", newline="") as file:
         names = [row["name"] for row in csv.DictReader(file)]
     target.mkdir()
     unpacked = set()
-    for series, content in _read_members(path, names):
+    loose = _find_loose(source, names)
+    path = source if loose else _find_zip(source)
+    for series, content in _read_files(loose) if loose else _read_members(path, names):
         (target / series).write_bytes(content)
         _check(archive, path, target / series)
         unpacked.add(series)
@@ -73,6 +77,24 @@ def _find_zip(source):
     if len(paths) != 1:
         raise DataError(f"{source}: {len(paths)} zip files in it, where one must be: name the zip file ({GUIDE})")
     return paths[0]
+
+
+def _find_loose(source, names):
+    """Return the files of the series that lie below the folder `source`, by their names; none beside a zip file."""
+    if not source.is_dir() or any(source.glob("*.zip")):
+        return {}
+    wanted, found = set(names), {}
+    for path in sorted(source.rglob("*")):
+        if path.name in wanted and path.is_file():
+            if path.name in found and not filecmp.cmp(path, found[path.name], shallow=False):
+                raise DataError(f"{source}: {path} and {found[path.name]} differ: name the folder of one ({GUIDE})")
+            found[path.name] = path
+    return {name: found[name] for name in names if name in found}
+
+
+def _read_files(paths):
+    for name, path in tqdm(paths.items(), "reading", unit="file", disable=None):
+        yield name, path.read_bytes()
 
 
 def _read_members(path, names):

@@ -114,11 +114,11 @@ def _fetch(mirror: Mirror, folder: Path) -> Path:
 
 def _fetch_file(file: Remote, folder: Path) -> Path:
     path = folder / file.place
-    path.parent.mkdir(parents=True, exist_ok=True)
     pooch.get_logger().setLevel(logging.WARNING)  # what it fetches is said here
     if not path.exists():
         logger.info("fetching %s", file.address)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         pooch.retrieve(file.address, file.digest, file.place, folder, downloader=_Resuming(path))
     except requests.RequestException as error:
         raise _Unavailable(f"{file.address}: {_reason(error)}") from error
@@ -126,6 +126,9 @@ def _fetch_file(file: Remote, folder: Path) -> Path:
         raise _Unavailable(
             f"{file.address}: it is not the file that its publisher describes ({file.digest})"
         ) from error
+    except OSError as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path}: cannot be written: {reason}; name another folder with --cache") from error
     return path
 
 
@@ -173,8 +176,11 @@ class _Resuming:
             if resumed and not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
                 self.mark.unlink()
                 raise requests.ConnectionError("the server gives another part of the file than it was asked for")
-            self._note_version(response.headers)
-            self._write(response, have if resumed else 0)
+            # Where it is packed for the way in spite of the request, lengths and places are not those of the file.
+            packed = response.headers.get("Content-Encoding", "identity") != "identity"
+            self._note_version({} if packed else response.headers)
+            length = None if packed else response.headers.get("Content-Length")
+            self._write(response, have if resumed else 0, length)
 
     def _note_version(self, headers):
         mark = headers.get("ETag", "")
@@ -185,8 +191,7 @@ class _Resuming:
         else:
             self.mark.unlink(missing_ok=True)
 
-    def _write(self, response, have):
-        length = response.headers.get("Content-Length")
+    def _write(self, response, have, length):
         total = have + int(length) if length else None
         bar = tqdm(total=total, initial=have, desc=self.part.stem, unit="B", unit_scale=True, leave=False, disable=None)
         with bar, open(self.part, "ab" if have else "wb") as file:

@@ -154,6 +154,25 @@ def test_an_archive_with_part_of_the_series(tmp_path, out, capsys):
     assert set(contents(target)) == {FIRST, SECOND}
 
 
+def test_series_that_lie_there_unpacked(tmp_path, out, capsys):
+    source = tmp_path / "downloads"
+    for member, content in CONTENTS["UCR"].items():
+        (source / member).parent.mkdir(parents=True, exist_ok=True)
+        (source / member).write_text(content)
+    assert run("UCR", source, out) == 0
+    target = out / "UCR_Anomaly_FullData"
+    assert capsys.readouterr().out == f"UCR: 2 series\n{target}: written\n"
+    assert set(contents(target)) == {FIRST, SECOND}
+    (source / FIRST).write_text("1 2 3 4 5 6 8")
+    assert run("UCR", source, tmp_path / "other") == 2
+    assert capsys.readouterr().err.startswith(f"error: {source}: ")
+    (source / FIRST).unlink()
+    (source / FOLDER / FIRST).write_text("x")
+    assert run("UCR", source, tmp_path / "other") == 2
+    assert f"{source}: {FIRST}: cannot be read as a list of numbers" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
+
+
 def test_missing_series_are_told_by_their_numbers(tmp_path, out, capsys):
     names = [f"{number:03d}_NAB_id_1_Facility_tr_2_1st_3.csv" for number in (1, 2, 3, 5, 8, 9)]
     ARCHIVES["TSB-AD-U"].series.write_text("\n".join(["name,model_setting", *(f"{name},1" for name in names)]) + "\n")

@@ -1,5 +1,6 @@
 """Fetching of sources, from a server on this machine."""
 
+import gzip
 import hashlib
 import http.server
 import io
@@ -28,6 +29,7 @@ class Site:
         self.breaks = {}  # path → how many bytes it gives before it breaks off, one for each request
         self.version = '"1"'  # ETag of all files; None: none
         self.ranges = True
+        self.packed = False  # whether it sends everything by gzip, asked for or not
         self.release = threading.Event()  # it ends no answer before
         self.release.set()
         self.requests = []  # (path, the header Range or None)
@@ -53,6 +55,9 @@ def handler(site):
             self.send_response(206 if start else 200)
             if start:
                 self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+            if site.packed:
+                content = gzip.compress(content)
+                self.send_header("Content-Encoding", "gzip")
             self.send_header("Content-Length", str(len(content) - start))
             if site.version:
                 self.send_header("ETag", site.version)
@@ -268,6 +273,21 @@ def test_an_altered_file_is_refused_by_its_content(swan, places, capsys, content
     assert "SWAN cannot be downloaded: " in error_of(capsys)
     assert kept(places[0]) == []
     check_swan(places[1])  # what was there stays
+
+
+def test_a_cache_that_cannot_be_written(swan, places, capsys):
+    places[0].write_text("a file")
+    assert run(places) == 2
+    error = error_of(capsys)
+    assert error.startswith(f"{places[0] / 'first' / TRAIN}: cannot be written: ")
+    assert error.endswith("; name another folder with --cache")
+    assert swan.requests == []
+
+
+def test_a_file_that_comes_packed(swan, places):
+    swan.packed = True
+    assert run(places) == 0
+    check_swan(places[1])
 
 
 def test_what_is_kept_and_damaged_is_fetched_again(swan, places):
