@@ -1,6 +1,5 @@
 """Fetching of sources, from a server on this machine."""
 
-import gzip
 import hashlib
 import http.server
 import io
@@ -14,63 +13,12 @@ import numpy as np
 import pytest
 
 from data_provider import read_dataset
-from data_provider.prepare import NAMES, datasets, download, publishers
+from data_provider.prepare import datasets, download
 from data_provider.prepare.__main__ import main
 from data_provider.prepare.archives import ARCHIVES
 from data_provider.prepare.publishers import Mirror, Remote
+from tests.support.local_site import Site, handler
 from tests.support.paths import REPOSITORY
-
-
-class Site:
-    """What the server gives: contents by path, and what it does wrong."""
-
-    def __init__(self):
-        self.contents = {}  # path → bytes
-        self.breaks = {}  # path → how many bytes it gives before it breaks off, one for each request
-        self.version = '"1"'  # ETag of all files; None: none
-        self.ranges = True
-        self.packed = False  # whether it sends everything by gzip, asked for or not
-        self.release = threading.Event()  # it ends no answer before
-        self.release.set()
-        self.requests = []  # (path, the header Range or None)
-
-    def paths(self):
-        return [path for path, _ in self.requests]
-
-
-def handler(site):
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            path = self.path.lstrip("/")
-            site.requests.append((path, self.headers["Range"]))
-            if path not in site.contents:
-                self.send_error(404)
-                return
-            content, start = site.contents[path], 0
-            if site.ranges and self.headers["Range"] and self.headers["If-Range"] == site.version:
-                start = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
-                if start >= len(content):
-                    self.send_error(416)
-                    return
-            self.send_response(206 if start else 200)
-            if start:
-                self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-            if site.packed:
-                content = gzip.compress(content)
-                self.send_header("Content-Encoding", "gzip")
-            self.send_header("Content-Length", str(len(content) - start))
-            if site.version:
-                self.send_header("ETag", site.version)
-            self.end_headers()
-            rest = site.breaks.get(path)
-            self.wfile.write(content[start:][: rest.pop(0) if rest else None])
-            site.release.wait()
-            self.close_connection = True
-
-        def log_message(self, *_):
-            pass
-
-    return Handler
 
 
 @pytest.fixture
@@ -394,35 +342,6 @@ def test_a_source_or_a_download(capsys, options):
     with pytest.raises(SystemExit) as ended:
         main(["SWAN", *options])
     assert ended.value.code == 2
-
-
-# The table of publishers
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_dataset_is_fetched_or_given_on_request(name):
-    found = publishers.mirrors(name)
-    assert bool(found) != (name in publishers.ON_REQUEST)
-    assert len({mirror.folder for mirror in found}) == len(found)
-    for mirror in found:
-        assert all(file.address.startswith("https://") for file in mirror.files)
-        assert len({file.place for file in mirror.files}) == len(mirror.files)
-
-
-@pytest.mark.parametrize(
-    ("name", "servers", "places"),
-    [
-        ("SMD", ["machine-1-6"], [f"{part}/machine-1-6.txt" for part in ("train", "test", "test_label")]),
-        ("ASD", ["omi-1"], [f"processed/omi-1_{part}.pkl" for part in ("train", "test", "test_label")]),
-    ],
-)
-def test_only_the_named_servers_are_fetched(name, servers, places):
-    (mirror,) = publishers.mirrors(name, servers)
-    events = f"interpretation_label/{servers[0]}.txt"
-    assert [file.place for file in mirror.files] == [*places, events]
-    (everything,) = publishers.mirrors(name, ["all"])
-    assert {file.place for file in mirror.files} < {file.place for file in everything.files}
-    assert len(everything.files) == 4 * (28 if name == "SMD" else 12)
 
 
 def test_an_interrupted_download_is_gone_on_with(tmp_path, site):

@@ -512,6 +512,40 @@ def test_install_tells_what_changed(tmp_path):
     assert contents(tmp_path / "out") == dict.fromkeys(["a/new", "a/same", "other"], b"1")
 
 
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("call", range(3))
+def test_install_gives_back_what_it_has_replaced(tmp_path, monkeypatch, call, links):
+    give_name, calls = os.replace, iter(range(9))
+
+    def fail(*names):
+        if next(calls) == call:
+            raise KeyboardInterrupt
+        give_name(*names)
+
+    def no_links(*_):
+        raise OSError("no links here")
+
+    def write(content, *files):
+        for file in files:
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(content)
+
+    write("old", tmp_path / "out" / "a", tmp_path / "out" / "c")
+    before = contents(tmp_path / "out")
+    monkeypatch.setattr("os.replace", fail)
+    if not links:
+        monkeypatch.setattr("os.link", no_links)
+
+    def replace_all():
+        with staging(tmp_path / "out") as stage:
+            write("new", stage / "a", stage / "b", stage / "c")
+            install(stage, tmp_path / "out")
+
+    with pytest.raises(KeyboardInterrupt):
+        replace_all()
+    assert contents(tmp_path / "out") == before
+
+
 @pytest.fixture(scope="module")
 def msl(tmp_path_factory):
     """Return telemanom's layout with the real numbers, and these; the training part is cut at any places."""

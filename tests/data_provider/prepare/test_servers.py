@@ -65,7 +65,8 @@ def write(name, folder, *servers):
             else:
                 path = folder / "data" / "processed" / f"{server}_{part}.pkl"
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(pickle.dumps(values, protocol=2))
+                old = pickle.dumps(values, protocol=2).replace(b"numpy._core", b"numpy.core")  # as NumPy 1 writes it
+                path.write_bytes(old)
         base = folder / ("ServerMachineDataset" if name == "SMD" else "data")
         path = base / "interpretation_label" / f"{server}.txt"
         path.parent.mkdir(exist_ok=True)
