@@ -3,6 +3,7 @@
 import importlib.util
 import logging
 import os
+import re
 import shutil
 import time
 import zipfile
@@ -133,10 +134,14 @@ def _fetch_file(file: Remote, folder: Path) -> Path:
 
 
 def _reason(error):
-    response = getattr(error, "response", None)
-    if response is not None:
-        return f"{response.status_code} {response.reason}"
-    return " ".join(str(error).split()) or type(error).__name__
+    """Say in a few words why a request failed."""
+    if error.response is not None:
+        return f"{error.response.status_code} {error.response.reason}"
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    cause = getattr(error.args[0], "reason", error) if error.args else error  # behind urllib3's count of its attempts
+    text = " ".join(str(cause).split())
+    return re.sub(r"^\w+\(host=.*?\): ", "", text) or type(error).__name__
 
 
 class _Resuming:

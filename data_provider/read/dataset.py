@@ -11,7 +11,7 @@ from data_provider.errors import DataError
 from data_provider.read.cache import read_cached
 from data_provider.read.csv_stream import read_header
 from data_provider.read.long_csv import read_long_csv
-from data_provider.read.missing import COMMAND, prepare_command, prepare_series_command
+from data_provider.read.missing import COMMAND, TABLES, prepare_command, prepare_series_command
 from data_provider.read.table import Table, check_table, series_from_table
 from data_provider.read.wide_csv import read_wide_csv
 from data_provider.series import Series
@@ -45,7 +45,8 @@ def read_dataset(root: Path, name: str, *, train_rows: int | None = None) -> Ser
     path = root / "data" / f"{name}.csv"
     command = prepare_command(name, root)
     if command is not None:
-        _check_file(path, f"make it: {command}, or download {name}.csv of the TAB benchmark ({GUIDE})")
+        ready = f", or download {name}.csv of the TAB benchmark" if name in TABLES else ""
+        _check_file(path, f"make it: {command}{ready} ({GUIDE})")
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; name the one with DETECT_META.csv and data/ ({GUIDE})")
     if train_rows is None:

@@ -89,9 +89,8 @@ def test_missing_folder_or_file(root):
 def test_a_missing_dataset_names_the_command_that_makes_it(root, name, command):
     for folder in (root, root / "nowhere"):
         path = folder / "data" / f"{name}.csv"
-        message = (
-            f"{path}: no such file; make it: {PREPARE} {command} --out {folder}, or download {name}.csv of the TAB"
-        )
+        ready = f", or download {name}.csv of the TAB benchmark" if name in TABLES else ""
+        message = f"{path}: no such file; make it: {PREPARE} {command} --out {folder}{ready} (see dataset/README.md)"
         expect(message, read_dataset, folder, name)
         expect(message, read_dataset, folder, name, train_rows=3)
 
