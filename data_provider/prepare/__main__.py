@@ -1,6 +1,7 @@
-"""The command line: python -m data_provider.prepare NAME --source DIR."""
+"""The command line: python -m data_provider.prepare NAME --source DIR, or --download."""
 
 import argparse
+import functools
 import logging
 import signal
 import sys
@@ -8,6 +9,8 @@ from pathlib import Path
 
 from data_provider.errors import DataError
 from data_provider.prepare import NAMES, prepare
+from data_provider.prepare.datasets import check_request
+from data_provider.prepare.servers import FAMILIES
 
 
 def parse_arguments(arguments=None):
@@ -17,15 +20,30 @@ def parse_arguments(arguments=None):
         description="Turn what a dataset's publisher hands out into the files that the readers take.",
     )
     parser.add_argument("name", metavar="NAME", choices=NAMES, help=f"one of {', '.join(NAMES)}")
-    parser.add_argument(
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
         "--source",
         type=Path,
-        required=True,
-        help="folder of the unpacked source; UCR and TSB-AD-U: the zip or its folder",
+        help="folder of the unpacked source; UCR and TSB-AD-U: the zip, or its folder; any other: a file NAME.npz, too",
+    )
+    source.add_argument(
+        "--download",
+        action="store_true",
+        help="fetch the source first, from its publisher or a copy; what is fetched is kept, a broken download is gone "
+        "on with (all but SWAT, which is given on request)",
+    )
+    parser.add_argument(
+        "--server",
+        nargs="+",
+        default=[],
+        metavar="SERVER",
+        help=f"of {' and '.join(FAMILIES)}: make these servers datasets of their own, data/SERVER.csv (machine-1-6, "
+        "omi-1; all: those in the source); without it SMD's 28 become one, and ASD's are each their own",
     )
     parser.add_argument(
         "--out", type=Path, default=Path("dataset"), help="folder with DETECT_META.csv and data/ (dataset)"
     )
+    parser.add_argument("--cache", type=Path, help="with --download: the folder of downloads (the user's cache)")
     return parser.parse_args(arguments)
 
 
@@ -34,7 +52,7 @@ def main(arguments=None) -> int:
     options = parse_arguments(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
-        sys.stdout.write(prepare(options.name, options.source, options.out) + "\n")
+        sys.stdout.write(_run(options) + "\n")
     except (DataError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
@@ -42,6 +60,18 @@ def main(arguments=None) -> int:
         sys.stderr.write("interrupted: start it again\n")
         return 130
     return 0
+
+
+def _run(options):
+    if options.cache is not None and not options.download:
+        raise DataError("--cache is for --download: leave it out, or download")
+    check_request(options.name, options.out, options.server)
+    work = functools.partial(prepare, options.name, out=options.out, servers=options.server)
+    if not options.download:
+        return work(source=options.source)
+    from data_provider.prepare.download import default_cache, download  # its packages take a while to import
+
+    return download(options.name, options.server, options.cache or default_cache(), lambda source: work(source=source))
 
 
 def _interrupt(*_):

@@ -1,6 +1,7 @@
 """UCR and TSB-AD-U: zip files of which the benchmark's series are unpacked and read once."""
 
 import csv
+import filecmp
 import lzma
 import stat
 import zipfile
@@ -18,6 +19,7 @@ from data_provider.series import Series
 
 # What zipfile raises for a truncated or damaged file, or one that it cannot unpack.
 DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, UnicodeDecodeError, NotImplementedError)
+READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 CONFIGS = Path(__file__).parents[2] / "configs"
 
 
@@ -35,27 +37,35 @@ ARCHIVES = {
 }
 
 
-def unpack(archive: Archive, source: Path, target: Path) -> int:
+class Unpacked(NamedTuple):
+    """What an archive gave."""
+
+    count: int  # series unpacked
+    missing: list[str]  # series of the benchmark that it lacks
+    total: int  # series of the benchmark
+
+
+def unpack(archive: Archive, source: Path, target: Path) -> Unpacked:
     """Unpack the benchmark's series into the new folder `target`, whatever folders they have in the zip file.
 
-    Returns
-    -------
-    int
-        How many there are.
+    Where the folder `source` holds no zip file, series that lie in it unpacked are taken.
 
     Raises
     ------
     DataError
-        When there is no zip file, it is damaged or holds paths outside of it, or a series is missing or faulty.
+        When there is no zip file, it is damaged or holds paths outside of it, a series is faulty, or there is none.
     """
-    path = _find_zip(source)
     with open(archive.series, encoding="utf-8", newline="") as file:
         names = [row["name"] for row in csv.DictReader(file)]
     target.mkdir()
-    for series, content in _read_members(path, names):
+    unpacked = set()
+    loose = _find_loose(source, names)
+    path = source if loose else _find_zip(source)
+    for series, content in _read_files(loose) if loose else _read_members(path, names):
         (target / series).write_bytes(content)
         _check(archive, path, target / series)
-    return len(names)
+        unpacked.add(series)
+    return Unpacked(len(unpacked), [name for name in names if name not in unpacked], len(names))
 
 
 def _find_zip(source):
@@ -69,20 +79,39 @@ def _find_zip(source):
     return paths[0]
 
 
+def _find_loose(source, names):
+    """Return the files of the series that lie below the folder `source`, by their names; none beside a zip file."""
+    if not source.is_dir() or any(source.glob("*.zip")):
+        return {}
+    wanted, found = set(names), {}
+    for path in sorted(source.rglob("*")):
+        if path.name in wanted and path.is_file():
+            if path.name in found and not filecmp.cmp(path, found[path.name], shallow=False):
+                raise DataError(f"{source}: {path} and {found[path.name]} differ: name the folder of one ({GUIDE})")
+            found[path.name] = path
+    return {name: found[name] for name in names if name in found}
+
+
+def _read_files(paths):
+    for name, path in tqdm(paths.items(), "reading", unit="file", disable=None):
+        yield name, path.read_bytes()
+
+
 def _read_members(path, names):
-    """Yield each of the wanted names with its content."""
+    """Yield those of the wanted names that are there, each with its content."""
     try:
         with zipfile.ZipFile(path) as package:
             members = _choose(path, package.infolist(), names)
-            for name in tqdm(names, f"unpacking {path.name}", unit="file", disable=None):
-                yield name, package.read(members[name])
+            _check_names(package)
+            for name, member in tqdm(members.items(), f"unpacking {path.name}", unit="file", disable=None):
+                yield name, package.read(member)
     except DAMAGE as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{path}: truncated, or not a sound zip file: {reason}; get it again ({GUIDE})") from error
 
 
 def _choose(path, members, names):
-    """Return the wanted members by name, after a look at all of them."""
+    """Return those of the wanted members that are there by name, after a look at all of them."""
     wanted, chosen = set(names), {}
     for member in members:
         if _leads_outside(member):
@@ -95,11 +124,16 @@ def _choose(path, members, names):
         if name in chosen and chosen[name].CRC != member.CRC:
             raise DataError(f"{path}: holds two different files {name}: get it from its publisher ({GUIDE})")
         chosen[name] = member
-    missing = [name for name in names if name not in chosen]
-    if missing:
-        others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise DataError(f"{path}: of {len(names)} series it lacks {missing[0]}{others}: get it again ({GUIDE})")
-    return chosen
+    if not chosen:
+        raise DataError(f"{path}: holds none of the {len(names)} series, such as {names[0]}: name another ({GUIDE})")
+    return {name: chosen[name] for name in names if name in chosen}
+
+
+def _check_names(package):
+    """Raise BadZipFile where a member goes by two names: a damaged one would look like a series that is not there."""
+    for member in package.infolist():
+        if member.compress_type in READABLE and not member.flag_bits & 1:
+            package.open(member).close()
 
 
 def _leads_outside(member):

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
 from data_provider.errors import DataError
@@ -13,13 +14,19 @@ HEADER = (
 )
 
 
-def add_line(meta: Path, copy: Path, file_name: str, train_rows: int) -> None:
-    """Write a `copy` of the list `meta` with a line for `file_name`; none where the list has it already.
+def add_lines(meta: Path, copy: Path, train_rows: Mapping[str, int]) -> None:
+    """Write a `copy` of the list `meta` with the lines that it lacks; none where it has all of them.
+
+    Parameters
+    ----------
+    meta, copy : Path
+    train_rows : mapping
+        File name → training rows.
 
     Raises
     ------
     DataError
-        When the list has another number of training rows, or lacks a column.
+        When the list has another number of training rows for a file, or lacks a column.
     """
     try:
         text = meta.read_bytes().decode() if meta.exists() else HEADER
@@ -33,15 +40,17 @@ def add_line(meta: Path, copy: Path, file_name: str, train_rows: int) -> None:
                 f"{meta}: there is no column '{column}': copy the file from the repository's dataset folder"
             )
     listed = {row["file_name"]: row["train_lens"] for row in rows}
-    if file_name in listed:
-        if listed[file_name] != str(train_rows):
+    added = io.StringIO()
+    writer = csv.DictWriter(added, columns, restval="", extrasaction="ignore", lineterminator="\n")
+    for file_name, count in train_rows.items():
+        if file_name not in listed:
+            line = {"file_name": file_name, "dataset_name": "Multi", "train_lens": count, "if_univariate": "FALSE"}
+            writer.writerow(line)
+        elif listed[file_name] != str(count):
             raise DataError(
                 f"{meta}: column 'train_lens' of {file_name} holds {listed[file_name]}, the dataset has "
-                f"{train_rows} training rows: correct it"
+                f"{count} training rows: correct it"
             )
-        return
-    line = {"file_name": file_name, "dataset_name": "Multi", "train_lens": train_rows, "if_univariate": "FALSE"}
-    added = io.StringIO()
-    csv.DictWriter(added, columns, restval="", extrasaction="ignore", lineterminator="\n").writerow(line)
-    end = "" if text.endswith("\n") else "\n"
-    copy.write_bytes((text + end + added.getvalue()).encode())
+    if added.getvalue():
+        end = "" if text.endswith("\n") else "\n"
+        copy.write_bytes((text + end + added.getvalue()).encode())

@@ -1,9 +1,9 @@
-"""SWAN and GECCO as the NeurIPS-TS benchmark hands them out: three NumPy files each."""
+"""SWAN and GECCO as the NeurIPS-TS benchmark hands them out: three NumPy files each; GECCO from its R package, too."""
 
 from pathlib import Path
 
-from data_provider.errors import DataError
-from data_provider.prepare.sources import GUIDE, check_label, locate, numbered, read_npy
+from data_provider.prepare.gecco import PACKAGE_FILE, read_package_file
+from data_provider.prepare.sources import check_channels, check_label, find, locate, numbered, read_npy
 from data_provider.series import Series
 
 PREFIXES = {"SWAN": "NIPS_TS_Swan", "GECCO": "NIPS_TS_Water"}
@@ -19,9 +19,17 @@ def read_neurips_ts(name: str, source: Path) -> Series:
     """
     paths = locate(source, *(f"{PREFIXES[name]}_{part}.npy" for part in ("train", "test", "test_label")))
     train, test, label = (read_npy(path) for path in paths)
-    channels = train.shape[1]
-    if test.shape[1] != channels:
-        raise DataError(
-            f"{paths[1]}: {test.shape[1]} channels, the training part has {channels}: get both again ({GUIDE})"
-        )
-    return Series(name, train, test, check_label(paths[2], label, len(test)), numbered(channels))
+    check_channels(paths[1], test, train)
+    return Series(name, train, test, check_label(paths[2], label, len(test)), numbered(train.shape[1]))
+
+
+def read_gecco(name: str, source: Path) -> Series:
+    """Read GECCO from the R package's file where it is there, else from the benchmark's three.
+
+    Raises
+    ------
+    DataError
+        As `read_neurips_ts` and `read_package_file` do.
+    """
+    path = find(source, PACKAGE_FILE)
+    return read_neurips_ts(name, source) if path is None else read_package_file(name, path)

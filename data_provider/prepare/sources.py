@@ -101,13 +101,37 @@ def read_npy(path: Path) -> np.ndarray:
     except DAMAGE as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{path}: cannot be read as a NumPy array: {reason}; get it again ({GUIDE})") from error
+    return check_table(path, values)
+
+
+def check_table(path: Path | str, values: np.ndarray) -> np.ndarray:
+    """Return finite numbers as a float64 array of shape (rows, columns); a vector is one column.
+
+    Raises
+    ------
+    DataError
+        When `values`, read from `path`, is something else.
+    """
     if not isinstance(values, np.ndarray) or values.ndim not in (1, 2) or values.dtype.kind not in "biuf":
         raise DataError(f"{path}: holds no table of numbers: get it again ({GUIDE})")
     table = values[:, None] if values.ndim == 1 else values
     return check_finite(path, table.astype(np.float64))
 
 
-def check_finite(path: Path, values: np.ndarray) -> np.ndarray:
+def check_channels(path: Path | str, test: np.ndarray, train: np.ndarray) -> None:
+    """Check that the test part, read from `path`, has as many columns as the training part.
+
+    Raises
+    ------
+    DataError
+    """
+    if test.shape[1] != train.shape[1]:
+        raise DataError(
+            f"{path}: {test.shape[1]} channels, the training part has {train.shape[1]}: get both again ({GUIDE})"
+        )
+
+
+def check_finite(path: Path | str, values: np.ndarray) -> np.ndarray:
     """Return `values`, of shape (rows, columns), where there are some and all are finite numbers.
 
     Raises
@@ -125,7 +149,7 @@ def check_finite(path: Path, values: np.ndarray) -> np.ndarray:
     return values
 
 
-def check_label(path: Path, values: np.ndarray, rows: int) -> np.ndarray:
+def check_label(path: Path | str, values: np.ndarray, rows: int) -> np.ndarray:
     """Return labels, read from `path` as shape (rows, 1), as a uint8 array of shape (rows,).
 
     Raises

@@ -26,30 +26,44 @@ def staging(out: Path) -> Iterator[Path]:
 def install(stage: Path, out: Path) -> list[Path]:
     """Move all files of `stage` to the same places in `out`, but for those that are there with the same bytes.
 
+    Where that fails on the way, all files of `out` are as before.
+
     Returns
     -------
     list of Path
         The files of `out` that changed.
     """
-    changed, new = [], []
+    changed, new, replaced = [], [], []
     try:
         for staged in sorted(path for path in stage.rglob("*") if path.is_file()):
             target = out / staged.relative_to(stage)
             if target.exists():
                 if filecmp.cmp(staged, target, shallow=False):
                     continue
+                earlier = stage / f"{len(replaced)}.earlier"
+                _link_or_copy(target, earlier)
+                replaced.append((earlier, target))
             else:
                 new += [target, *_missing(target.parent)]
                 target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(staged, target)
             changed.append(target)
     except BaseException:
+        for earlier, target in replaced:
+            os.replace(earlier, target)
         for path in new:
             if path.is_file():
                 path.unlink()
         _remove_folders(new)
         raise
     return changed
+
+
+def _link_or_copy(path, copy):
+    try:
+        os.link(path, copy)
+    except OSError:  # a file system without links
+        shutil.copy2(path, copy)
 
 
 def _missing(folder):

@@ -11,6 +11,7 @@ from data_provider.errors import DataError
 from data_provider.read.cache import read_cached
 from data_provider.read.csv_stream import read_header
 from data_provider.read.long_csv import read_long_csv
+from data_provider.read.missing import COMMAND, TABLES, prepare_command, prepare_series_command
 from data_provider.read.table import Table, check_table, series_from_table
 from data_provider.read.wide_csv import read_wide_csv
 from data_provider.series import Series
@@ -41,11 +42,15 @@ def read_dataset(root: Path, name: str, *, train_rows: int | None = None) -> Ser
         When the dataset is missing, unknown or faulty.
     """
     root = Path(root)
+    path = root / "data" / f"{name}.csv"
+    command = prepare_command(name, root)
+    if command is not None:
+        ready = f", or download {name}.csv of the TAB benchmark" if name in TABLES else ""
+        _check_file(path, f"make it: {command}{ready} ({GUIDE})")
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; name the one with DETECT_META.csv and data/ ({GUIDE})")
     if train_rows is None:
         train_rows = _train_rows(root / "DETECT_META.csv", name)
-    path = root / "data" / f"{name}.csv"
     _check_file(path, f"download {name}.csv of the TAB benchmark and put it there ({GUIDE})")
     return series_from_table(path, name, read_cached(path, _read_csv), train_rows, test_start=train_rows)
 
@@ -62,7 +67,7 @@ def read_ucr(path: Path) -> Series:
         When the file is missing, its name lacks the numbers, or a value is no finite number.
     """
     path = Path(path)
-    _check_file(path, f"download the UCR Anomaly Archive and put its files there ({GUIDE})")
+    _check_series_file(path, "the UCR Anomaly Archive", "UCR")
     pattern = r"_UCR_Anomaly_.*_(\d+)_(\d+)_(\d+)\.txt"
     train, begin, end = _numbers_in_name(path, pattern, "_UCR_Anomaly_NAME_TRAIN_BEGIN_END.txt")
     try:
@@ -93,7 +98,7 @@ def read_tsb_ad(path: Path) -> Series:
         When the file is missing, its name lacks the numbers, or its content is faulty.
     """
     path = Path(path)
-    _check_file(path, f"download TSB-AD-U and put its files there ({GUIDE})")
+    _check_series_file(path, "TSB-AD-U", "TSB-AD-U")
     train, _ = _numbers_in_name(path, r"_tr_(\d+)_1st_(\d+)\.csv", "_tr_TRAIN_1st_FIRST.csv")
     return series_from_table(path, path.stem, _read_csv(path), train, test_start=0)
 
@@ -111,6 +116,11 @@ def _read_csv(path):
 def _check_file(path, remedy):
     if not path.is_file():
         raise DataError(f"{path}: no such file; {remedy}")
+
+
+def _check_series_file(path, archive, name):
+    command = prepare_series_command(path.parent) or f"{COMMAND} {name} --download"
+    _check_file(path, f"download {archive} and put its files there: {command} ({GUIDE})")
 
 
 def _numbers_in_name(path, pattern, form):

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from data_provider.read.missing import prepare_series_command
 from exp.benchmark.jobs import Job, Outcome, finished, make_jobs, run_job, select
 from exp.benchmark.run_folder import RunFolder, results_folder
 from exp.benchmark.seeds import summarise_seeds
@@ -61,7 +62,8 @@ def _run(benchmark: Benchmark, options: argparse.Namespace) -> int:
     jobs = make_jobs(config, common_overrides(options), options.root_path, options.save_path, options.seeds or [])
     chosen = select(jobs, options.series)
     if not options.root_path.is_dir():
-        raise UserError(f"{options.root_path}: no such folder: dataset/README.md says what to put there")
+        command = prepare_series_command(options.root_path) or prepare_series_command(benchmark.root)
+        raise UserError(f"{options.root_path}: no such folder: make it: {command} (see dataset/README.md)")
     folder = results_folder(options.save_path, jobs[0].config)
     RunFolder(folder).make()
     new = _do(benchmark, chosen, options)

@@ -10,7 +10,9 @@ import pytest
 from data_provider import read_tsb_ad, read_ucr
 from data_provider.prepare.__main__ import main
 from data_provider.prepare.archives import ARCHIVES
+from tests.support.paths import REPOSITORY
 
+SHARED_UCR = REPOSITORY.parent / "shared" / "data" / "UCR_archive.zip"
 PUBLISHED = dict(ARCHIVES)
 # Miniatures of the two archives: folders as published, series that the benchmark uses, and others that it does not.
 FOLDER = "AnomalyDatasets_2021/FilesAreInHere/UCR_Anomaly_FullData"
@@ -129,13 +131,69 @@ def test_a_series_that_is_there_twice_alike(tmp_path, out):
     assert run("UCR", pack(tmp_path / "x.zip", CONTENTS["UCR"] | {f"again/{Path(member).name}": text}), out) == 0
 
 
-def test_missing_series(tmp_path, out, capsys):
-    path = pack(tmp_path / "x.zip", {"readme.txt": "nothing"})
-    expect_error(capsys, f"{path}: of 2 series it lacks {FIRST} and 1 more: get it again", "UCR", path, out)
-    path = pack(tmp_path / "x.zip", dict(list(CONTENTS["UCR"].items())[:1]))
-    expect_error(capsys, f"{path}: of 2 series it lacks {SECOND}: get it again", "UCR", path, out)
+@pytest.mark.parametrize(
+    "members",
+    [{"readme.txt": "nothing"}, {}, {f"{FOLDER}/{FIRST}/": ""}, {f"{FOLDER}/001_UCR_Anomaly_other_2_4_6.txt": "1 2"}],
+)
+def test_an_archive_without_any_of_the_series(tmp_path, out, capsys, members):
+    path = pack(tmp_path / "x.zip", members)
+    expect_error(capsys, f"{path}: holds none of the 2 series, such as {FIRST}: name another (see", "UCR", path, out)
+
+
+def test_an_archive_with_part_of_the_series(tmp_path, out, capsys):
+    target = out / "UCR_Anomaly_FullData"
     path = pack(tmp_path / "x.zip", {f"{FOLDER}/{FIRST}/": "", f"{FOLDER}/{SECOND}": "1 2 3"})
-    expect_error(capsys, f"{path}: of 2 series it lacks {FIRST}: get it again", "UCR", path, out)
+    for ending in ("written", "done already, nothing changed"):
+        assert run("UCR", path, out) == 0
+        written = capsys.readouterr().out
+        assert written == f"UCR: 1 of 2 series; {target} still lacks 1: 001\n{target}: {ending}\n"
+    assert contents(target) == {SECOND: b"1 2 3"}
+    path = pack(tmp_path / "y.zip", dict(list(CONTENTS["UCR"].items())[:1]))  # the other part, from another archive
+    assert run("UCR", path, out) == 0
+    assert capsys.readouterr().out == f"UCR: 1 of 2 series\n{target}: written\n"
+    assert set(contents(target)) == {FIRST, SECOND}
+
+
+def test_series_that_lie_there_unpacked(tmp_path, out, capsys):
+    source = tmp_path / "downloads"
+    for member, content in CONTENTS["UCR"].items():
+        (source / member).parent.mkdir(parents=True, exist_ok=True)
+        (source / member).write_text(content)
+    assert run("UCR", source, out) == 0
+    target = out / "UCR_Anomaly_FullData"
+    assert capsys.readouterr().out == f"UCR: 2 series\n{target}: written\n"
+    assert set(contents(target)) == {FIRST, SECOND}
+    (source / FIRST).write_text("1 2 3 4 5 6 8")
+    assert run("UCR", source, tmp_path / "other") == 2
+    assert capsys.readouterr().err.startswith(f"error: {source}: ")
+    (source / FIRST).unlink()
+    (source / FOLDER / FIRST).write_text("x")
+    assert run("UCR", source, tmp_path / "other") == 2
+    assert f"{source}: {FIRST}: cannot be read as a list of numbers" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
+
+
+def test_missing_series_are_told_by_their_numbers(tmp_path, out, capsys):
+    names = [f"{number:03d}_NAB_id_1_Facility_tr_2_1st_3.csv" for number in (1, 2, 3, 5, 8, 9)]
+    ARCHIVES["TSB-AD-U"].series.write_text("\n".join(["name,model_setting", *(f"{name},1" for name in names)]) + "\n")
+    path = pack(tmp_path / "x.zip", {names[3]: "Data,Label\n1.5,0\n2,0\n3,0\n4,1\n"})
+    assert run("TSB-AD-U", path, out) == 0
+    assert "1 of 6 series; " in (written := capsys.readouterr().out)
+    assert "still lacks 5: 001–003, 008–009\n" in written
+
+
+@pytest.mark.skipif(not SHARED_UCR.exists(), reason="needs ../shared/data/UCR_archive.zip")
+def test_part_of_the_real_archive(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(ARCHIVES, "UCR", PUBLISHED["UCR"])
+    assert run("UCR", SHARED_UCR, tmp_path / "dataset") == 0
+    assert "UCR: 198 of 250 series; " in (written := capsys.readouterr().out)
+    assert "still lacks 52: 001–002, 005, 010, 015, " in written
+    folder = tmp_path / "dataset" / "UCR_Anomaly_FullData"
+    numbers = [int(path.name[:3]) for path in sorted(folder.iterdir())]
+    assert numbers == [number for number in range(3, 250) if number % 5]
+    for number in (204, 206, 207, 208, 226, 243):  # all values on one line
+        (path,) = folder.glob(f"{number}_*")
+        assert len(read_ucr(path).test) > 1000
 
 
 def test_wrong_places(tmp_path, out, capsys):

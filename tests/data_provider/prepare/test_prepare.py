@@ -446,7 +446,7 @@ def test_unknown_names(name, tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
         run(name, tmp_path, tmp_path / "out")
     assert ended.value.code == 2
-    assert "'SMD', 'MSL', 'SMAP', 'SWAT', 'PSM', 'GECCO', 'SWAN', 'UCR', 'TSB-AD-U'" in capsys.readouterr().err
+    assert "'SMD', 'MSL', 'SMAP', 'SWAT', 'PSM', 'GECCO', 'SWAN', 'ASD', 'UCR', 'TSB-AD-U'" in capsys.readouterr().err
 
 
 def test_expectations_are_those_of_the_benchmark():
@@ -511,6 +511,40 @@ def test_install_tells_what_changed(tmp_path):
         (tmp_path / "out" / "other").write_text("2")
         assert install(stage, tmp_path / "out") == [tmp_path / "out" / "a" / "new", tmp_path / "out" / "other"]
     assert contents(tmp_path / "out") == dict.fromkeys(["a/new", "a/same", "other"], b"1")
+
+
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("call", range(3))
+def test_install_gives_back_what_it_has_replaced(tmp_path, monkeypatch, call, links):
+    give_name, calls = os.replace, iter(range(9))
+
+    def fail(*names):
+        if next(calls) == call:
+            raise KeyboardInterrupt
+        give_name(*names)
+
+    def no_links(*_):
+        raise OSError("no links here")
+
+    def write(content, *files):
+        for file in files:
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(content)
+
+    write("old", tmp_path / "out" / "a", tmp_path / "out" / "c")
+    before = contents(tmp_path / "out")
+    monkeypatch.setattr("os.replace", fail)
+    if not links:
+        monkeypatch.setattr("os.link", no_links)
+
+    def replace_all():
+        with staging(tmp_path / "out") as stage:
+            write("new", stage / "a", stage / "b", stage / "c")
+            install(stage, tmp_path / "out")
+
+    with pytest.raises(KeyboardInterrupt):
+        replace_all()
+    assert contents(tmp_path / "out") == before
 
 
 @pytest.fixture(scope="module")

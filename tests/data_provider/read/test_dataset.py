@@ -1,11 +1,18 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from data_provider import DataError, read_dataset, read_tsb_ad, read_ucr, split_series
+from data_provider.prepare import NAMES, publishers
+from data_provider.prepare.archives import ARCHIVES
+from data_provider.prepare.servers import FAMILIES
+from data_provider.read.missing import FOLDERS, ON_REQUEST, SERVERS, TABLES, prepare_series_command
 from tests.support.paths import REPOSITORY
 
 SHARED = REPOSITORY.parent / "shared"
 EMBEDDED = REPOSITORY / "dataset/UCR_Anomaly_FullData/135_UCR_Anomaly_InternalBleeding16_1200_4187_4199.txt"
+PREPARE = "python -m data_provider.prepare"
 LONG = "data,cols\n1,a\n2,a\n3,a\n4,b\n5,b\n6,b\n0,label\n0,label\n1,label\n"
 WIDE = "date,a,b,label\nx,1,4,0\ny,2,5,0\nz,3,6,1\n"
 
@@ -60,12 +67,55 @@ def test_missing_folder_or_file(root):
     expect(message, read_dataset, root, "TOY")
     (root / "data").rmdir()
     expect(message, read_dataset, root, "TOY")
-    expect(f"{path}: no such file; download the UCR Anomaly Archive and put its files there (see", read_ucr, path)
-    expect(f"{path}: no such file; download TSB-AD-U and put its files there (see", read_tsb_ad, path)
+    expect(
+        f"{path}: no such file; download the UCR Anomaly Archive and put its files there: {PREPARE} UCR", read_ucr, path
+    )
+    expect(f"{path}: no such file; download TSB-AD-U and put its files there: {PREPARE} TSB", read_tsb_ad, path)
     meta = root / "DETECT_META.csv"
     meta.unlink()
     expect(f"{meta}: no such file; copy it from the repository's dataset folder", read_dataset, root, "TOY")
     expect(message, read_dataset, root, "TOY", train_rows=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        *((name, f"{name} --download") for name in ("SMD", "MSL", "SMAP", "PSM", "GECCO", "SWAN")),
+        ("SWAT", "SWAT --source DIR"),
+        ("machine-1-6", "SMD --server machine-1-6 --download"),
+        ("omi-12", "ASD --server omi-12 --download"),
+    ],
+)
+def test_a_missing_dataset_names_the_command_that_makes_it(root, name, command):
+    for folder in (root, root / "nowhere"):
+        path = folder / "data" / f"{name}.csv"
+        ready = f", or download {name}.csv of the TAB benchmark" if name in TABLES else ""
+        message = f"{path}: no such file; make it: {PREPARE} {command} --out {folder}{ready} (see dataset/README.md)"
+        expect(message, read_dataset, folder, name)
+        expect(message, read_dataset, folder, name, train_rows=3)
+
+
+@pytest.mark.parametrize(
+    ("folder", "command"),
+    [
+        (Path("dataset/UCR_Anomaly_FullData"), f"{PREPARE} UCR --download"),
+        (Path("dataset/TSB-AD-U"), f"{PREPARE} TSB-AD-U --download"),
+        (Path("/data/TSB-AD-U"), f"{PREPARE} TSB-AD-U --download --out /data"),
+        (Path("/data/mine"), None),
+    ],
+)
+def test_a_missing_folder_of_series_names_the_command_that_fills_it(folder, command):
+    assert prepare_series_command(folder) == command
+
+
+def test_the_commands_are_those_of_the_preparation():
+    assert list(SERVERS) == list(FAMILIES)
+    for name, form in SERVERS.items():
+        assert all(form.fullmatch(server) for server in FAMILIES[name].rows)
+    assert {*TABLES, *SERVERS, *FOLDERS.values()} == set(NAMES)
+    assert {archive.folder: name for name, archive in ARCHIVES.items()} == FOLDERS
+    assert set(publishers.ON_REQUEST) == set(ON_REQUEST)
+    assert all(publishers.mirrors(name) for name in NAMES if name not in ON_REQUEST)
 
 
 def test_a_dataset_that_the_list_does_not_know(root):
