@@ -4,15 +4,14 @@
 
 FOLDER/NAME.npz holds the arrays train (n, C), test (m, C) and test_label (m,); where NAME_interpretation_label.txt (of
 SMD) stands beside it, the channels of each event are known and hit rates are measured: by a channel's mean score in the
-event, and for MIXAD by its own ranking. The scores are kept in --out; what is there is not computed again.
+event, or by the model's own ranking. The scores are kept in --out; what is there is not computed again.
 
-CrossAD has automatic settings, those of `python -m exp.detect`. The two others have those of their configurations, but
-train for `--steps` batches of `--batch` windows in all, in ten epochs: the published trainings take a GPU.
+The models of the registry have the settings that they suggest, those of `python -m exp.detect`; beside them stands an
+isolation forest.
 """
 
 import argparse
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -23,23 +22,17 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.baselines import forest_scores, pca_scores
+from benchmarks.baselines import forest_scores
 from data_provider import Series
 from data_provider.read.interpretation import channels_of_events, read_interpretation
-from exp.benchmark.experiment import Experiment
-from exp.benchmark.run_folder import RunFolder
-from exp.config import read_yaml, resolve
-from exp.detection.detector import CrossADDetector
+from exp.detector import AnomalyDetector
 from models import DETECTORS
-from models.MIXAD.interpretation import rank_channels
-from ts_ad_evaluation import affiliation, hit_rate, hit_rate_of_rankings, random_hit_rate, spot_threshold, vus
+from ts_ad_evaluation import affiliation, hit_rate_of_rankings, random_hit_rate, spot_threshold, vus
 from ts_ad_evaluation.events import find_events
 from ts_ad_evaluation.files import replacing
 
-CONFIGS = Path(__file__).resolve().parents[1] / "configs"
-EPOCHS = 10
 RISKS = (0.1, 0.01, 0.001)  # of SPOT
-WINDOW = 96  # of PCA and the forest, the usual one of the automatic settings
+WINDOW = 96  # of the forest, the usual one of the automatic settings
 
 
 class Scored(NamedTuple):
@@ -50,54 +43,24 @@ class Scored(NamedTuple):
     channels: np.ndarray | None  # (m, C)
 
 
-def crossad(series: Series, seed: int, arguments) -> Scored:
-    """Score with the automatic settings."""
-    detector = CrossADDetector(seed=seed).fit(series.train)
-    channels = detector.channel_scores(series.test)
-    return Scored(detector.decision_scores_, detector.point_scores(channels), channels)
+def registered(name: str):
+    """Return the function that scores with a model of the registry, with the settings that it suggests."""
 
-
-def of_config(name: str):
-    """Return the function that scores with a detector's configuration for SMD."""
-
-    def score(series: Series, seed: int, arguments) -> Scored:
-        mapping = read_yaml(CONFIGS / "SMD" / f"{name}.yaml")
-        mapping["data"]["name"] = series.name
-        steps = arguments.steps // EPOCHS
-        changes = {
-            "train_epochs": EPOCHS,
-            "batch_size": arguments.batch,
-            "epoch_windows": steps * arguments.batch,
-            "seed": seed,
-        }
-        config = resolve(mapping, [f"train.{key}={value}" for key, value in changes.items()], name)
-        with tempfile.TemporaryDirectory() as folder:
-            experiment = Experiment(config, series, RunFolder(Path(folder)), torch.device("cpu"), bars=False)
-            experiment.train()
-            train = experiment.score_part("train")
-            test = experiment.score_part("test")
-        points = DETECTORS[name].score_points
-        return Scored(points(train), points(test), test if test.shape[1] > 1 else None)
+    def score(series: Series, seed: int) -> Scored:
+        detector = AnomalyDetector(name, seed=seed).fit(series.train)
+        channels = detector.channel_scores(series.test)
+        per_channel = channels if channels.shape[1] > 1 else None
+        return Scored(detector.decision_scores_, detector.point_scores(channels), per_channel)
 
     return score
 
 
-def baseline(scores):
-    """Return the function that scores with a baseline."""
-
-    def score(series: Series, seed: int, arguments) -> Scored:
-        return Scored(*scores(series.train, series.test, WINDOW, seed))
-
-    return score
+def forest(series: Series, seed: int) -> Scored:
+    """Score with the isolation forest, whose channels have no scores."""
+    return Scored(*forest_scores(series.train, series.test, WINDOW, seed), None)
 
 
-METHODS = {
-    "CrossAD": crossad,
-    "MIXAD": of_config("MIXAD"),
-    "DualSTF": of_config("DualSTF"),
-    "PCA": baseline(pca_scores),
-    "forest": baseline(forest_scores),
-}
+METHODS = {name: registered(name) for name in DETECTORS} | {"forest": forest}
 
 
 def read(folder: Path, name: str, channels: list[int] | None) -> Series:
@@ -120,21 +83,18 @@ def measure(series: Series, scored: Scored, interpretation: Path, method: str) -
         figures[f"Aff_F1 {risk:g}"] = affiliation(label, scored.test, threshold).f1
     if interpretation.is_file() and scored.channels is not None:
         channels = channels_of_events(read_interpretation(interpretation), label)
-        if method == "MIXAD":
-            events = zip(*find_events(label), strict=True)
-            rankings = [rank_channels(scored.channels[start : end + 1]) for start, end in events]
-            rates = hit_rate_of_rankings(rankings, label, channels)
-        else:
-            rates = hit_rate(scored.channels, label, channels)
+        events = zip(*find_events(label), strict=True)
+        rankings = [DETECTORS[method].rank_channels(scored.channels[start : end + 1]) for start, end in events]
+        rates = hit_rate_of_rankings(rankings, label, channels)
         figures |= {f"hit {level} %": rate for level, rate in rates.items()}
     return figures
 
 
-def score(file: Path, series: Series, method: str, seed: int, arguments) -> tuple[Scored, int]:
+def score(file: Path, series: Series, method: str, seed: int) -> tuple[Scored, int]:
     """Return the scores in a file, made first where it is missing, and the seconds that they took."""
     if not file.is_file():
         start = time.perf_counter()
-        scored = METHODS[method](series, seed, arguments)
+        scored = METHODS[method](series, seed)
         seconds = round(time.perf_counter() - start)
         kept = {name: array for name, array in scored._asdict().items() if array is not None}
         with replacing(file) as temporary, open(temporary, "wb") as target:
@@ -154,8 +114,6 @@ def main() -> None:
     add("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     add("--seeds", type=int, nargs="+", default=[2021, 2022, 2023])
     add("--channels", type=int, nargs="+", help="only these channels, from 0")
-    add("--steps", type=int, default=200, help="gradient steps of MIXAD and Dual-STF")
-    add("--batch", type=int, default=32, help="windows in each of them")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -166,7 +124,7 @@ def main() -> None:
         for method in arguments.methods:
             for seed in arguments.seeds:
                 file = arguments.out / f"{name}_{method}_{seed}.npz"
-                scored, seconds = score(file, series, method, seed, arguments)
+                scored, seconds = score(file, series, method, seed)
                 figures = measure(series, scored, interpretation, method)
                 rows.append({"series": name, "detector": method, "seed": seed, **figures, "seconds": seconds})
                 print(rows[-1], flush=True)

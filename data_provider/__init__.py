@@ -1,9 +1,13 @@
 """Files on disk → standardised training, validation and test parts → sliding windows."""
 
+from typing import TYPE_CHECKING
+
 from data_provider.errors import DataError
 from data_provider.read.dataset import read_dataset, read_tsb_ad, read_ucr
 from data_provider.series import Parts, Series, split_series
-from data_provider.windows import Windows
+
+if TYPE_CHECKING:
+    from data_provider.windows import Windows
 
 __all__ = [
     "DataError",
@@ -15,3 +19,11 @@ __all__ = [
     "read_ucr",
     "split_series",
 ]
+
+
+def __getattr__(name: str):
+    if name == "Windows":  # the one that needs PyTorch, which readers do without
+        from data_provider.windows import Windows
+
+        return Windows
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

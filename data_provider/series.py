@@ -108,23 +108,45 @@ def split_series(
     """
     if standardise not in ("train", "each"):
         raise ValueError(f"standardise must be 'train' or 'each', got {standardise!r}")
-    figures = SCALINGS[scaling]
-    points = len(series.train)
-    cut = int(points * (1 - validation_share))
-    if not 0 < cut < points:
-        raise DataError(
-            f"{series.name}: a training part of {points} points cannot be split with a validation share of "
-            f"{validation_share}: use more points or another share"
-        )
-    offset, scale = figures(series.train)
+    cut = training_points(len(series.train), validation_share, series.name)
+    offset, scale = fit_scaler(series.train, scaling)
     train_full = scaled(series.train, offset, scale)
     if standardise == "train":
         train, validation = train_full[:cut], train_full[cut:]
         test = scaled(series.test, offset, scale)
     else:
         raw_parts = series.train[:cut], series.train[cut:], series.test
-        train, validation, test = (scaled(part, *figures(part)) for part in raw_parts)
+        train, validation, test = (scaled(part, *fit_scaler(part, scaling)) for part in raw_parts)
     return Parts(train, validation, train_full, test, series.test_label, series.channels, offset, scale)
+
+
+def training_points(points: int, validation_share: float, name: str) -> int:
+    """Return how many of a training part's points train; those behind them validate.
+
+    Raises
+    ------
+    DataError
+        When none is left on one side; its text names the part by `name`.
+    """
+    cut = int(points * (1 - validation_share))
+    if not 0 < cut < points:
+        raise DataError(
+            f"{name}: a training part of {points} points cannot be split with a validation share of "
+            f"{validation_share}: use more points or another share"
+        )
+    return cut
+
+
+def fit_scaler(values: np.ndarray, scaling: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return what values (n, C) are to have subtracted and to be divided by, float64 arrays (C,).
+
+    Parameters
+    ----------
+    values : array of shape (n, C)
+    scaling : {"standard", "min-max"}
+        Mean and population standard deviation, or minimum and range; 1 for a constant channel.
+    """
+    return SCALINGS[scaling](values)
 
 
 def scaled(values: np.ndarray, offset: np.ndarray, scale: np.ndarray) -> np.ndarray:

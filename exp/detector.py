@@ -1,5 +1,5 @@
-"""The estimator under its short name: `from exp.detector import CrossADDetector`."""
+"""The estimators under their short names: `from exp.detector import CrossADDetector`."""
 
-from exp.detection.detector import CrossADDetector
+from exp.detection.estimator import AnomalyDetector, CrossADDetector
 
-__all__ = ["CrossADDetector"]
+__all__ = ["AnomalyDetector", "CrossADDetector"]

@@ -1,33 +1,49 @@
-"""The detectors. A detector is a folder here, with a settings class and a network, and one line in `DETECTORS`.
+"""The models. A model is a folder here, with a settings class and a network, and one line in `DETECTORS`.
 
-What the experiment asks of a network:
+What a network offers:
 
-* ``network(x)`` on windows x of shape (B, T, C) returns an output whose ``loss`` is to be minimised;
+* ``network(x)`` on windows x of shape (B, T, C) returns an output whose ``loss`` (a tensor of shape ()) is to be
+  minimised, or, where training is closed-form, only compared; then also
+* ``network.fit_windows(batches)``, which learns from an iterator of batches (B, T, C) at once;
 * ``network.score(x)`` returns the scores (B, T, C) in evaluation mode without gradients, (B, T, 1) where the method has
   none for each channel; or, where a score compares neighbouring points, these two:
 * ``network.represent(x)`` returns something of each window's last point, a tensor (B, …), in the same mode, and
-  ``network.score_sequence(represented)`` turns (n, …), that of n points in a row on the CPU, into scores (n, C);
+  ``network.score_sequence(represented)`` turns (n, …), that of n points in a row on the CPU, into scores (n, C), each
+  from its point and the one before;
+* ``network.adjust_series(scores)``, where the published protocol changes the scores (n, C) of a whole part afterwards;
 * ``network.share_statistics(total)``, where the network learns from a batch by other ways than gradients;
 * ``network.load_official(state_dict)``, where checkpoints of a published implementation exist.
 
-And of its settings: ``seq_len``, the window's length T. README.md shows how to add one.
+And its settings: ``seq_len``, the window's length T. README.md shows how to add a model.
 """
 
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+import numpy as np
 from torch import nn
 
 from models.CrossAD import CrossAD, CrossADConfig
+from models.CrossAD import suggest as suggest_crossad
 from models.DualSTF import DualSTF, DualSTFConfig
-from models.MIXAD import MIXAD, MIXADConfig
+from models.DualSTF import suggest as suggest_dualstf
+from models.MIXAD import MIXAD, MIXADConfig, rank_channels
+from models.MIXAD import suggest as suggest_mixad
+from models.PCA import PCA, PCAConfig
+from models.PCA import suggest as suggest_pca
 from models.settings import ConfigError, Settings
+from models.suggestion import Suggestion
 
-__all__ = ["DETECTORS", "ConfigError", "Detector", "Settings"]
+__all__ = ["DEFAULT", "DETECTORS", "ConfigError", "Model", "Settings", "Suggestion"]
 
 
-class Detector(NamedTuple):
-    """What the experiment knows of a detector.
+def _by_mean(scores: np.ndarray) -> np.ndarray:
+    """Rank the channels of an event by their mean score (points, C), the highest first."""
+    return np.argsort(-scores.mean(axis=0), kind="stable")
+
+
+class Model(NamedTuple):
+    """What the rest of the project knows of a model.
 
     Attributes
     ----------
@@ -39,12 +55,24 @@ class Detector(NamedTuple):
         The network treats each channel by itself, and all alike.
     point_score : {"mean", "max"}
         What a point's score is of the scores of its channels.
+    suggest : callable or None
+        (length, channels, period or None) → `Suggestion` for a training series of so many points and channels. None:
+        the settings' defaults.
+    rank_channels : callable
+        Scores (points, C) of an event → the channels' indexes (C,), the likeliest cause first.
     """
 
     config: type[Settings]
     network: Callable[..., nn.Module]
     channel_independent: bool = False
     point_score: Literal["mean", "max"] = "mean"
+    suggest: Callable[[int, int, int | None], Suggestion] | None = None
+    rank_channels: Callable[[np.ndarray], np.ndarray] = _by_mean
+
+    @property
+    def closed_form(self) -> bool:
+        """Whether training takes no gradient steps."""
+        return hasattr(self.network, "fit_windows")
 
     def build(self, config: Settings, channels: int) -> nn.Module:
         """Return a new network for windows of so many channels."""
@@ -56,7 +84,9 @@ class Detector(NamedTuple):
 
 
 DETECTORS = {
-    "CrossAD": Detector(CrossADConfig, CrossAD, channel_independent=True),
-    "DualSTF": Detector(DualSTFConfig, DualSTF),
-    "MIXAD": Detector(MIXADConfig, MIXAD, point_score="max"),
+    "CrossAD": Model(CrossADConfig, CrossAD, channel_independent=True, suggest=suggest_crossad),
+    "DualSTF": Model(DualSTFConfig, DualSTF, suggest=suggest_dualstf),
+    "MIXAD": Model(MIXADConfig, MIXAD, point_score="max", suggest=suggest_mixad, rank_channels=rank_channels),
+    "PCA": Model(PCAConfig, PCA, suggest=suggest_pca),
 }
+DEFAULT = "CrossAD"

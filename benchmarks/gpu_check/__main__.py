@@ -21,9 +21,9 @@ from benchmarks.gpu_check.data import NAMES, find_sources, prepare
 from benchmarks.gpu_check.pool import Limits, work_through
 from benchmarks.gpu_check.results import Results
 from benchmarks.gpu_check.runs import AUTO, ROOT, Options, check_models, plan
-from exp.benchmark.run_folder import git_commit
 from exp.errors import USER_ERRORS, UserError
 from exp.training.devices import choose_device, describe_device
+from exp.training.provenance import git_commit
 
 logger = logging.getLogger("gpu_check")
 STEPS = ("tests", "speed", "train")

@@ -12,8 +12,9 @@ import yaml
 from benchmarks.gpu_check.data import SERVERS, UCR_FOLDER, Prepared
 from data_provider import read_dataset
 from exp.config import ExperimentConfig, read_yaml
-from exp.detection.automatic import choose_settings
+from exp.detection.automatic import suggest
 from exp.errors import UserError
+from models import DEFAULT
 from models.settings import nearest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -121,8 +122,8 @@ def _config_file(series: Prepared, model: str, options: Options) -> Path | None:
 def _automatic(series: Prepared, options: Options) -> Path:
     """Write the automatic settings for a series, and return their file."""
     train = read_dataset(options.root, series.name, train_rows=series.rows).train
-    settings = choose_settings(train).settings
-    settings |= {"data": {"name": series.name}, "model": {"name": "CrossAD", **settings["model"]}}
+    settings = dict(suggest(DEFAULT, train).sections)
+    settings |= {"data": {"name": series.name}, "model": {"name": DEFAULT, **settings["model"]}}
     settings["evaluation"] = {"metrics": ["auc", "r_auc", "vus", "best_f1"]}
     file = options.root / "configs" / f"{series.name}.yaml"
     file.parent.mkdir(exist_ok=True)

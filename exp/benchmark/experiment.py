@@ -9,16 +9,16 @@ from typing import Literal
 import numpy as np
 import torch
 
-from data_provider import Parts, Series, Windows, read_dataset, read_tsb_ad, read_ucr, split_series
-from exp.benchmark.run_folder import RunFolder, git_commit, versions
+from data_provider import Parts, Series, read_dataset, read_tsb_ad, read_ucr, split_series
+from exp.benchmark.run_folder import RunFolder
 from exp.config import DataConfig, ExperimentConfig
-from exp.detection.scorer import score_windows, scoring_windows
+from exp.detection.detector import Detector
 from exp.errors import UserError
 from exp.training import checkpoint
-from exp.training.devices import describe_device, seed_everything
+from exp.training.devices import describe_device
 from exp.training.processes import ALONE, Processes
-from exp.training.trainer import Trainer, read_state
-from models import DETECTORS
+from exp.training.provenance import git_commit, versions
+from exp.training.store import FileStore
 from ts_ad_evaluation import Evaluator
 from ts_ad_evaluation.evaluator import MEASURES, THRESHOLD
 from ts_ad_evaluation.figures import plot_scores
@@ -64,7 +64,6 @@ class Experiment:
         bars: bool = True,
     ):
         self.config, self.folder, self.device, self.processes = config, folder, device, processes
-        self.bars = bars
         self.parts: Parts = split_series(
             series,
             validation_share=config.data.validation_share,
@@ -72,12 +71,14 @@ class Experiment:
             scaling=config.data.scaling,
         )
         self.series_name = series.name
-        self.detector = DETECTORS[config.detector]
-        seed_everything(config.train.seed)
-        self.network = self.detector.build(config.model, len(series.channels)).to(device)
-        self.training_windows = self._windows(self.parts.train, "training part")
-        self.validation_windows = self._windows(self._validation_part(), "validation part", stride=self._length)
-        self.test_windows = self._scoring_windows(self.parts.test, "test part")
+        self.detector = Detector(config, len(series.channels), device, processes, bars)
+        self.training_windows = self.detector.training_windows(self.parts.train, self._name("training part"))
+        self.validation_windows = self.detector.validation_windows(
+            self.parts.validation, self.parts.train_full, self._name("validation part")
+        )
+        self.scored_points = self.detector.scored_points(
+            self.parts.test, cover_tail=config.evaluation.cover_tail, name=self._name("test part")
+        )
         self._log_summary()
 
     def train(self, *, resume: bool = False) -> None:
@@ -88,23 +89,15 @@ class Experiment:
         resume : bool
             Go on after the last finished epoch of an interrupted training in the same folder.
         """
-        state = read_state(self.folder.state, self.config) if resume else None
+        store = FileStore(self.folder.checkpoint, self.folder.state, self.config)
+        state = store.read_state() if resume else None
         if self.processes.first:
             self.folder.make()
             if state is None:
                 self.folder.clear()
             self._start_record("training")
         self.processes.wait()
-        trainer = Trainer(
-            self.network, self.config, self.folder.checkpoint, self.folder.state, self.processes, self.bars
-        )
-        progress = trainer.fit(
-            self.training_windows.to(self.device), self.validation_windows.to(self.device), state=state
-        )
-        logger.info(
-            "trained %d epochs in %.1f s, best is epoch %d",
-            len(progress.epochs), progress.seconds, progress.best_epoch,
-        )  # fmt: skip
+        progress = self.detector.fit(self.training_windows, self.validation_windows, store=store, state=state)
         if self.processes.first:
             self.folder.update_record(
                 status="trained",
@@ -133,7 +126,7 @@ class Experiment:
             raise UserError(
                 f"{by_threshold[0]} needs thresholds: give --thresholds, or use --mode evaluate, where SPOT sets them"
             )
-        label = self.parts.test_label[: self.test_windows.covered_points]
+        label = self.parts.test_label[: self.scored_points]
         if metrics and label.min() == label.max():
             raise UserError(
                 f"{self.series_name}: all {len(label)} test points that are scored are labelled {label[0]}, so that "
@@ -212,7 +205,7 @@ class Experiment:
         label : uint8 array of shape (points,)
         """
         weights = weights or self.folder.checkpoint
-        checkpoint.load_network(weights, self.network, self.config)
+        checkpoint.load_network(weights, self.detector.network, self.config)
         start = time.perf_counter()
         score = self.score_part("test")
         seconds = time.perf_counter() - start
@@ -259,45 +252,17 @@ class Experiment:
         )
 
     def score_part(self, part: Literal["train", "test"]) -> np.ndarray:
-        """Return the scores (points, C) of the whole training or the test part; raises as `score_windows` does."""
-        title = "training part" if part == "train" else "test part"
-        windows = self._scoring_windows(self.parts.train_full, title) if part == "train" else self.test_windows
-        train = self.config.train
-        return score_windows(
-            self.network,
-            windows,
-            batch_size=train.batch_size,
-            precision=train.precision,
-            title=f"score {title}",
-            hide_bar=None if self.bars else True,
-        )
-
-    @property
-    def _length(self) -> int:
-        return self.config.model.seq_len
-
-    def _windows(self, values: np.ndarray, title: str, stride: int = 1) -> Windows:
-        return Windows(values, self._length, stride=stride, name=self._name(title))
-
-    def _scoring_windows(self, values: np.ndarray, title: str) -> Windows:
-        tail = self.config.evaluation.cover_tail
-        return scoring_windows(self.network, values, self._length, cover_tail=tail, name=self._name(title))
+        """Return the scores (points, C) of the whole training or the test part; raises as `Scorer.score` does."""
+        values = self.parts.train_full if part == "train" else self.parts.test
+        name = self._name("training part" if part == "train" else "test part")
+        return self.detector.score_published(values, cover_tail=self.config.evaluation.cover_tail, name=name)
 
     def _name(self, title: str) -> str:
         return f"{self.config.data.name}: the {title}"
 
-    def _validation_part(self) -> np.ndarray:
-        if len(self.parts.validation) >= self._length:
-            return self.parts.validation
-        logger.info(
-            "the validation part has %d points, fewer than a window of %d: the training part's last window validates",
-            len(self.parts.validation), self._length,
-        )  # fmt: skip
-        return self.parts.train_full[-self._length :]
-
     def _log_summary(self) -> None:
         parts, label = self.parts, self.parts.test_label
-        parameters = sum(parameter.numel() for parameter in self.network.parameters())
+        parameters = sum(parameter.numel() for parameter in self.detector.network.parameters())
         logger.info("device: %s, precision %s", describe_device(self.device), self.config.train.precision)
         logger.info(
             "%s: %d channels, %d training and %d validation points, %d to score%s",
@@ -306,7 +271,7 @@ class Experiment:
         )  # fmt: skip
         logger.info(
             "%s: %d parameters, %d training windows of %d points",
-            self.config.detector, parameters, len(self.training_windows), self._length,
+            self.config.detector, parameters, len(self.training_windows), self.detector.length,
         )  # fmt: skip
 
     def _of_training(self, weights: Path) -> dict:

@@ -1,18 +1,14 @@
 """The folder of one run: which files it holds, and how they are written."""
 
 import json
-import platform
-import subprocess
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from exp.config import ExperimentConfig
 from exp.errors import UserError
+from models import DEFAULT
 from ts_ad_evaluation.files import replacing
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class RunFolder:
@@ -128,20 +124,6 @@ class RunFolder:
 
 
 def results_folder(save_path: Path, config: ExperimentConfig) -> Path:
-    """Return the folder of a dataset's runs, NAME for CrossAD and NAME/DETECTOR for the other detectors."""
+    """Return the folder of a dataset's runs, NAME for the default detector and NAME/DETECTOR for the others."""
     folder = Path(save_path) / config.data.name
-    return folder if config.detector == "CrossAD" else folder / config.detector
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what a run rests on."""
-    return {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
-
-
-def git_commit() -> str | None:
-    """Return the commit of this clone, or None where there is no clone or no git."""
-    try:
-        git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return None
-    return git.stdout.strip() if git.returncode == 0 else None
+    return folder if config.detector == DEFAULT else folder / config.detector

@@ -14,14 +14,24 @@ from data_provider import DataError
 from data_provider.read.recording import Recording, read_recording
 from exp.cli.common import run_program
 from exp.cli.findings import write_findings
-from exp.detection.detector import CrossADDetector
+from exp.detection.estimator import CrossADDetector
 from exp.errors import UserError
 from exp.streaming.lines import stream_lines
+from models import DEFAULT, DETECTORS
 from ts_ad_evaluation import EvaluationError
 
 logger = logging.getLogger(__name__)
 
-TRAINING = ("train_until", "config", "set", "threshold", "risk", "quantile", "seed")  # what a saved detector brings
+TRAINING = (
+    "train_until",
+    "detector",
+    "config",
+    "set",
+    "threshold",
+    "risk",
+    "quantile",
+    "seed",
+)  # what a saved detector brings
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,6 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     training.add_argument(
         "--train-until", metavar="END", help="train on what is before: a row (5000), a share (0.5) or a time (all)"
     )
+    training.add_argument("--detector", choices=sorted(DETECTORS), help=f"the model ({DEFAULT})")
     training.add_argument("--config", help="a configuration file, or auto: by length and period (auto)")
     training.add_argument("--set", nargs="+", metavar="SECTION.KEY=VALUE", action="extend", help="change settings")
     training.add_argument("--threshold", help="spot, quantile or a number (spot)")
@@ -228,7 +239,7 @@ def _rows_before(recording: Recording, until: str) -> int:
 
 
 def _train(frame: pd.DataFrame, options: argparse.Namespace) -> CrossADDetector:
-    names = ("config", "threshold", "risk", "quantile", "seed")
+    names = ("detector", "config", "threshold", "risk", "quantile", "seed")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     if _is_float(given.get("threshold", "")):
         given["threshold"] = float(given["threshold"])

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from data_provider.read.recording import Recording
-from exp.benchmark.run_folder import git_commit, versions
-from exp.detection.detector import CrossADDetector
+from exp.detection.estimator import CrossADDetector
 from exp.detection.events import ranked_events
 from exp.report import Report, write_report
 from exp.training.devices import choose_device, describe_device
+from exp.training.provenance import git_commit, versions
 from ts_ad_evaluation import Evaluator
 from ts_ad_evaluation.files import replacing
 
@@ -42,10 +42,18 @@ def write_findings(
         A folder.
     """
     names = [str(name) for name in detector.feature_names_in_]
+    scored = names if channel_scores.shape[1] == len(names) else ["all channels"]
     score, threshold = detector.point_scores(channel_scores), detector.threshold_
-    events = ranked_events(score, channel_scores, threshold, merge_gap=detector.window // 4, channels=names)
+    events = ranked_events(
+        score,
+        channel_scores,
+        threshold,
+        merge_gap=detector.window // 4,
+        channels=scored,
+        rank=detector.detector_.model.rank_channels,
+    )
     times = _written_times(recording)
-    _write_csv(out / "scores.csv", _score_table(times, score, channel_scores, threshold, names))
+    _write_csv(out / "scores.csv", _score_table(times, score, channel_scores, threshold, scored))
     shown = events.assign(**{column: times[events[column].to_numpy(int)] for column in ("start", "end", "peak")})
     shown = shown.rename(columns={"peak": "peak_time"})
     _write_csv(out / "events.csv", shown)
@@ -156,8 +164,7 @@ def _facts(record: dict) -> dict:
     return {
         "Detector": settings["model"]["name"],
         "Trained on": record["trained_on"],
-        "Window": f"{settings['model']['seq_len']} points, patches of {settings['model']['patch_len']}",
-        "Scales": ", ".join(map(str, settings["model"]["ms_kernels"])),
+        "Model": ", ".join(f"{key} {value}" for key, value in settings["model"].items() if key != "name"),
         "Chosen because": "; ".join(record["reasons"]) or "given",
         "Threshold": f"{record['threshold']:.6g} by {record['parameters']['threshold']}",
         "Seed": settings["train"]["seed"],

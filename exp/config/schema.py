@@ -71,6 +71,16 @@ class EvaluationConfig(Settings):
     cover_tail: bool = False  # also score the points behind the last whole window
 
 
+WITHOUT_STEPS = {"batch_size", "epoch_windows", "seed", "precision"}  # of `train`, what a decomposition uses
+
+
+def _refuse_steps(train: TrainConfig, detector: str) -> None:
+    """Refuse settings of gradient steps for a model that takes none."""
+    for key, field in TrainConfig.model_fields.items():
+        if key not in WITHOUT_STEPS and getattr(train, key) != field.default:
+            raise ConfigError(f"train.{key} has no effect, {detector} is trained without gradient steps: remove it")
+
+
 @dataclass(frozen=True)
 class ExperimentConfig:
     """All settings of one experiment; `detector` names the entry of `models.DETECTORS` that `model` belongs to."""
@@ -104,11 +114,14 @@ class ExperimentConfig:
         if not isinstance(detector, str) or detector not in DETECTORS:
             raise ConfigError(f"model.name is {detector!r}: {nearest(str(detector), DETECTORS)}")
         own = {key: value for key, value in model.items() if key != "name"}
+        train = TrainConfig.from_dict(mapping.get("train") or {}, section="train")
+        if DETECTORS[detector].closed_form:
+            _refuse_steps(train, detector)
         return cls(
             DataConfig.from_dict(mapping["data"], section="data"),
             detector,
             DETECTORS[detector].config.from_dict(own, section="model"),
-            TrainConfig.from_dict(mapping.get("train") or {}, section="train"),
+            train,
             EvaluationConfig.from_dict(mapping.get("evaluation") or {}, section="evaluation"),
         )
 

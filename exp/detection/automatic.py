@@ -1,113 +1,103 @@
-"""Settings of CrossAD for a series that no published configuration knows, from its length and period."""
+"""All settings of a detector for a user's series: given ones, or those that the model suggests for it."""
 
-import math
-from typing import NamedTuple
+import os
 
 import numpy as np
 
 from data_provider import DataError
-from exp.config import DataConfig
-from models.CrossAD import CrossADConfig
+from exp.config import ExperimentConfig, config_file, read_yaml, resolve
+from exp.errors import UserError
+from models import DETECTORS, ConfigError, Suggestion
+from models.settings import nearest
+from models.suggestion import SHORTEST_WINDOW
 from ts_ad_evaluation import find_period
 
-VALIDATION_SHARE = DataConfig.model_fields["validation_share"].default
 
-USUAL_WINDOW = 96  # the commonest of the published windows
-SHORTEST_WINDOW = 8
-KERNELS = (2,)
-PATCHES = 16  # in a window
-BATCH = 128  # univariate windows at most; a window of C channels counts C times
-FREQUENCIES = CrossADConfig.model_fields["topk"].default
-QUERIES, BANK, LAYERS = 3, 16, 1
-EPOCHS = 10
-RATE = 1e-3
-FEWEST_STEPS, MOST_STEPS = 8, 100  # of gradient, in an epoch
-
-
-class Choice(NamedTuple):
-    """Settings and why they are so.
-
-    Attributes
-    ----------
-    settings : dict
-        The sections `model` and `train` of a configuration; what is not there has its default.
-    reasons : list of str
-        One sentence for each decision.
-    """
-
-    settings: dict
-    reasons: list[str]
-
-
-def choose_settings(train: np.ndarray) -> Choice:
-    """Choose window, patch, kernels and the length of the training.
-
-    The window is the multiple or the fraction of the period that is nearest to the commonest published window, but no
-    longer than a tenth of the training part, unless that is shorter than 8 points. A patch is a sixteenth of it.
+def suggest(detector: str, train: np.ndarray) -> Suggestion:
+    """Return the settings that a model suggests for a training series.
 
     Parameters
     ----------
+    detector : str
+        A name of the registry.
     train : array of shape (n, C)
-        The training part.
 
     Raises
     ------
     DataError
-        When it is too short for two of the shortest windows.
+        When the series is too short for two of the shortest windows.
     """
     points, channels = train.shape
     if points < 2 * SHORTEST_WINDOW:
         raise DataError(
             f"the training part has {points} points, fewer than two windows of {SHORTEST_WINDOW}: use more points"
         )
+    rule = DETECTORS[detector].suggest
+    if rule is None:
+        return Suggestion({}, [])
     periods = [find_period(channel) for channel in train.T if np.ptp(channel) > 0]
-    period = int(np.median(periods)) if periods else USUAL_WINDOW
-    window, reason = _window(period, points)
-    patch = max(1, window // PATCHES)
-    windows = max(1, int(points * (1 - VALIDATION_SHARE)) - window + 1)
-    batch = max(1, min(BATCH // channels, windows // FEWEST_STEPS))
-    steps = min(MOST_STEPS, math.ceil(windows / batch))
-    settings = {
-        "model": {
-            "seq_len": window,
-            "patch_len": patch,
-            "ms_kernels": list(KERNELS),
-            "topk": min(FREQUENCIES, window // 2 + 1),
-            "n_query": QUERIES,
-            "bank_size": BANK,
-            **dict.fromkeys(("e_layers", "d_layers", "m_layers"), LAYERS),
-        },
-        "train": {
-            "train_epochs": EPOCHS,
-            "batch_size": batch,
-            "epoch_windows": steps * batch,
-            "learning_rate": RATE,
-        },
+    period = int(np.median(periods)) if periods else None
+    sections, reasons = rule(points, channels, period)
+    found = f"period {period} points: the median over the channels of the highest peak of the autocorrelation"
+    return Suggestion(sections, [found if period else "no period was found", *reasons])
+
+
+def settings_for(X: np.ndarray, *, detector: str, config, overrides, seed) -> tuple[ExperimentConfig, list[str]]:
+    """Return all settings for training on X, and the reasons of automatic ones.
+
+    Parameters
+    ----------
+    X : array of shape (n, C)
+    detector : str
+        A name of the registry.
+    config : "auto", dict or path
+        "auto": what the model suggests. Otherwise sections of a configuration, or a file of them.
+    overrides : sequence of str
+        Each `section.key=value`.
+    seed : int
+
+    Raises
+    ------
+    ConfigError, UserError
+        With one line that names the key and the remedy.
+    """
+    if detector not in DETECTORS:
+        raise UserError(f"detector is {detector!r}: {nearest(str(detector), DETECTORS)}")
+    if isinstance(overrides, str):
+        raise UserError(f"overrides is {overrides!r}: use a list of such texts")
+    sections, reasons, source = _sections(X, detector, config)
+    model, train = (_section(sections, name, source) for name in ("model", "train"))
+    data = _section(sections, "data", source)
+    own = {key: data[key] for key in ("scaling", "validation_share") if key in data}
+    mapping = {
+        **sections,
+        "data": {"name": "series", **own},
+        "model": {"name": detector, **model},
+        "train": {**train, "seed": int(seed) if isinstance(seed, np.integer) else seed},
     }
-    reasons = [
-        f"period {period} points: the median over the channels of the highest peak of the autocorrelation, "
-        "which counts as 125 where there is none",
-        f"model.seq_len {window}: {reason}",
-        f"model.patch_len {patch}: a window has {PATCHES} patches or some more",
-        f"model.ms_kernels {list(KERNELS)}: every second point must do to reconstruct the window",
-        f"model.topk {settings['model']['topk']}: the usual {FREQUENCIES}, or all frequencies of a window",
-        f"model.n_query {QUERIES}, model.bank_size {BANK}, and model.e_layers, model.d_layers and model.m_layers "
-        f"{LAYERS}: one series trains a small network",
-        f"train.batch_size {batch}: {batch * channels} windows of one channel",
-        f"train.epoch_windows {steps * batch}: {steps} steps, at most {MOST_STEPS}, of the {windows} windows there are",
-        f"train.train_epochs {EPOCHS} and train.learning_rate {RATE:g}: few steps, and larger ones than published",
-    ]
-    return Choice(settings, reasons)
+    resolved = resolve(mapping, list(overrides), source)
+    given = [override.partition("=")[0] for override in overrides]
+    reasons = [reason for reason in reasons if not any(key in reason for key in given)]
+    if resolved.detector != detector:
+        raise ConfigError(f"{source}: model.name is {resolved.detector!r}, but the detector is {detector}: correct one")
+    return resolved, reasons
 
 
-def _window(period: int, points: int) -> tuple[int, str]:
-    """Return the window for a period and a training part of so many points, and the reason."""
-    most = max(SHORTEST_WINDOW, points // 10)
-    times = max(1, round(USUAL_WINDOW / period))
-    parts = max(1, round(period / USUAL_WINDOW))
-    window = period * times // parts
-    if window > most:
-        share = "a tenth of" if most > SHORTEST_WINDOW else "the shortest, for there are only"
-        return most, f"{share} the {points} points to train on"
-    share = f"{times} periods" if times > 1 else f"a period divided by {parts}" if parts > 1 else "a period"
-    return window, f"{share}, near the usual {USUAL_WINDOW} points"
+def _sections(X: np.ndarray, detector: str, config) -> tuple[dict, list[str], str]:
+    """Return the sections of a configuration, the reasons for automatic ones, and what errors call their source."""
+    if isinstance(config, str) and config == "auto":
+        return *suggest(detector, X), "the detector's config"
+    if isinstance(config, dict):
+        return config, [], "the detector's config"
+    if isinstance(config, (str, os.PathLike)):
+        file = config_file(config)
+        return read_yaml(file), [], str(file)
+    raise UserError(f"config is {config!r}: use 'auto', a dict or a path")
+
+
+def _section(sections: dict, name: str, source: str) -> dict:
+    """Return a section of a configuration, empty where there is none."""
+    section = sections.get(name) or {}
+    if not isinstance(section, dict):
+        raise ConfigError(f"{source}: {name}: expected keys with values, got {section!r}")
+    return section

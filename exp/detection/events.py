@@ -1,5 +1,7 @@
 """Events: stretches of points above the threshold, ranked by their highest score, and the channels behind them."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
@@ -18,7 +20,9 @@ COLUMNS = {
 }
 
 
-def ranked_events(score, channel_scores, threshold: float, *, merge_gap: int, channels) -> pd.DataFrame:
+def ranked_events(
+    score, channel_scores, threshold: float, *, merge_gap: int, channels, rank: Callable | None = None
+) -> pd.DataFrame:
     """Return the events of a score, the one with the highest peak first, of equal ones the earlier.
 
     Parameters
@@ -31,12 +35,14 @@ def ranked_events(score, channel_scores, threshold: float, *, merge_gap: int, ch
         Flagged points with no more than so many others between them belong to one event.
     channels : sequence of str
         Names of the C channels.
+    rank : callable, optional
+        Scores (k, C) of an event → indexes (C,) of its channels, the likeliest cause first; by default by their shares.
 
     Returns
     -------
     DataFrame
         rank, from 1; start, end and peak, rows from 0, both ends inside; peak_score; above_threshold, the difference to
-        the threshold; channels, those with the largest shares of the event's score.
+        the threshold; channels, the first ones with their shares of the event's score.
     """
     score, channel_scores = np.asarray(score), np.asarray(channel_scores)
     starts, ends = find_events(score > threshold)
@@ -46,9 +52,11 @@ def ranked_events(score, channel_scores, threshold: float, *, merge_gap: int, ch
     rows = []
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
         peak = start + int(score[start : end + 1].argmax())
-        shares = channel_shares(channel_scores[start : end + 1])
+        inside = channel_scores[start : end + 1]
+        shares = channel_shares(inside)
+        order = None if rank is None else rank(inside)
         above = float(score[peak]) - threshold
-        rows.append([0, start, end, peak, float(score[peak]), above, describe_shares(shares, channels)])
+        rows.append([0, start, end, peak, float(score[peak]), above, describe_shares(shares, channels, order)])
     rows.sort(key=lambda row: -row[4])
     events = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
     events["rank"] = np.arange(1, len(events) + 1)
@@ -64,8 +72,11 @@ def channel_shares(channel_scores: np.ndarray) -> np.ndarray:
     return total / total.sum() if total.sum() > 0 else np.full(len(total), 1 / len(total))
 
 
-def describe_shares(shares: np.ndarray, channels) -> str:
-    """Name the channels with the largest shares, such as `cpu 61 %, disk 22 %`; at least the first."""
-    first, *others = np.argsort(-shares, kind="stable")[:LISTED]
+def describe_shares(shares: np.ndarray, channels, order: np.ndarray | None = None) -> str:
+    """Name the first channels with their shares, such as `cpu 61 %, disk 22 %`; at least one.
+
+    The order (C,) of the channels is that of their shares, unless another one is given.
+    """
+    first, *others = (np.argsort(-shares, kind="stable") if order is None else order)[:LISTED]
     shown = [first, *(index for index in others if shares[index] >= SHOWN)]
     return ", ".join(f"{channels[index]} {100 * shares[index]:.0f} %" for index in shown)

@@ -10,8 +10,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from exp.config import differences
-from exp.detection.detector import CrossADDetector
-from exp.detection.scorer import OverlapMean
+from exp.detection.estimator import CrossADDetector
 from exp.errors import UserError
 from ts_ad_evaluation import SPOT
 from ts_ad_evaluation.files import replacing
@@ -100,7 +99,7 @@ class StreamingDetector:
         self.kept: dict = {}
         self._seen = 0  # points
         self._scored = 0  # points that have had their turn
-        self._mean = OverlapMean(detector.window, detector.stride, (count, detector.n_features_in_))
+        self._points = detector.assembler()
         self._alarms = [_alarms(detector, mode, drift_window) for _ in range(count)]
 
     @classmethod
@@ -148,7 +147,7 @@ class StreamingDetector:
             if self.mode == "causal":
                 parts += self._each_point(known, fresh.shape[1])
             elif self._seen >= length and (self._seen - length) % stride == 0:
-                parts.append(self._mean.add(self.detector.window_scores(self._recent)))
+                parts.append(self._points.add(self.detector.look(self._recent)[None]))
         return self._final(parts)
 
     def finish(self) -> StreamScores:
@@ -168,8 +167,8 @@ class StreamingDetector:
         self._ended = True
         if self.mode == "causal":
             return self._final([])
-        last = self.detector.window_scores(self._recent)
-        return self._final([self._mean.finish(last, (self._seen - length) % stride)])
+        behind = (self._seen - length) % stride
+        return self._final([self._points.finish(self.detector.look(self._recent) if behind else None, behind)])
 
     def save_state(self, path) -> None:
         """Write all that is needed to go on later; with the same detector the rest gives the same bits.
@@ -192,8 +191,7 @@ class StreamingDetector:
             "alarms": [alarms.get_state() for alarms in self._alarms],
         }
         buffer = io.BytesIO()
-        mean = self._mean
-        np.savez(buffer, recent=self._recent, sums=mean.sums, counts=mean.counts, note=np.array(json.dumps(note)))
+        np.savez(buffer, recent=self._recent, note=np.array(json.dumps(note)), **self._points.get_state())
         content = buffer.getvalue()
         with replacing(path) as temporary:
             temporary.write_bytes(content + hashlib.sha256(content).digest())
@@ -217,7 +215,7 @@ class StreamingDetector:
                 "use the same, or start without the state"
             )
         self._recent, self._seen, self._scored = arrays["recent"], note["seen"], note["scored"]
-        self._mean.sums, self._mean.counts = arrays["sums"], arrays["counts"]
+        self._points.set_state(arrays)
         self._alarms = [type(own).from_state(state) for own, state in zip(self._alarms, note["alarms"], strict=True)]
         self.kept = note["kept"]
 
@@ -250,12 +248,15 @@ class StreamingDetector:
         first_end = max(length, known.shape[1] - fresh + 1)
         self._scored = max(self._scored, min(self._seen, length - 1))
         ends = range(first_end, known.shape[1] + 1)
-        return [self.detector.window_scores(known[:, end - length : end])[:, -1:] for end in ends]
+        windows = (known[:, end - length : end] for end in ends)
+        if self.detector.by_sequence:
+            return [self._points.add(self.detector.look(window)[None])[:, -1:] for window in windows]
+        return [self.detector.look(window, in_blocks=False)[:, -1:] for window in windows]
 
     def _final(self, parts: list[np.ndarray]) -> StreamScores:
         """Return scores of shape (series, m, C) with their rows, thresholds and alarms."""
-        count, _, channels = self._recent.shape
-        by_channel = np.concatenate([np.empty((count, 0, channels), np.float32), *parts], axis=1)
+        count, channels = len(self._recent), self.detector.score_channels_
+        by_channel = np.concatenate([np.empty((count, 0, channels), np.float32), *parts], axis=1).astype(np.float32)
         number = by_channel.shape[1]
         rows = np.arange(self._scored, self._scored + number)
         self._scored += number
@@ -305,8 +306,8 @@ def _read_state(path: Path) -> tuple[dict[str, np.ndarray], dict]:
         if hashlib.sha256(content[:-DIGEST]).digest() != content[-DIGEST:]:
             raise ValueError("the digest is not that of the content")
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in ("recent", "sums", "counts")}
-            note = json.loads(str(stored["note"]))
+            arrays = dict(stored)
+            note = json.loads(str(arrays.pop("note")))
     except (ValueError, KeyError):
         raise UserError(f"{path}: damaged, or no state of a stream: start without it") from None
     if note["format"] != FORMAT:

@@ -1,11 +1,13 @@
 """The one place that knows devices: which one is used, in which precision, and how random numbers are seeded."""
 
 import contextlib
+import itertools
 import platform
 import re
 
 import numpy as np
 import torch
+from torch import nn
 
 from exp.errors import UserError
 
@@ -35,6 +37,11 @@ def choose_device(name: str = "auto") -> torch.device:
     if kind == "mps" and not torch.backends.mps.is_available():
         raise UserError(f"--device {name}: PyTorch finds no MPS device here: use --device auto or cpu")
     return torch.device(name)
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """Return the device that a network's weights are on."""
+    return next(itertools.chain(network.parameters(), network.buffers())).device
 
 
 def describe_device(device: torch.device) -> str:

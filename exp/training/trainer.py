@@ -1,10 +1,10 @@
-"""Training a network on windows, epoch by epoch, with a state on disk from which it can go on."""
+"""Training a network on windows, epoch by epoch."""
 
 import logging
 import math
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -12,12 +12,12 @@ from torch.optim.lr_scheduler import OneCycleLR
 from tqdm import tqdm
 
 from data_provider import Windows
-from exp.config import ExperimentConfig, TrainConfig, differences
+from exp.config import TrainConfig
 from exp.errors import UserError
-from exp.training import checkpoint
-from exp.training.devices import mixed_precision, seed_everything
+from exp.training.devices import device_of, mixed_precision, seed_everything
 from exp.training.processes import ALONE, Processes
 from exp.training.schedules import next_rate
+from exp.training.store import FileStore, MemoryStore
 
 logger = logging.getLogger(__name__)
 
@@ -56,40 +56,16 @@ class Progress:
         return sum(epoch["seconds"] for epoch in self.epochs)
 
 
-def read_state(path: Path, config: ExperimentConfig) -> dict | None:
-    """Return the state that an earlier training has left in a file, or None where it has left none.
-
-    Raises
-    ------
-    UserError
-        When the file is damaged, or belongs to another configuration.
-    """
-    if not path.is_file():
-        logger.info("nothing to resume in %s: training starts anew", path.parent)
-        return None
-    state = checkpoint.load(path)
-    if "progress" not in state:
-        raise UserError(f"{path}: not the state of a training: train anew without --resume")
-    differing = differences(state["config"], config.to_dict())
-    differing = [row for row in differing if not row.startswith("evaluation.")]
-    if differing:
-        raise UserError(
-            f"{path}: was trained with another configuration (then against now: "
-            f"{', '.join(differing)}): set these keys back, or train anew without --resume"
-        )
-    return state
-
-
 class Trainer:
     """Train one network; the best weights and the state of the training are files.
 
     Parameters
     ----------
     network : nn.Module
-        On its device already.
-    config : ExperimentConfig
-    best_path, state_path : Path
-        The checkpoint of the best epoch, and the state after the last finished epoch.
+        On its device already. One with `fit_windows` learns all batches of one epoch in closed form.
+    settings : TrainConfig
+    store : MemoryStore or FileStore, optional
+        Keeps the best weights and the state; by default memory does.
     processes : Processes
         Those that train together; each takes its part of every batch, the first one writes.
     bars : bool
@@ -99,20 +75,21 @@ class Trainer:
     def __init__(
         self,
         network: nn.Module,
-        config: ExperimentConfig,
-        best_path: Path,
-        state_path: Path,
+        settings: TrainConfig,
+        store: MemoryStore | FileStore | None = None,
         processes: Processes = ALONE,
         bars: bool = True,
     ):
         self.hide_bars = None if bars and processes.first else True  # None: hidden where the output is no terminal
-        self.network, self.config, self.settings = network, config, config.train
-        self.best_path, self.state_path, self.processes = best_path, state_path, processes
-        self.device = next(network.parameters()).device
-        shared = processes.share(network)
-        self.forward = torch.compile(shared) if self.settings.compile else shared
-        self.optimizer = make_optimizer(network, self.settings)
+        self.network, self.settings, self.processes = network, settings, processes
+        self.store = MemoryStore() if store is None else store
+        self.device = device_of(network)
         self.progress = Progress()
+        self.closed_form = hasattr(network, "fit_windows")
+        if not self.closed_form:
+            shared = processes.share(network)
+            self.forward = torch.compile(shared) if settings.compile else shared
+            self.optimizer = make_optimizer(network, settings)
 
     def fit(self, train: Windows, validation: Windows, *, state: dict | None = None) -> Progress:
         """Train to the end, and leave the network with its best weights.
@@ -122,7 +99,7 @@ class Trainer:
         train, validation : Windows
             On the network's device.
         state : dict, optional
-            Go on from here, as `read_state` gives it.
+            Go on from here, as `FileStore.read_state` gives it.
 
         Raises
         ------
@@ -136,15 +113,16 @@ class Trainer:
         while not self.progress.finished:
             self._epoch(train, validation)
         self.processes.wait()  # the first one may still be writing
-        checkpoint.load_network(self.best_path, self.network, self.config)
+        self.store.load_best(self.network)
         return self.progress
 
     def _epoch(self, train: Windows, validation: Windows) -> None:
         number = len(self.progress.epochs) + 1
-        rate = self.optimizer.param_groups[0]["lr"]
+        rate = 0.0 if self.closed_form else self.optimizer.param_groups[0]["lr"]
         start = time.perf_counter()
         order = seed_everything(self.settings.seed, number, self.processes.rank)
-        train_loss = self._train(train, order, f"epoch {number}/{self.settings.train_epochs}")
+        learn = self._fit_windows if self.closed_form else self._train
+        train_loss = learn(train, order, f"epoch {number}/{self.settings.train_epochs}")
         validation_loss = self._validate(validation)
         seconds = time.perf_counter() - start
         self.progress.epochs.append(
@@ -165,12 +143,12 @@ class Trainer:
         if better:
             self.progress.best_epoch, self.progress.best_loss = number, validation_loss
             if self.processes.first:
-                checkpoint.save_network(self.best_path, self.network, self.config)
+                self.store.save_best(self.network)
         if number - self.progress.best_epoch >= self.settings.patience:
             logger.info("no better validation loss for %d epochs: training ends", self.settings.patience)
             self.progress.finished = True
-        self.progress.finished |= number == self.settings.train_epochs
-        if self.cycle is None:
+        self.progress.finished |= self.closed_form or number == self.settings.train_epochs
+        if not self.closed_form and self.cycle is None:
             self.optimizer.param_groups[0]["lr"] = next_rate(self.settings, number, rate)
         if self.processes.first:
             self._save_state()
@@ -204,23 +182,38 @@ class Trainer:
                     shown = time.monotonic()
         return self._finite(float(processes.sum(total)) / count, title)
 
+    def _fit_windows(self, windows: Windows, order: torch.Generator, title: str) -> float:
+        """Let the network learn an epoch's windows at once, and return its mean loss over them."""
+        indices = list(windows.batches(self.settings.batch_size, generator=order, limit=self._epoch_windows(windows)))
+        with tqdm(total=len(indices), desc=title, unit="batch", disable=self.hide_bars, leave=False) as bar:
+
+            def batches():
+                for batch in indices:
+                    yield windows.gather(batch)
+                    bar.update()
+
+            self.network.fit_windows(batches())
+        return self._finite(self._mean_loss(windows, indices), title)
+
     def _epoch_windows(self, windows: Windows) -> int:
         return min(len(windows), self.settings.epoch_windows or len(windows))
 
-    @torch.no_grad()
     def _validate(self, windows: Windows) -> float:
         """Return the mean loss over the windows, in evaluation mode."""
+        loss = self._mean_loss(windows, windows.batches(self.settings.batch_size))
+        return self._finite(self.processes.agree(loss, self.device), "validation")
+
+    @torch.no_grad()
+    def _mean_loss(self, windows: Windows, batches: Iterable[torch.Tensor]) -> float:
         self.network.eval()
-        losses, counts = [], []
-        for indices in windows.batches(self.settings.batch_size):
+        losses, sizes = [], []
+        for indices in batches:
             with mixed_precision(self.device, self.settings.precision):
                 losses.append(self.network(windows.gather(indices)).loss)
-            counts.append(len(indices))
+            sizes.append(len(indices))
         # Read together: reading one loss at a time would make the processor wait for the device at every batch.
-        total = 0.0
-        for loss, count in zip(torch.stack(losses).tolist(), counts, strict=True):
-            total += loss * count
-        return self._finite(self.processes.agree(total / len(windows), self.device), "validation")
+        pairs = zip(torch.stack(losses).tolist(), sizes, strict=True)
+        return sum(loss * size for loss, size in pairs) / sum(sizes)
 
     @staticmethod
     def _finite(loss: float, title: str) -> float:
@@ -230,7 +223,7 @@ class Trainer:
 
     def _one_cycle(self, steps: int) -> OneCycleLR | None:
         settings = self.settings
-        if settings.lradj != "1cycle":
+        if settings.lradj != "1cycle" or self.closed_form:
             return None
         return OneCycleLR(
             self.optimizer,
@@ -241,12 +234,12 @@ class Trainer:
         )
 
     def _save_state(self) -> None:
-        state = {"config": self.config.to_dict(), "progress": asdict(self.progress)}
+        state = {"progress": asdict(self.progress)}
         if not self.progress.finished:  # nothing goes on from a finished training
             state["network"] = self.network.state_dict()
             state["optimizer"] = self.optimizer.state_dict()
             state["cycle"] = self.cycle.state_dict() if self.cycle is not None else None
-        checkpoint.save(self.state_path, state)
+        self.store.save_state(state)
 
     def _resume(self, state: dict) -> None:
         self.progress = Progress(**state["progress"])

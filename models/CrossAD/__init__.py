@@ -2,5 +2,6 @@
 
 from .config import CrossADConfig
 from .crossad import CrossAD, CrossADOutput
+from .suggest import suggest
 
-__all__ = ["CrossAD", "CrossADConfig", "CrossADOutput"]
+__all__ = ["CrossAD", "CrossADConfig", "CrossADOutput", "suggest"]

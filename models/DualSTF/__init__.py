@@ -2,5 +2,6 @@
 
 from .config import DualSTFConfig
 from .dual_stf import DualSTF, DualSTFOutput
+from .suggest import suggest
 
-__all__ = ["DualSTF", "DualSTFConfig", "DualSTFOutput"]
+__all__ = ["DualSTF", "DualSTFConfig", "DualSTFOutput", "suggest"]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,7 +15,7 @@ from .graph import chebyshev_terms, draw_edges, edge_probabilities, likelier_edg
 from .loss import consistency, contrast, masked_absolute_error, unequal_use
 from .memory import Memory, Read
 from .official import from_official
-from .score import score_attention
+from .score import divergences, without_season
 
 
 class MIXADOutput(NamedTuple):
@@ -104,7 +105,7 @@ class MIXAD(nn.Module):
         return attention
 
     def score_sequence(self, representation: Tensor) -> Tensor:
-        """Return the scores of neighbouring points by their representations, as `score.score_attention` tells.
+        """Return the divergence of neighbouring points by their representations, as `score.divergences` tells.
 
         Parameters
         ----------
@@ -113,9 +114,13 @@ class MIXAD(nn.Module):
 
         Returns
         -------
-        float32 Tensor of shape (n, C)
+        float64 Tensor of shape (n, C)
         """
-        return torch.from_numpy(score_attention(representation.numpy()))
+        return torch.from_numpy(divergences(representation.numpy()))
+
+    def adjust_series(self, scores: np.ndarray) -> np.ndarray:
+        """Return the scores (n, C) of a whole part less what of them is seasonal, as published."""
+        return without_season(scores)
 
     def load_official(self, state_dict: dict[str, Tensor]) -> None:
         """Take over the weights of a published checkpoint, given as its flat state dict; the curriculum starts anew.

@@ -6,11 +6,8 @@ import numpy as np
 from scipy.special import xlogy
 
 
-def score_attention(attention: np.ndarray) -> np.ndarray:
-    """Return the anomaly score of every point and channel.
-
-    It is the divergence of a point from the one before it, less its seasonal part. As that part can be larger, a score
-    can be negative; so it is published, and a point's score, the largest of its channels', needs no other sign.
+def divergences(attention: np.ndarray) -> np.ndarray:
+    """Return the divergence of every point and channel from the point before.
 
     Parameters
     ----------
@@ -19,7 +16,7 @@ def score_attention(attention: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    float32 array of shape (n, C)
+    float64 array of shape (n, C)
         The first point's divergence counts as 0.
 
     References
@@ -28,11 +25,21 @@ def score_attention(attention: np.ndarray) -> np.ndarray:
     """
     scores = np.zeros(attention.shape[:2])
     scores[1:] = jensen_shannon(attention[1:], attention[:-1])
-    for channel in scores.T:
+    return scores
+
+
+def without_season(scores: np.ndarray) -> np.ndarray:
+    """Return scores (n, C) less what of them is seasonal, the published score of a whole part.
+
+    As the seasonal part can be larger, a score can be negative; so it is published, and a point's score, the largest of
+    its channels', needs no other sign.
+    """
+    adjusted = scores.astype(np.float64)
+    for channel in adjusted.T:
         period = dominant_period(channel)
         if period is not None:
             channel -= seasonal_part(channel, period)
-    return scores.astype(np.float32)
+    return adjusted
 
 
 def jensen_shannon(p: np.ndarray, q: np.ndarray) -> np.ndarray:

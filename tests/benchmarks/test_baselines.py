@@ -1,15 +1,14 @@
-"""The baselines against their definitions on small series, and on a series with a planted event."""
+"""The isolation forest against their definitions on small series, and on a series with a planted event."""
 
 import numpy as np
 import pytest
 from sklearn.ensemble import IsolationForest
 
 from benchmarks import baselines
-from benchmarks.baselines import forest_scores, pca_scores
+from benchmarks.baselines import forest_scores
 
 WINDOW = 16
 EVENT = slice(300, 312)
-BOTH = pytest.mark.parametrize("scores_of", [pca_scores, forest_scores])
 
 
 def make_parts(n=600, m=500, seed=0):
@@ -50,30 +49,10 @@ def standardised(train, test):
     return (train - train.mean(axis=0)) / deviation, (test - train.mean(axis=0)) / deviation
 
 
-def test_pca_by_its_definition(monkeypatch):
-    monkeypatch.setattr(baselines, "BATCH", 100)
-    train, test = make_parts(n=150, m=120)
-    got = pca_scores(train, test, WINDOW, seed=0)
-    train, test = standardised(train, test)
-    fitted = windows_of(train)
-    mean = fitted.mean(axis=0)
-    _, deviations, directions = np.linalg.svd(fitted - mean, full_matrices=False)
-    explained = np.cumsum(deviations**2) / np.sum(deviations**2)
-    kept = directions[: np.argmax(explained > 0.9) + 1]
-    assert len(kept) < 20
-    for part, score in ((train, got.train), (test, got.test)):
-        windows = windows_of(part) - mean
-        errors = (windows - windows @ kept.T @ kept) ** 2
-        channels = mean_over_windows(errors.reshape(len(windows), WINDOW, -1), len(part))
-        np.testing.assert_allclose(score, channels.mean(axis=1), rtol=1e-3)
-    np.testing.assert_allclose(got.test_channels, channels, rtol=1e-3, atol=1e-6)
-
-
 def test_forest_by_its_definition(monkeypatch):
     monkeypatch.setattr(baselines, "BATCH", 100)
     train, test = make_parts(n=300, m=120)
     got = forest_scores(train, test, WINDOW, seed=4)
-    assert got.test_channels is None
     train, test = (part.astype(np.float32) for part in standardised(train, test))
     forest = IsolationForest(random_state=4).fit(windows_of(train))
     for part, score in ((train, got.train), (test, got.test)):
@@ -82,10 +61,9 @@ def test_forest_by_its_definition(monkeypatch):
         np.testing.assert_allclose(score, mean_over_windows(every_point, len(part)), rtol=1e-2)
 
 
-@BOTH
-def test_a_planted_event_stands_out(planted, scores_of):
+def test_a_planted_event_stands_out(planted):
     train, test = planted
-    scores = scores_of(train, test, WINDOW, seed=1)
+    scores = forest_scores(train, test, WINDOW, seed=1)
     assert scores.train.shape == (600,)
     assert scores.test.shape == (500,)
     away = np.ones(500, dtype=bool)
@@ -95,41 +73,26 @@ def test_a_planted_event_stands_out(planted, scores_of):
     assert np.median(scores.test[away]) < np.quantile(scores.train, 0.9)
 
 
-def test_the_channel_of_a_planted_event_stands_out(planted):
-    channels = pca_scores(*planted, WINDOW, seed=1).test_channels
-    assert channels.shape == (500, 4)
-    assert (channels[EVENT].argmax(axis=1) == 1).all()
-    assert (channels[:, 3] < 1e-6).all()
-
-
-@BOTH
-def test_units_do_not_matter(planted, scores_of):
+def test_units_do_not_matter(planted):
     train, test = planted
-    other_units = scores_of(train * 1024 + 4096, test * 1024 + 4096, WINDOW, seed=1)
-    np.testing.assert_allclose(other_units.test, scores_of(train, test, WINDOW, seed=1).test, rtol=1e-2)
+    other_units = forest_scores(train * 1024 + 4096, test * 1024 + 4096, WINDOW, seed=1)
+    np.testing.assert_allclose(other_units.test, forest_scores(train, test, WINDOW, seed=1).test, rtol=1e-2)
 
 
-@BOTH
-def test_the_seed_draws_the_training_windows(planted, scores_of, monkeypatch):
+def test_the_seed_draws_the_training_windows(planted, monkeypatch):
     monkeypatch.setattr(baselines, "TRAINING_WINDOWS", 50)
-    first, again, other = (scores_of(*planted, WINDOW, seed=seed).test for seed in (1, 1, 2))
+    first, again, other = (forest_scores(*planted, WINDOW, seed=seed).test for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.allclose(first, other, rtol=1e-3)
 
 
-def test_all_training_windows_need_no_seed(planted):
-    np.testing.assert_array_equal(pca_scores(*planted, WINDOW, seed=1).test, pca_scores(*planted, WINDOW, seed=2).test)
-
-
-@BOTH
-def test_a_test_part_of_one_window(planted, scores_of):
+def test_a_test_part_of_one_window(planted):
     train, test = planted
-    scores = scores_of(train, test[:WINDOW], WINDOW, seed=1)
+    scores = forest_scores(train, test[:WINDOW], WINDOW, seed=1)
     assert scores.test.shape == (WINDOW,)
     assert np.isfinite(scores.test).all()
 
 
-@BOTH
 @pytest.mark.parametrize(
     ("shapes", "window", "text"),
     [
@@ -139,6 +102,6 @@ def test_a_test_part_of_one_window(planted, scores_of):
         (((50, 2), (40, 2)), 0, "a window of 0 points does not fit"),
     ],
 )
-def test_parts_that_do_not_fit(scores_of, shapes, window, text):
+def test_parts_that_do_not_fit(shapes, window, text):
     with pytest.raises(ValueError, match=text):
-        scores_of(*(np.zeros(shape) for shape in shapes), window, seed=0)
+        forest_scores(*(np.zeros(shape) for shape in shapes), window, seed=0)

@@ -11,7 +11,7 @@ from torch.nn import functional
 from exp.training.devices import mixed_precision
 from models import DETECTORS
 from tests.models.CrossAD.test_golden import CASES, LOCAL, SHARED, build, walk
-from tests.support.network_cases import CHANNELS, SMALL_NETWORKS, small_network
+from tests.support.network_cases import BY_STEPS, CHANNELS, SMALL_NETWORKS, small_network
 
 # Largest difference to the golden numbers, as a share of the largest of these: sums in another order, and products of
 # eight bits.
@@ -66,7 +66,7 @@ def test_golden_training(device, case, monkeypatch):
     np.testing.assert_allclose(losses, golden["train_loss"], rtol=1e-3)
 
 
-@pytest.mark.parametrize("name", SMALL_NETWORKS)
+@pytest.mark.parametrize("name", BY_STEPS)
 def test_loss_gradient_and_score_are_those_of_the_cpu(device, name):
     """In evaluation mode nothing is drawn; gradients flow all the same."""
     model, x = small_network(name)
@@ -84,7 +84,7 @@ def test_loss_gradient_and_score_are_those_of_the_cpu(device, name):
 
 
 @pytest.mark.parametrize("precision", TOLERANCE)
-@pytest.mark.parametrize("name", SMALL_NETWORKS)
+@pytest.mark.parametrize("name", BY_STEPS)
 def test_training_steps_lower_the_loss(device, name, precision):
     model, x = small_network(name)
     model, x = model.to(device).train(), x.to(device)

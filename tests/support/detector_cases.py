@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from exp.detection.detector import CrossADDetector
+from exp.detection.estimator import CrossADDetector
 
 WINDOW, STRIDE = 14, 3
 CONFIG = {

@@ -89,7 +89,7 @@ def test_resumed_training_gives_the_same_weights(tmp_path, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             killed.train()
     resumed.train(resume=True)
-    assert int(resumed.network.batches) > 0
-    expected = whole.network.state_dict()
-    for name, tensor in resumed.network.state_dict().items():
+    assert int(resumed.detector.network.batches) > 0
+    expected = whole.detector.network.state_dict()
+    for name, tensor in resumed.detector.network.state_dict().items():
         assert torch.equal(tensor, expected[name]), name

@@ -9,7 +9,7 @@ import pytest
 
 from data_provider.read.recording import Recording
 from exp.cli.detect import main, training_rows
-from exp.detection.detector import CrossADDetector
+from exp.detection.estimator import CrossADDetector
 from exp.errors import UserError
 from tests.support.command_line import REPOSITORY
 from ts_ad_evaluation import Evaluator

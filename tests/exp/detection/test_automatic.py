@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from data_provider import DataError
 from exp.config import ExperimentConfig, TrainConfig
-from exp.detection.automatic import SHORTEST_WINDOW, choose_settings
+from exp.detection.automatic import suggest
 from models.CrossAD import CrossADConfig
+from models.suggestion import SHORTEST_WINDOW
 
 
 def waves(points, channels=1, period=25.0, noise=0.1):
@@ -18,7 +19,7 @@ def waves(points, channels=1, period=25.0, noise=0.1):
 
 
 def window_of(train):
-    return choose_settings(train).settings["model"]["seq_len"]
+    return suggest("CrossAD", train).sections["model"]["seq_len"]
 
 
 @settings(max_examples=60)
@@ -29,9 +30,9 @@ def window_of(train):
     noise=st.sampled_from([0.0, 0.1, 10.0]),
 )
 def test_every_shape_gets_settings_that_a_network_can_have(points, channels, period, noise):
-    choice = choose_settings(waves(points, channels, period, noise))
-    model = CrossADConfig.from_dict(choice.settings["model"])
-    train = TrainConfig.from_dict(choice.settings["train"])
+    choice = suggest("CrossAD", waves(points, channels, period, noise))
+    model = CrossADConfig.from_dict(choice.sections["model"])
+    train = TrainConfig.from_dict(choice.sections["train"])
     assert model.seq_len <= max(points / 10, SHORTEST_WINDOW)
     assert model.seq_len >= SHORTEST_WINDOW
     assert 2 * model.seq_len <= points
@@ -60,15 +61,15 @@ def test_the_window_is_a_multiple_or_a_fraction_of_the_period(period, window):
 
 def test_the_period_is_that_of_the_channels_which_change():
     train = np.concatenate([waves(6000, 2, period=48, noise=0.01), np.ones((6000, 5))], axis=1)
-    choice = choose_settings(train)
-    assert choice.settings["model"]["seq_len"] == 96
+    choice = suggest("CrossAD", train)
+    assert choice.sections["model"]["seq_len"] == 96
     assert "period 48" in choice.reasons[0]
 
 
 @pytest.mark.parametrize("points", [0, 1, 2, 15])
 def test_too_short(points):
     with pytest.raises(DataError) as caught:
-        choose_settings(np.zeros((points, 2)))
+        suggest("CrossAD", np.zeros((points, 2)))
     text = str(caught.value)
     assert f"{points} points" in text
     assert "two windows" in text
@@ -78,9 +79,9 @@ def test_too_short(points):
 
 @pytest.mark.parametrize(("points", "channels"), [(16, 1), (60, 3), (400, 2), (5000, 1), (5000, 40)])
 def test_every_setting_has_its_reason(points, channels):
-    choice = choose_settings(waves(points, channels))
+    choice = suggest("CrossAD", waves(points, channels))
     assert all("\n" not in reason for reason in choice.reasons)
-    for section, values in choice.settings.items():
+    for section, values in choice.sections.items():
         for key, value in values.items():
             (reason,) = [reason for reason in choice.reasons if f"{section}.{key} " in reason.replace(",", " ")]
             text = f"{value:g}" if isinstance(value, float) else str(value)
@@ -89,36 +90,36 @@ def test_every_setting_has_its_reason(points, channels):
 
 def test_a_window_is_said_to_be_a_tenth_only_where_it_is():
     for points in range(16, 200, 7):
-        choice = choose_settings(waves(points))
+        choice = suggest("CrossAD", waves(points))
         (reason,) = [reason for reason in choice.reasons if reason.startswith("model.seq_len")]
         if "tenth" in reason:
-            assert choice.settings["model"]["seq_len"] == points // 10
+            assert choice.sections["model"]["seq_len"] == points // 10
 
 
 def test_a_constant_series_gets_settings_too():
     """That it cannot be learnt is not said here."""
-    choice = choose_settings(np.ones((1000, 2)))
-    CrossADConfig.from_dict(choice.settings["model"])
+    choice = suggest("CrossAD", np.ones((1000, 2)))
+    CrossADConfig.from_dict(choice.sections["model"])
 
 
 def test_the_same_twice():
-    assert choose_settings(waves(700, 3)) == choose_settings(waves(700, 3))
+    assert suggest("CrossAD", waves(700, 3)) == suggest("CrossAD", waves(700, 3))
 
 
 def test_settings_are_plain_values_of_a_configuration():
-    choice = choose_settings(waves(700, 3))
-    model = {"name": "CrossAD", **choice.settings["model"]}
-    config = ExperimentConfig.from_dict({"data": {"name": "X"}, "model": model, "train": choice.settings["train"]})
+    choice = suggest("CrossAD", waves(700, 3))
+    model = {"name": "CrossAD", **choice.sections["model"]}
+    config = ExperimentConfig.from_dict({"data": {"name": "X"}, "model": model, "train": choice.sections["train"]})
     for section in ("model", "train"):
         kept = config.to_dict()[section]
-        assert choice.settings[section].items() <= kept.items()
+        assert choice.sections[section].items() <= kept.items()
     plain = (bool, int, float, str, list)
-    assert all(type(value) in plain for values in choice.settings.values() for value in values.values())
+    assert all(type(value) in plain for values in choice.sections.values() for value in values.values())
 
 
 def test_more_channels_make_smaller_batches():
     sizes = [
-        choose_settings(waves(3000, channels)).settings["train"]["batch_size"] for channels in (1, 2, 10, 100, 200)
+        suggest("CrossAD", waves(3000, channels)).sections["train"]["batch_size"] for channels in (1, 2, 10, 100, 200)
     ]
     assert all(later < earlier for earlier, later in itertools.pairwise(sizes[:-1]))
     assert sizes[-1] == 1

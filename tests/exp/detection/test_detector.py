@@ -20,10 +20,10 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import check_estimator
 
-import exp.detection.detector
+import exp.detection.estimator
 from data_provider import DataError
 from exp.detection import storage as saved_detector
-from exp.detection.detector import CrossADDetector
+from exp.detection.estimator import CrossADDetector
 from exp.errors import USER_ERRORS, UserError
 from models import ConfigError
 from tests.support.detector_cases import CONFIG, STRIDE, WINDOW, fitted, fitted_to_names, frame, unfitted, waves
@@ -55,7 +55,7 @@ def test_the_checks_of_scikit_learn():
 
 
 def test_the_example_of_the_docstring():
-    outcome = doctest.testmod(exp.detection.detector)
+    outcome = doctest.testmod(exp.detection.estimator)
     assert outcome.attempted > 0
     assert outcome.failed == 0
 
@@ -63,11 +63,11 @@ def test_the_example_of_the_docstring():
 def plain_scores(detector, x):
     """Return the scores (n, C) by a loop over points and the windows that hold them."""
     starts = list(range(0, len(x) - WINDOW + 1, STRIDE))
-    scores = {start: detector.window_scores(x[None, start : start + WINDOW])[0] for start in starts}
+    scores = {start: detector.look(x[None, start : start + WINDOW])[0] for start in starts}
     waiting = starts[-1] + STRIDE  # from here on there would be another window to come
     last = len(x) - WINDOW
     if last > starts[-1]:
-        scores[last] = detector.window_scores(x[None, last:])[0]
+        scores[last] = detector.look(x[None, last:])[0]
     means = []
     for point in range(len(x)):
         count = [start for start in scores if start <= point < start + WINDOW and (start in starts or point >= waiting)]
@@ -142,7 +142,7 @@ def test_scores_of_last_points():
     x = waves(100)
     detector = unfitted(threshold=1.0).fit(x)
     ends = np.stack([x[end - WINDOW : end] for end in range(WINDOW, 101)])
-    np.testing.assert_allclose(detector.causal_scores_, detector.window_scores(ends)[:, -1].mean(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(detector.causal_scores_, detector.look(ends)[:, -1].mean(axis=1), rtol=1e-5)
     assert unfitted(threshold=1.0).fit(waves(1500)).causal_scores_.shape == (1000,)
 
 
@@ -166,6 +166,7 @@ def test_fit_leaves_the_callers_random_numbers_alone():
 
 def test_parameters_and_clones():
     given_parameters = {
+        "detector": "CrossAD",
         "config": CONFIG,
         "overrides": ["model.d_model=4"],
         "threshold": "quantile",
@@ -173,6 +174,7 @@ def test_parameters_and_clones():
         "quantile": 0.9,
         "seed": 3,
         "device": "cpu",
+        "bars": False,
     }
     detector = CrossADDetector(**given_parameters)
     assert detector.get_params() == given_parameters
@@ -194,7 +196,7 @@ def test_copies_of_a_fitted_detector(again):
     assert again(unfitted(seed=5)).get_params() == unfitted(seed=5).get_params()
 
 
-@pytest.mark.parametrize("method", ["decision_function", "channel_scores", "predict", "window_scores", "save"])
+@pytest.mark.parametrize("method", ["decision_function", "channel_scores", "predict", "look", "save"])
 def test_without_fit(method, tmp_path):
     with pytest.raises(NotFittedError):
         getattr(unfitted(), method)(tmp_path if method == "save" else waves(60))
@@ -215,7 +217,7 @@ def test_named_channels():
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_another_number_of_channels_is_refused(channels):
-    with pytest.raises(ValueError, match=f"X has {channels} features, but CrossADDetector is expecting 2") as caught:
+    with pytest.raises(ValueError, match=f"X has {channels} features, but AnomalyDetector is expecting 2") as caught:
         fitted().decision_function(waves(60, channels))
     assert "\n" not in str(caught.value)
 
@@ -263,7 +265,7 @@ class TestThreshold:
         ],
     )
     def test_wrong_ones_are_refused_before_the_training(self, parameters, message, monkeypatch):
-        monkeypatch.setattr(exp.detection.detector, "Experiment", None)
+        monkeypatch.setattr(exp.detection.estimator, "Detector", None)
         with pytest.raises(UserError, match=message) as caught:
             unfitted(**parameters).fit(waves(60))
         assert "\n" not in str(caught.value)
@@ -315,7 +317,7 @@ class TestConfig:
             ({"config": CONFIG | {"model": 3}}, "model: expected keys with values, got 3"),
             ({"config": CONFIG | {"train": [1]}}, r"train: expected keys with values, got \[1\]"),
             ({"config": {"model": {"seq_len": 8}}}, "key 'model.patch_len' is missing"),
-            ({"config": {"model": {"name": "DualSTF"}}}, "model.name is 'DualSTF', this estimator is CrossAD"),
+            ({"config": {"model": {"name": "DualSTF"}}}, "model.name is 'DualSTF', but the detector is CrossAD"),
             ({"config": None}, "config is None: use 'auto', a dict or a path"),
             ({"config": 3}, "config is 3: use 'auto', a dict or a path"),
             ({"config": "no/such/file.yaml"}, "file.yaml: no such file"),
@@ -325,7 +327,7 @@ class TestConfig:
         ],
     )
     def test_wrong_ones_are_refused_in_a_line(self, parameters, message, monkeypatch):
-        monkeypatch.setattr(exp.detection.detector.Experiment, "train", None)
+        monkeypatch.setattr(exp.detection.estimator.Detector, "fit", None)
         with pytest.raises(USER_ERRORS, match=message) as caught:
             unfitted(**parameters).fit(waves(60))
         assert "\n" not in str(caught.value)
@@ -354,7 +356,7 @@ class TestInput:
     def test_values_too_far_from_training(self, value):
         x = waves(60)
         x[30, 1] = value
-        with pytest.raises(DataError, match="a score is NaN or infinite: a value is too far from those of training"):
+        with pytest.raises(DataError, match=r"the score of point .* is NaN or infinity"):
             fitted().decision_function(x)
 
     @pytest.mark.parametrize("shape", [(60,), (60, 2, 1), (0, 2), (60, 0)])
@@ -561,7 +563,7 @@ class TestOverwrite:
     def test_a_save_that_is_killed_before_it_tidies_up(self, tmp_path, monkeypatch):
         fitted(seed=1).save(tmp_path)
         with monkeypatch.context() as patched:
-            patched.setattr(exp.detection.detector.Path, "unlink", lambda *_, **__: None)
+            patched.setattr(exp.detection.estimator.Path, "unlink", lambda *_, **__: None)
             fitted(seed=2).save(tmp_path)
         assert len(list(tmp_path.glob("*.npz"))) == 2
         equal_bits(self.scores(tmp_path), fitted(seed=2).decision_function(waves(60)))

@@ -6,9 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_provider import Windows
-from exp.detection.scorer import OverlapMean, score_windows
-from exp.errors import UserError
+from data_provider import DataError
+from exp.detection.scorer import OverlapMean, Scorer
 
 
 class Case(NamedTuple):
@@ -19,7 +18,7 @@ class Case(NamedTuple):
     behind: int
 
     def mean(self):
-        return OverlapMean(self.scores.shape[2], self.stride, self.scores.shape[1::2])
+        return OverlapMean(self.scores.shape[2], self.stride)
 
     @property
     def regular(self):
@@ -59,7 +58,7 @@ def plain_means(case):
 @given(cases())
 def test_means_over_the_windows_that_hold_a_point(case):
     mean = case.mean()
-    parts = [mean.add(window) for window in case.regular]
+    parts = [mean.add(window[None]) for window in case.regular]
     assert all(part.shape[1] == case.stride for part in parts)
     means = np.concatenate([*parts, mean.finish(case.scores[-1], case.behind)], axis=1)
     assert means.dtype == np.float32
@@ -69,7 +68,7 @@ def test_means_over_the_windows_that_hold_a_point(case):
 @given(cases())
 def test_what_was_given_and_taken_is_not_written_to(case):
     mean, scores = case.mean(), case.scores.copy()
-    means = [mean.add(window) for window in case.regular]
+    means = [mean.add(window[None]) for window in case.regular]
     before = [part.copy() for part in means]
     mean.finish(case.scores[-1], case.behind)
     np.testing.assert_array_equal(means, before)
@@ -80,9 +79,9 @@ def test_what_was_given_and_taken_is_not_written_to(case):
 def test_sums_and_counts_are_all_that_the_windows_to_come_need(case):
     first, second = case.mean(), case.mean()
     for window in case.regular:
-        first.add(window)
-    second.sums, second.counts = first.sums.copy(), first.counts.copy()
-    np.testing.assert_array_equal(first.add(case.scores[0]), second.add(case.scores[0]))
+        first.add(window[None])
+    second.set_state({name: array.copy() for name, array in first.get_state().items()})
+    np.testing.assert_array_equal(first.add(case.scores[:1]), second.add(case.scores[:1]))
     ends = [mean.finish(case.scores[-1], case.behind) for mean in (first, second)]
     np.testing.assert_array_equal(*ends)
 
@@ -101,5 +100,5 @@ class Squares(torch.nn.Module):
 def test_a_score_that_is_no_number_names_its_point():
     values = np.zeros((20, 2), np.float32)
     values[13, 1] = 1e30
-    with pytest.raises(UserError, match=r"the part: the score of point 13 .* is NaN or infinity"):
-        score_windows(Squares(), Windows(values, 5, stride=5, name="the part"), batch_size=2)
+    with pytest.raises(DataError, match=r"the part: the score of point 13 .* is NaN or infinity"):
+        Scorer(Squares(), 5).score(values, stride=5, name="the part", batch_size=2)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
 
 import exp.streaming.stream
-from exp.detection.detector import CrossADDetector
+from exp.detection.estimator import CrossADDetector
 from exp.errors import UserError
 from exp.streaming.stream import MAX_EXCESSES, StreamingDetector, StreamScores
 from tests.support.detector_cases import CONFIG, STRIDE, WINDOW, fitted, unfitted, waves
@@ -101,7 +101,7 @@ def test_each_point_at_once_has_the_last_score_of_its_window(tmp_path, cutting, 
     equal_bits(scores.rows, np.arange(WINDOW - 1, max(rows, WINDOW - 1)))
     if not ends:
         return
-    last = [detector.window_scores(x[None, end - WINDOW : end])[0, -1] for end in ends]
+    last = [detector.look(x[None, end - WINDOW : end], in_blocks=False)[0, -1] for end in ends]
     equal_bits(scores.channel_scores, np.array(last))
     np.testing.assert_allclose(scores.score, np.mean(last, axis=1), rtol=1e-6)
     alarm, threshold = spot(detector.causal_scores_).update_many(scores.score)
@@ -342,7 +342,7 @@ def test_memory_does_not_grow(tmp_path, monkeypatch, mode, series, drift_window)
     detector = copy.copy(fitted())
     monkeypatch.setattr(exp.streaming.stream, "MAX_EXCESSES", 16)
     monkeypatch.setattr(
-        CrossADDetector, "window_scores", lambda _, windows: random.exponential(size=windows.shape).astype(np.float32)
+        CrossADDetector, "look", lambda _, windows, **options: random.exponential(size=windows.shape).astype(np.float32)
     )
     detector.decision_scores_ = detector.causal_scores_ = random.gamma(8, 1 / 8, 400)
     stream = StreamingDetector(detector, mode=mode, series=series, drift_window=drift_window)

@@ -14,6 +14,7 @@ from data_provider import Windows
 from exp.config import ExperimentConfig
 from exp.training.devices import seed_everything
 from exp.training.processes import join
+from exp.training.store import FileStore
 from exp.training.trainer import Trainer
 from models import DETECTORS
 from tests.support import command_line
@@ -56,7 +57,8 @@ def train(folder, changes):
     network = DETECTORS[config.detector].network(config.model)
     draw_by_window(network)
     with join("cpu") as processes:
-        trainer = Trainer(network, config, folder / "checkpoint.pth", folder / "state.pth", processes, bars=False)
+        store = FileStore(folder / "checkpoint.pth", folder / "state.pth", config)
+        trainer = Trainer(network, config.train, store, processes, bars=False)
         progress = trainer.fit(Windows(parts[0].numpy(), WINDOW), Windows(parts[1].numpy(), WINDOW, stride=WINDOW))
         losses = [[epoch["train_loss"], epoch["validation_loss"]] for epoch in progress.epochs]
         return {"losses": losses, "state": network.state_dict()}

@@ -9,7 +9,8 @@ from data_provider import Windows
 from exp.config import ExperimentConfig
 from exp.errors import UserError
 from exp.training import checkpoint
-from exp.training.trainer import Trainer, read_state
+from exp.training.store import FileStore
+from exp.training.trainer import Trainer
 from models.CrossAD import CrossAD
 from tests.support.command_line import WINDOW, settings, values
 
@@ -34,7 +35,8 @@ def trainer(tmp_path):
     def make(**changes):
         config = ExperimentConfig.from_dict(settings(**{"train__batch_size": 20} | changes))
         torch.manual_seed(0)
-        return Trainer(CrossAD(config.model), config, tmp_path / "checkpoint.pth", tmp_path / "state.pth")
+        store = FileStore(tmp_path / "checkpoint.pth", tmp_path / "state.pth", config)
+        return Trainer(CrossAD(config.model), config.train, store)
 
     return make
 
@@ -69,8 +71,8 @@ def test_the_best_weights_are_kept(trainer):
     assert progress.best_loss == min(losses)
     assert progress.best_epoch == 1 + losses.index(min(losses))
     assert validation_loss(rising.network) == pytest.approx(min(losses), rel=1e-5)
-    again = CrossAD(rising.config.model)
-    checkpoint.load_network(rising.best_path, again, rising.config)
+    again = CrossAD(rising.store.config.model)
+    checkpoint.load_network(rising.store.best_path, again, rising.store.config)
     assert validation_loss(again) == pytest.approx(min(losses), rel=1e-5)
 
 
@@ -119,15 +121,14 @@ def test_a_loss_that_is_no_number(trainer, tmp_path):
 
 def test_states(trainer, tmp_path, caplog):
     trained = trainer(train__train_epochs=2)
-    state_path, config = tmp_path / "state.pth", trained.config
-    assert read_state(state_path, config) is None
+    assert trained.store.read_state() is None
     trained.fit(TRAINING, VALIDATION)
-    state = read_state(state_path, config)
+    state = trained.store.read_state()
     assert state["progress"]["finished"]
     assert math.isfinite(state["progress"]["best_loss"])
     other = ExperimentConfig.from_dict(settings(train__batch_size=20, train__train_epochs=3))
     with pytest.raises(UserError, match=r"state\.pth: .*train\.train_epochs 2 against 3.*without --resume"):
-        read_state(state_path, other)
+        FileStore(tmp_path / "checkpoint.pth", tmp_path / "state.pth", other).read_state()
 
 
 def test_an_epoch_of_some_windows_draws_them_anew(trainer):

@@ -1,0 +1,371 @@
+"""The detector as an estimator: arrays in, scores and flags out, by the conventions of scikit-learn and PyOD."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from data_provider import DataError
+from data_provider.series import fit_scaler, scaled, training_points
+from exp.config import ExperimentConfig
+from exp.detection import storage
+from exp.detection.automatic import settings_for
+from exp.detection.detector import Detector
+from exp.detection.thresholds import check_rule, find_threshold
+from exp.training.devices import choose_device
+from exp.training.provenance import versions
+from models import DEFAULT
+
+logger = logging.getLogger(__name__)
+
+SERIES = "the series"
+OVERLAP = 4  # windows that hold a point, in the middle of a series
+CAUSAL = 1000  # points that are scored as a stream scores a point at once, at most
+ROWS = 1024  # univariate windows that are looked at together for these
+QUANTILES = (0.0, 0.5, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1.0)
+
+
+class AnomalyDetector(BaseEstimator):
+    """Any model of the registry on one series, without any file.
+
+    Rows of X are points in time order, columns are channels; the last fifth of X validates the training. Labels are
+    never used.
+
+    Parameters
+    ----------
+    detector : str
+        Name of the model in `models.DETECTORS`.
+    config : "auto", dict or path
+        "auto" chooses from the length and the period of X (`exp.detection.automatic`), and logs what and why.
+        Otherwise a mapping with the sections `model` and `train` of a configuration file, or such a file.
+    overrides : sequence of str
+        Single settings that have the last word, each ``section.key=value`` such as ``"model.seq_len=64"``.
+    threshold : {"spot", "quantile"} or float
+        How `threshold_` is found from the scores of X, or the threshold itself.
+    risk : float
+        Of "spot": the probability that a normal point's score is above the threshold.
+    quantile : float
+        Of "quantile": the share of X's points that are not above the threshold.
+    seed : int
+        Of weights, order of windows, dropout and routing.
+    device : str
+        auto, cpu, cuda, cuda:N or mps.
+    bars : bool
+        Show progress bars where the output is a terminal.
+
+    Attributes
+    ----------
+    decision_scores_ : float32 array of shape (n,)
+        Scores of X.
+    causal_scores_ : float32 array of shape (at most 1000,)
+        Scores of points spread over X, each as the last point of its window, as a stream scores a point at once.
+    labels_ : int array of shape (n,)
+        1 where they are above `threshold_`.
+    threshold_ : float
+    config_ : ExperimentConfig
+        All settings.
+    reasons_ : list of str
+        Why "auto" chose them; else empty.
+    epochs_ : list of dict
+        Of each epoch: epoch, learning_rate, train_loss, validation_loss, seconds.
+    offset_, scale_ : float64 arrays of shape (C,)
+        The scaler: mean and standard deviation of X, or minimum and range, as `config_.data.scaling` says.
+    detector_ : Detector
+    n_features_in_ : int
+        C.
+    feature_names_in_ : array of str
+        Names of the channels, where X was a DataFrame.
+
+    Examples
+    --------
+    >>> x = np.sin(np.arange(400) / 5)[:, None]
+    >>> detector = AnomalyDetector(overrides=["train.train_epochs=1", "model.d_model=16"]).fit(x)
+    >>> x[200:205] += 3
+    >>> bool(detector.decision_function(x)[180:225].max() > detector.threshold_)
+    True
+    """
+
+    def __init__(
+        self,
+        detector=DEFAULT,
+        *,
+        config="auto",
+        overrides=(),
+        threshold="spot",
+        risk=1e-3,
+        quantile=0.99,
+        seed=2025,
+        device="auto",
+        bars=False,
+    ):
+        self.detector = detector
+        self.config = config
+        self.overrides = overrides
+        self.threshold = threshold
+        self.risk = risk
+        self.quantile = quantile
+        self.seed = seed
+        self.device = device
+        self.bars = bars
+
+    def fit(self, X, y=None):
+        """Train on X, and set the threshold by its scores.
+
+        Parameters
+        ----------
+        X : array or DataFrame of shape (n, C)
+        y : ignored
+
+        Returns
+        -------
+        AnomalyDetector
+            Itself.
+
+        Raises
+        ------
+        DataError
+            When X is shorter than two windows or constant.
+        ConfigError, UserError
+            When a setting or the threshold's rule is wrong.
+        EvaluationError
+            When the scores do not allow the threshold's rule.
+        ValueError
+            When X is not two-dimensional, finite and of real numbers.
+        """
+        X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        check_rule(self.threshold, self.risk, self.quantile)
+        self.config_, self.reasons_ = settings_for(
+            X, detector=self.detector, config=self.config, overrides=self.overrides, seed=self.seed
+        )
+        for reason in self.reasons_:
+            logger.info("auto: %s", reason)
+        self._check_series(X)
+        self.offset_, self.scale_ = fit_scaler(X, self.config_.data.scaling)
+        values = self._scaled(X)
+        cut = training_points(len(X), self.config_.data.validation_share, SERIES)
+        with _own_random_numbers(choose_device(self.device)):
+            self._build()
+            fitted = self.detector_.fit(
+                self.detector_.training_windows(values[:cut], SERIES),
+                self.detector_.validation_windows(values[cut:], values, SERIES),
+            )
+        self.epochs_ = fitted.epochs
+        by_channel = self._channel_scores(X)
+        self.score_channels_ = by_channel.shape[1]
+        self.decision_scores_ = self.point_scores(by_channel)
+        self.causal_scores_ = self._causal_scores(values)
+        self.threshold_ = find_threshold(self.decision_scores_, self.threshold, self.risk, self.quantile)
+        self.labels_ = (self.decision_scores_ > self.threshold_).astype(int)
+        return self
+
+    def decision_function(self, X):
+        """Return the score of every point of X, a float32 array of shape (n,); higher is more anomalous.
+
+        It is the mean over the windows that hold the point, of which one starts every `stride` points; the last ends
+        with X, and counts for the points that no other one will hold. A model that scores a window's last point alone
+        gives each point the score of the window that ends there. On the CPU windows are computed in blocks of one
+        shape, so that a stream has the same bits.
+
+        Raises
+        ------
+        DataError
+            When X is shorter than a window.
+        ValueError
+            When X has other channels than the series of `fit`, or is not finite.
+        """
+        return self.point_scores(self.channel_scores(X))
+
+    def channel_scores(self, X):
+        """Return the score of every channel at every point of X, a float32 array of shape (n, C).
+
+        Where the model has no scores of single channels it is (n, 1). Raises what the decision function raises.
+        """
+        check_is_fitted(self)
+        return self._channel_scores(validate_data(self, X, dtype=np.float64, reset=False))
+
+    def _channel_scores(self, X) -> np.ndarray:
+        if len(X) < self.window:
+            raise DataError(f"{len(X)} points are fewer than a window of {self.window} (seq_len): score more at once")
+        return self.detector_.score(self._scaled(X), stride=self.stride, name=SERIES).astype(np.float32)
+
+    def _causal_scores(self, values: np.ndarray) -> np.ndarray:
+        """Return scores of points spread over the training series, each as the last of its window."""
+        count = len(values) - self.window + 1
+        starts = np.unique(np.linspace(0, count - 1, min(count, CAUSAL)).round().astype(int))
+        if self.detector_.scorer.by_sequence:
+            return self.decision_scores_[starts + self.window - 1]
+        batches = np.array_split(starts, -(-len(starts) * values.shape[1] // ROWS))
+        windows = ([values[start : start + self.window] for start in batch] for batch in batches if len(batch))
+        looked = [self.detector_.scorer.look(torch.from_numpy(np.stack(batch)))[:, -1] for batch in windows]
+        return self.point_scores(torch.cat(looked).numpy())
+
+    def point_scores(self, channel_scores):
+        """Return the scores (n,) of points with the channel scores (n, C)."""
+        return self.detector_.score_points(channel_scores)
+
+    def predict(self, X):
+        """Return 1 for the points of X above `threshold_`, else 0, shape (n,); raises as `decision_function` does."""
+        return (self.decision_function(X) > self.threshold_).astype(int)
+
+    def fit_predict(self, X, y=None):
+        """Train on X and return `labels_`; raises as `fit` does."""
+        return self.fit(X).labels_
+
+    def look(self, windows: np.ndarray, *, in_blocks: bool = True) -> np.ndarray:
+        """Return what the network finds in windows (B, T, C) in the units of the series of `fit`.
+
+        Parameters
+        ----------
+        windows : float64 array of shape (B, T, C)
+        in_blocks : bool
+            In blocks of one shape, as the decision function has them; else all together.
+
+        Returns
+        -------
+        float32 array
+            As `Scorer.look` describes.
+
+        Raises
+        ------
+        DataError
+            When it is not finite.
+        """
+        check_is_fitted(self)
+        scorer = self.detector_.scorer
+        values = torch.from_numpy(self._scaled(windows))
+        found = (scorer.look_in_blocks(values) if in_blocks else scorer.look(values)).numpy()
+        if not np.isfinite(found).all():
+            raise DataError("a score is NaN or infinite: a value is too far from those of training, correct it")
+        return found
+
+    def assembler(self):
+        """Return what makes scores of points from what `look` finds in windows that follow each other."""
+        return self.detector_.scorer.assembler(self.stride)
+
+    @property
+    def by_sequence(self) -> bool:
+        """Whether the model scores the last point of each window alone."""
+        return self.detector_.scorer.by_sequence
+
+    @property
+    def window(self) -> int:
+        """Points in a window of the fitted detector."""
+        return self.detector_.length
+
+    @property
+    def stride(self) -> int:
+        """Points between the starts of neighbouring windows when a series is scored."""
+        return 1 if self.detector_.scorer.by_sequence else max(1, self.window // OVERLAP)
+
+    @property
+    def network_(self) -> torch.nn.Module:
+        """The fitted network."""
+        return self.detector_.network
+
+    def save(self, folder) -> None:
+        """Write the fitted detector to a folder: `detector.json`, and `weights_….npz` with arrays alone.
+
+        An earlier detector there is replaced, whole or not at all.
+
+        Raises
+        ------
+        OSError
+            When the folder cannot be written.
+        """
+        check_is_fitted(self)
+        description = {
+            "detector": self.config_.detector,
+            "parameters": self.get_params(),
+            "config": self.config_.to_dict(),
+            "reasons": self.reasons_,
+            "channels": list(getattr(self, "feature_names_in_", [])),
+            "n_features": self.n_features_in_,
+            "score_channels": self.score_channels_,
+            "threshold": self.threshold_,
+            "train_score_quantiles": dict(
+                zip(map(str, QUANTILES), np.quantile(self.decision_scores_, QUANTILES).tolist(), strict=True)
+            ),
+            "epochs": self.epochs_,
+            "versions": versions(),
+        }
+        arrays = {
+            "offset": self.offset_,
+            "scale": self.scale_,
+            "train_score": self.decision_scores_,
+            "causal_score": self.causal_scores_,
+            **{f"network.{name}": array for name, array in self._weights().items()},
+        }
+        storage.write(Path(folder), description, arrays)
+
+    @classmethod
+    def load(cls, folder, *, device: str = "auto") -> "AnomalyDetector":
+        """Read a saved detector; it scores as the one that was saved.
+
+        Raises
+        ------
+        UserError
+            When a file is missing, damaged or altered.
+        """
+        content, arrays = storage.read(Path(folder))
+        parameters = {"detector": content["detector"], **content["parameters"], "device": device}
+        loaded = cls(**{**parameters, "overrides": tuple(parameters["overrides"])})
+        loaded.config_ = ExperimentConfig.from_dict(content["config"])
+        loaded.reasons_, loaded.epochs_ = content["reasons"], content["epochs"]
+        loaded.n_features_in_ = content["n_features"]
+        loaded.score_channels_ = content.get("score_channels", loaded.n_features_in_)
+        if content["channels"]:
+            loaded.feature_names_in_ = np.array(content["channels"], dtype=object)
+        loaded.offset_, loaded.scale_ = arrays.pop("offset"), arrays.pop("scale")
+        loaded.decision_scores_ = arrays.pop("train_score")
+        loaded.causal_scores_ = arrays.pop("causal_score")
+        loaded.threshold_ = content["threshold"]
+        loaded.labels_ = (loaded.decision_scores_ > loaded.threshold_).astype(int)
+        loaded._restore({name.removeprefix("network."): array for name, array in arrays.items()})
+        return loaded
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        # As arrays: the network may be needed on another device than this one.
+        return {**state, "detector_": self._weights()} if "detector_" in state else state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if "detector_" in state:
+            self._restore(state["detector_"])
+
+    def _check_series(self, X) -> None:
+        length = self.config_.model.seq_len
+        if len(X) < 2 * length:
+            raise DataError(
+                f"{len(X)} points to train on are fewer than two windows of {length} (seq_len): use more points or a "
+                "shorter window"
+            )
+        if not np.ptp(X, axis=0).any():
+            raise DataError("every channel is constant, there is nothing to learn: choose other channels or points")
+
+    def _scaled(self, values) -> np.ndarray:
+        with np.errstate(over="ignore"):  # the scores show it
+            return scaled(values, self.offset_, self.scale_)
+
+    def _weights(self) -> dict[str, np.ndarray]:
+        return {name: tensor.cpu().numpy() for name, tensor in self.network_.state_dict().items()}
+
+    def _build(self) -> None:
+        self.detector_ = Detector(self.config_, self.n_features_in_, choose_device(self.device), bars=self.bars)
+
+    def _restore(self, weights: dict[str, np.ndarray]) -> None:
+        """Build the network with these weights."""
+        with _own_random_numbers(choose_device(self.device)):
+            self._build()
+        self.network_.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+
+
+def _own_random_numbers(device: torch.device):
+    """Return a context that leaves PyTorch's random numbers as they were."""
+    return torch.random.fork_rng([device] if device.type == "cuda" else [])
+
+
+CrossADDetector = AnomalyDetector  # the name that the README and older programs use

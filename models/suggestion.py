@@ -1,0 +1,90 @@
+"""Settings for a series that no configuration knows: what the models' own rules share."""
+
+import math
+from typing import NamedTuple
+
+USUAL_WINDOW = 96  # the commonest of the published windows
+SHORTEST_WINDOW = 8
+TRAINED = 0.8  # of the points; the others validate
+EPOCHS = 10
+FEWEST_STEPS, MOST_STEPS = 8, 100  # of gradient, in an epoch
+
+
+class Suggestion(NamedTuple):
+    """Settings and why they are so.
+
+    Attributes
+    ----------
+    sections : dict
+        The sections `data`, `model` and `train` of a configuration, as far as they differ from the defaults.
+    reasons : list of str
+        One sentence for each decision, with the keys that it is about.
+    """
+
+    sections: dict[str, dict]
+    reasons: list[str]
+
+
+class Training(NamedTuple):
+    """Settings of the section `train`, and why they are so."""
+
+    settings: dict
+    reasons: list[str]
+
+
+def window_for(length: int, period: int | None, *, usual: int = USUAL_WINDOW) -> tuple[int, str]:
+    """Return the window for a training series, and the reason.
+
+    The window is the multiple or the fraction of the period that is nearest to the usual one, or that one where there
+    is no period, but no longer than a tenth of the series, unless that is shorter than 8 points.
+
+    Parameters
+    ----------
+    length : int
+        Points of the series.
+    period : int or None
+        In points.
+    usual : int
+        The window that the model is published with.
+    """
+    most = max(SHORTEST_WINDOW, length // 10)
+    period = period or usual
+    times = max(1, round(usual / period))
+    parts = max(1, round(period / usual))
+    window = period * times // parts
+    if window > most:
+        share = "a tenth of" if most > SHORTEST_WINDOW else "the shortest, for there are only"
+        return most, f"{share} the {length} points to train on"
+    share = f"{times} periods" if times > 1 else f"a period divided by {parts}" if parts > 1 else "a period"
+    return window, f"{share}, near the usual {usual} points"
+
+
+def training_for(length: int, window: int, *, batch: int, steps: int = MOST_STEPS, rate: float) -> Training:
+    """Return batch, windows in an epoch, epochs and learning rate for a training series.
+
+    Parameters
+    ----------
+    length, window : int
+        Points of the series, and of a window.
+    batch : int
+        Windows in a batch at most.
+    steps : int
+        Gradient steps in an epoch at most.
+    rate : float
+        The learning rate.
+    """
+    windows = max(1, int(length * TRAINED) - window + 1)
+    batch = max(1, min(batch, windows // FEWEST_STEPS))
+    taken = min(steps, math.ceil(windows / batch))
+    settings = {
+        "train_epochs": EPOCHS,
+        "batch_size": batch,
+        "epoch_windows": taken * batch,
+        "learning_rate": rate,
+    }
+    reasons = [
+        f"train.batch_size {batch}: windows in a step",
+        f"train.epoch_windows {taken * batch}: {taken} steps, at most {steps}, of the {windows} windows there are",
+        f"train.train_epochs {EPOCHS} and train.learning_rate {rate:g}: few steps, and larger ones than published",
+    ]
+    return Training(settings, reasons)

@@ -1,0 +1,171 @@
+"""Every model of the registry, and a toy of twenty lines, through every door of the house."""
+
+import json
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from sklearn.base import clone
+
+from data_provider import Series
+from exp.benchmark import jobs, suites
+from exp.benchmark.experiment import Experiment
+from exp.benchmark.run_folder import RunFolder
+from exp.cli.detect import main as detect
+from exp.cli.report import main as report
+from exp.config import ExperimentConfig
+from exp.detector import AnomalyDetector
+from exp.streaming import StreamingDetector
+from models import DETECTORS
+from tests.support import toy
+
+NAMES = [*sorted(DETECTORS), "Toy"]
+FEW = ["train.batch_size=32", "train.epoch_windows=64"]
+STEPS = ["train.train_epochs=1"]
+SMALLER = {
+    "CrossAD": ["model.d_model=8", "model.n_heads=2"],
+    "DualSTF": ["model.d_model=8", "model.n_heads=2", "model.n_prototypes=3"],
+    "MIXAD": ["model.rnn_units=6", "model.mem_num=3", "model.mem_dim=6"],
+}
+
+
+@pytest.fixture(params=NAMES)
+def name(request, monkeypatch):
+    toy.register(monkeypatch)
+    return request.param
+
+
+def changes(name):
+    return [*FEW, *([] if DETECTORS[name].closed_form else STEPS), *SMALLER.get(name, [])]
+
+
+def waves(rows, seed=0):
+    """Return two noisy waves of shape (rows, 2)."""
+    time = np.arange(rows)[:, None] / (4, 7)
+    return np.sin(time) + 0.2 * np.random.default_rng(seed).standard_normal((rows, 2))
+
+
+def disturbed(rows, seed=1):
+    """Return the same with an event in rows 120 to 129."""
+    series = waves(rows, seed)
+    series[120:130] += 6
+    return series
+
+
+def unfitted(name):
+    return AnomalyDetector(name, overrides=changes(name), device="cpu")
+
+
+@pytest.fixture
+def fitted(name):
+    return unfitted(name).fit(waves(400))
+
+
+def test_an_array_becomes_scores_by_settings_of_its_own(fitted):
+    score = fitted.decision_function(disturbed(300))
+    assert score.shape == (300,)
+    assert 110 <= score.argmax() <= 130 + fitted.window
+    assert fitted.predict(disturbed(300)).max() == 1
+    assert len(fitted.channel_scores(waves(300))) == 300
+
+
+def test_saved_loaded_pickled_and_cloned_it_is_the_same(fitted, tmp_path):
+    expected = fitted.decision_function(disturbed(300))
+    fitted.save(tmp_path / "detector")
+    for other in (
+        AnomalyDetector.load(tmp_path / "detector", device="cpu"),
+        pickle.loads(pickle.dumps(fitted)),
+        clone(fitted).fit(waves(400)),
+    ):
+        np.testing.assert_array_equal(other.decision_function(disturbed(300)), expected)
+        assert other.threshold_ == fitted.threshold_
+
+
+@pytest.mark.parametrize("mode", ["window", "causal"])
+def test_a_stream_in_pieces_and_with_a_restart(fitted, mode, tmp_path):
+    series = disturbed(150)
+    stream = StreamingDetector(fitted, mode=mode)
+    parts = [stream.update(series[:1]), stream.update(series[1:61])]
+    stream.save_state(tmp_path / "state")
+    again = StreamingDetector(fitted, mode=mode)
+    again.load_state(tmp_path / "state")
+    parts += [again.update(series[61:140]), again.update(series[140:]), again.finish()]
+    rows = np.concatenate([part.rows for part in parts])
+    score = np.concatenate([part.score for part in parts])
+    if mode == "window":
+        np.testing.assert_array_equal(rows, np.arange(150))
+        np.testing.assert_array_equal(score, fitted.decision_function(series))
+    else:
+        np.testing.assert_array_equal(rows, np.arange(fitted.window - 1, 150))
+        whole = StreamingDetector(fitted, mode=mode).update(series).score
+        np.testing.assert_array_equal(score, whole)
+
+
+def test_a_file_becomes_events_and_a_page(name, tmp_path, capsys):
+    pd.DataFrame(waves(400), columns=["cpu", "disk"]).to_csv(tmp_path / "train.csv", index=False)
+    pd.DataFrame(disturbed(200), columns=["cpu", "disk"]).to_csv(tmp_path / "new.csv", index=False)
+    trained, found = tmp_path / "trained", tmp_path / "found"
+    options = ["--detector", name, "--set", *changes(name), "--device", "cpu"]
+    assert detect([str(tmp_path / "train.csv"), "--out", str(trained), *options]) == 0
+    assert detect([str(tmp_path / "new.csv"), "--out", str(found), "--model", str(trained / "detector")]) == 0
+    assert json.loads((found / "run.json").read_text())["config"]["model"]["name"] == name
+    assert (found / "report.html").stat().st_size > 10_000
+    event = pd.read_csv(found / "events.csv").iloc[0]
+    assert event["start"] <= 130 + 16
+    assert event["end"] >= 115
+    assert "events above" in capsys.readouterr().out
+
+
+def configuration(name):
+    """Return the sections of an experiment."""
+    mapping = {"data": {"name": "TOWN"}, "model": {"name": name}, "train": {}, "evaluation": {"metrics": ["auc"]}}
+    rule = DETECTORS[name].suggest
+    if rule is not None:
+        for section, values in rule(400, 1, None).sections.items():
+            mapping[section] |= values
+    for change in changes(name):
+        key, _, value = change.partition("=")
+        section, key = key.split(".")
+        mapping[section][key] = yaml.safe_load(value)
+    return mapping
+
+
+def labelled_file(folder):
+    """Write a series of two parts in the form of the UCR archive, and return its path."""
+    values = np.concatenate([waves(400)[:, 0], disturbed(300)[:, 0]])
+    path = folder / "001_UCR_Anomaly_toy_400_520_529.txt"
+    path.write_text("\n".join(f"{value:.7e}" for value in values))
+    return path
+
+
+def test_an_experiment_measures_resumes_and_has_a_page(name, tmp_path):
+    config = ExperimentConfig.from_dict(configuration(name))
+    folder = RunFolder(tmp_path / "run")
+    label = np.isin(np.arange(300), np.arange(120, 130)).astype(np.uint8)
+    series = Series("TOWN", waves(400), disturbed(300), label, ("cpu", "disk"))
+    experiment = Experiment(config, series, folder, torch.device("cpu"), bars=False)
+    experiment.train()
+    weights = folder.checkpoint.read_bytes()
+    experiment.train(resume=True)
+    assert folder.checkpoint.read_bytes() == weights
+    assert experiment.test(["auc"])["auc"]["AUC_ROC"][0] > 0.8
+    assert experiment.evaluate(["f1_raw"])["f1_raw"].shape[0] == 3
+    assert report([str(folder.path)]) == 0
+    assert folder.report.is_file()
+
+
+def test_a_sweep(name, tmp_path):
+    if name == "MIXAD":
+        pytest.skip("a suite has one channel, MIXAD needs two")
+    file = labelled_file(tmp_path)
+    (tmp_path / "series.csv").write_text(f"name,model_setting\n{file.name},\n")
+    mapping = configuration(name) | {"series": "series.csv"}
+    mapping["data"] = {"name": "TOWN", "format": "ucr"}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(mapping))
+    (job,) = jobs.make_jobs(tmp_path / "config.yaml", [], tmp_path, tmp_path / "results")
+    outcome = jobs.run_job(job, suites.UCR, "all", "cpu", False)
+    assert outcome.status == "done", outcome.reason
+    assert outcome.figures["topk"] <= 60
