@@ -82,7 +82,7 @@ def measure(series: Series, scored: Scored, interpretation: Path, method: str) -
         threshold = spot_threshold(scored.train, scored.test, risk=risk).threshold
         figures[f"Aff_F1 {risk:g}"] = affiliation(label, scored.test, threshold).f1
     if interpretation.is_file() and scored.channels is not None:
-        channels = channels_of_events(read_interpretation(interpretation), label)
+        channels = channels_of_events(read_interpretation(interpretation), label, name=interpretation.name)
         events = zip(*find_events(label), strict=True)
         rankings = [DETECTORS[method].rank_channels(scored.channels[start : end + 1]) for start, end in events]
         rates = hit_rate_of_rankings(rankings, label, channels)

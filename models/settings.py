@@ -1,6 +1,7 @@
 """Typed settings: mappings from configuration files become checked, frozen objects."""
 
 import difflib
+import re
 from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -62,6 +63,11 @@ class Settings(BaseModel):
             return f"unknown key {key!r}: {nearest(str(item['loc'][-1]), cls.model_fields)}"
         if item["type"] == "missing":
             return f"key {key!r} is missing"
+        if item["type"] == "literal_error":
+            choices = re.findall("'([^']*)'", item["ctx"]["expected"])
+            near = difflib.get_close_matches(str(item["input"]).lower(), choices, n=1, cutoff=0.4)
+            remedy = f": did you mean {near[0]!r}?" if near else ""
+            return f"{key}: {item['input']!r} is not one of {', '.join(map(repr, choices))}{remedy}"
         message = item["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
         prefix = f"{key}: " if key else ""
         shown = "" if isinstance(item["input"], Mapping) else f", got {item['input']!r}"

@@ -48,6 +48,7 @@ def window_for(length: int, period: int | None, *, usual: int = USUAL_WINDOW) ->
         The window that the model is published with.
     """
     most = max(SHORTEST_WINDOW, length // 10)
+    has_period = period is not None
     period = period or usual
     times = max(1, round(usual / period))
     parts = max(1, round(period / usual))
@@ -55,6 +56,8 @@ def window_for(length: int, period: int | None, *, usual: int = USUAL_WINDOW) ->
     if window > most:
         share = "a tenth of" if most > SHORTEST_WINDOW else "the shortest, for there are only"
         return most, f"{share} the {length} points to train on"
+    if not has_period:
+        return window, "the usual window, as there is no period"
     share = f"{times} periods" if times > 1 else f"a period divided by {parts}" if parts > 1 else "a period"
     return window, f"{share}, near the usual {usual} points"
 

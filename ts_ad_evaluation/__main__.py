@@ -22,6 +22,7 @@ THRESHOLDED = [name for name, measure in MEASURES.items() if measure.takes == TH
 # Meant for one event, for comparison with figures that flatter, and the other of the two rules of VUS.
 ON_REQUEST = ("accomplish_UCR", "best_f1_pa", "vus_2022")
 RISK = 1e-3
+DEFAULTS = {"window": 100, "vus_rule": "2024", "figure_format": "png"}  # of options that not every call makes use of
 
 
 def parse_arguments(arguments=None):
@@ -29,7 +30,10 @@ def parse_arguments(arguments=None):
     parser = argparse.ArgumentParser(
         prog="python -m ts_ad_evaluation",
         description="Measures of an anomaly score against a label.",
-        epilog="FILE is .npy, .npz[:KEY] or .csv[:COLUMN]; KEY and COLUMN are needed where there are several.",
+        epilog="FILE is .npy, .npz[:KEY] or .csv[:COLUMN]; KEY and COLUMN are needed where there are several. A CSV "
+        "file has a header unless all cells of its first line are numbers, and its columns are then counted "
+        "from 1. It may have semicolons or tabs between its cells, decimal commas, and be UTF-8 or, with a "
+        "mark, UTF-16; what was decided is told.",
     )
     parser.add_argument("--label", required=True, metavar="FILE", help="1 for anomalous points, 0 for normal ones")
     parser.add_argument(
@@ -50,14 +54,12 @@ def parse_arguments(arguments=None):
         help=f"of {', '.join(MEASURES)}; by default all but {', '.join(ON_REQUEST)}, and those that need "
         f"thresholds ({', '.join(THRESHOLDED)}) where there are any",
     )
-    parser.add_argument("--window", type=int, default=100, help="buffer width of r_auc, largest one of vus (100)")
-    parser.add_argument(
-        "--vus-rule", choices=("2024", "2022"), default="2024", help="which of the two rules vus follows (2024)"
-    )
+    parser.add_argument("--window", type=int, help="buffer width of r_auc, largest one of vus (100)")
+    parser.add_argument("--vus-rule", choices=("2024", "2022"), help="which of the two rules vus follows (2024)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the CSV files and the figures")
     parser.add_argument("--json", type=Path, metavar="FILE", help="file for all values as JSON")
     parser.add_argument("--figure", nargs="+", choices=FIGURES, default=(), help="figures to draw into --out")
-    parser.add_argument("--figure-format", choices=("png", "pdf"), default="png")
+    parser.add_argument("--figure-format", choices=("png", "pdf"), help="of the figures (png)")
     parser.add_argument("--series", metavar="FILE", help="the series itself, drawn above the scores")
     parser.add_argument(
         "--events", type=int, nargs="+", metavar="K", help="draw the scores around these events, counted from 0"
@@ -74,6 +76,8 @@ def run(options):
         With a text for the user.
     """
     _check_combination(options)
+    given = {name: value for name, value in vars(options).items() if value is not None}
+    options = argparse.Namespace(**{**vars(options), **DEFAULTS, **given})
     label = _load("--label", options.label, check_label)
     score = _load("--score", options.score, check_score)
     if len(label) != len(score):
@@ -83,7 +87,7 @@ def run(options):
     if options.init_score:
         init_score = _load("--init-score", options.init_score, check_score)
         risks = options.risk or [RISK]
-        found = evaluator.find_thres(method="spot", init_score=init_score, q=risks)
+        found = evaluator.find_thres(method="spot", verbose=False, init_score=init_score, q=risks)
         thresholds |= {value: f"spot {risk:g}" for value, risk in zip(found, risks, strict=True)}
     _draw(options, label, score, next(iter(thresholds), None))
     tables = evaluator.evaluate(
@@ -109,9 +113,33 @@ def _check_combination(options):
         raise EvaluationError("--figure needs --out, the folder to draw into")
     if (options.series or options.events) and "scores" not in options.figure:
         raise EvaluationError("--series and --events belong to --figure scores")
+    if options.figure_format and not options.figure:
+        raise EvaluationError("--figure-format has no effect without --figure")
+    _check_use(options)
     for name in options.metrics or ():
         if name in THRESHOLDED and not (options.thresholds or options.init_score):
             raise EvaluationError(f"{name} needs thresholds: give --thresholds, or --init-score to find some")
+
+
+def _check_use(options):
+    """Refuse options that none of the chosen measures and figures makes use of."""
+    if not options.metrics:
+        return
+    chosen, drawn = set(options.metrics), set(options.figure)
+    windowed = [name for name, measure in MEASURES.items() if measure.takes == WINDOW]
+    at_thresholds = not chosen.isdisjoint(THRESHOLDED) or not drawn.isdisjoint(("scores", "histogram"))
+    surface = "vus_surface" in drawn
+    uses = {  # option -> whether it is given, whether it is used, the measures that use it
+        "--thresholds": (options.thresholds, at_thresholds, THRESHOLDED),
+        "--init-score": (options.init_score, at_thresholds or options.out, THRESHOLDED),
+        "--window": (options.window is not None, surface or not chosen.isdisjoint(windowed), windowed),
+        "--vus-rule": (options.vus_rule, surface or "vus" in chosen, ["vus"]),
+    }
+    for option, (is_given, is_used, measures) in uses.items():
+        if is_given and not is_used:
+            raise EvaluationError(
+                f"{option} has no effect: it is for {', '.join(measures)}, of which --metrics has none"
+            )
 
 
 def _load(option, place, check):

@@ -7,6 +7,20 @@ class EvaluationError(ValueError):
     """An input for which the measure is undefined; the text says what is wrong with it."""
 
 
+def as_array(values, name):
+    """Return `values` as an array of any shape.
+
+    Raises
+    ------
+    EvaluationError
+        When they are lists of several lengths.
+    """
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise EvaluationError(f"{name} must be an array, got lists of several lengths") from None
+
+
 def check_score(score, name="score"):
     """Return `score` as float64, of shape (n,).
 
@@ -15,7 +29,7 @@ def check_score(score, name="score"):
     EvaluationError
         When it is empty, not one-dimensional, not numeric, or holds NaN or infinity.
     """
-    array = np.asarray(score)
+    array = as_array(score, name)
     if array.ndim != 1:
         raise EvaluationError(f"{name} must be one-dimensional, got shape {array.shape}")
     if array.size == 0:
@@ -45,16 +59,19 @@ def check_label(label, *, both_classes=True):
     EvaluationError
         When it is empty, not one-dimensional, holds other values than 0 and 1, or lacks a class.
     """
-    array = np.asarray(label)
+    array = as_array(label, "label")
     if array.ndim != 1:
         raise EvaluationError(f"label must be one-dimensional, got shape {array.shape}")
     if array.size == 0:
         raise EvaluationError("label is empty")
+    if array.dtype.kind not in "biufO":
+        raise EvaluationError(f"label must be numeric, got dtype {array.dtype}: it must hold the numbers 0 and 1")
     anomalous = array == 1
     other = ~(anomalous | (array == 0))
     if other.any():
         first = int(np.argmax(other))
-        raise EvaluationError(f"label must hold only 0 and 1, found {array[first]} at index {first}")
+        found = repr(array[first]) if isinstance(array[first], (str, bytes)) else array[first]
+        raise EvaluationError(f"label must hold only 0 and 1, found {found} at index {first}")
     if both_classes and not anomalous.any():
         raise EvaluationError("label has no anomalous point, the measure is undefined")
     if both_classes and anomalous.all():

@@ -130,7 +130,7 @@ class Evaluator:
         self._write_tables(tables, merge)
         return tables
 
-    def find_thres(self, method, *, init_score=None, q=(), pAR=()):
+    def find_thres(self, method="spot", verbose=True, *, init_score=None, q=(), pAR=()):
         """Find thresholds without the labels and write them as `_<method>_thres_info.csv`.
 
         Parameters
@@ -138,6 +138,8 @@ class Evaluator:
         method : {"spot", "prior_anomaly_rate"}
             "spot" finds for each risk in `q` the mean threshold of a SPOT run over the score,
             "prior_anomaly_rate" for each rate in `pAR` the threshold that this share of the points exceeds.
+        verbose : bool
+            Log the thresholds.
         init_score : array_like of shape (m,), optional
             Score of the training part. SPOT needs it; a prior rate without it is taken on the evaluated score,
             as published.
@@ -154,24 +156,22 @@ class Evaluator:
         Raises
         ------
         EvaluationError
-            When the method is unknown, or its risks, rates or initial scores are missing or out of range.
+            When the method is unknown, its risks, rates or initial scores are missing or out of range, or those of
+            the other method are given.
         """
         import pandas as pd
 
-        parameters = {"spot": ("q", q), "prior_anomaly_rate": ("pAR", pAR)}
-        if method not in parameters:
-            raise EvaluationError(f"unknown method {method!r}, choose from {', '.join(parameters)}")
-        name, values = parameters[method]
-        if len(values) == 0:
-            raise EvaluationError(f"{method} needs at least one value: pass {name}=[...]")
+        values = _chosen_values(method, {"spot": ("q", q), "prior_anomaly_rate": ("pAR", pAR)})
         if method == "spot":
             if init_score is None:
                 raise EvaluationError("spot needs the score of the training part: pass init_score=...")
-            thresholds = [spot_threshold(init_score, self._score, risk=risk).threshold for risk in q]
+            thresholds = [spot_threshold(init_score, self._score, risk=risk).threshold for risk in values]
         else:
             reference = self._score if init_score is None else init_score
-            thresholds = [prior_anomaly_rate(reference, rate) for rate in pAR]
+            thresholds = [prior_anomaly_rate(reference, rate) for rate in values]
         table = pd.DataFrame({"hyper-parameter": values, "threshold": thresholds})
+        if verbose:
+            logger.info("thresholds of %s\n%s", method, table.to_string(index=False))
         self._write(f"{method}_thres_info", table)
         return thresholds
 
@@ -205,9 +205,26 @@ class Evaluator:
             table.to_csv(temporary, index=False)
 
 
+def _chosen_values(method, parameters):
+    """The values of the method that is chosen, from those of all methods by name; one number is a list of one."""
+    if method not in parameters:
+        raise EvaluationError(f"unknown method {method!r}, choose from {', '.join(parameters)}")
+    for other, (name, values) in parameters.items():
+        if other != method and np.size(values):
+            raise EvaluationError(f"{name} belongs to the method {other}: leave it out of {method}")
+    name, values = parameters[method]
+    array = np.atleast_1d(np.asarray(values))
+    if array.size == 0:
+        raise EvaluationError(f"{method} needs at least one value: pass {name}=[...]")
+    if array.ndim != 1 or array.dtype.kind not in "iuf":
+        raise EvaluationError(f"{name} must be a list of numbers, got {values!r}")
+    return array.tolist()
+
+
 def _check_names(metrics, metric_args):
     thresholded = [name for name, measure in MEASURES.items() if measure.takes == THRESHOLD]
-    if isinstance(metrics, str) or len(metrics) == 0:
+    are_names = not isinstance(metrics, str) and np.iterable(metrics) and all(isinstance(name, str) for name in metrics)
+    if not are_names or len(metrics) == 0:
         raise EvaluationError(f"metrics must be a list of names, got {metrics!r}")
     for name in metrics:
         if name not in MEASURES:

@@ -2,11 +2,13 @@
 
 import re
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 
 from ts_ad_evaluation.checks import EvaluationError
+from ts_ad_evaluation.csv_columns import load_column
 
 _PLACE = re.compile(r"(?P<path>.+\.(?P<kind>npy|npz|csv))(?::(?P<part>.+))?", re.IGNORECASE)
 
@@ -23,7 +25,8 @@ def load_array(place):
     Returns
     -------
     array of shape (n,) or (n, C)
-        One column of a CSV file, an array of the other kinds as it is but for a last dimension of 1.
+        One column of a CSV file, an array of the other kinds as it is but for dimensions of 1: (n, 1) and (1, n) are
+        (n,). Numbers that are stored as text are read.
 
     Raises
     ------
@@ -36,8 +39,10 @@ def load_array(place):
     path, part = Path(match["path"]), match["part"]
     if not path.is_file():
         raise EvaluationError(f"{path}: no such file")
-    array = _load_csv(path, part) if match["kind"].lower() == "csv" else _load_numpy(path, part)
-    return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
+    if match["kind"].lower() == "csv":
+        return load_column(path, lambda names: _chosen(path, part, names, "column"))
+    array = _numeric(path, _load_numpy(path, part))
+    return array.reshape(-1) if array.ndim > 1 and array.size == max(array.shape) else array
 
 
 def _load_numpy(path, part):
@@ -54,37 +59,23 @@ def _load_numpy(path, part):
 def _read(path, reader):
     try:
         return reader()
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise EvaluationError(f"{path} is not a NumPy file of numbers: {error}") from None
 
 
-def _load_csv(path, part):
-    import pandas as pd
-
+def _numeric(place, array):
+    """The array, as numbers where it holds them as text."""
+    if array.dtype.kind not in "US":
+        return array
     try:
-        header = None if _starts_with_numbers(path) else 0
-        table = pd.read_csv(path, header=header, low_memory=False)
-    except ValueError as error:  # so are those of pandas and of the encoding
-        raise EvaluationError(f"{path} is not a CSV file: {str(error).strip()}") from None
-    table.columns = [str(name + 1 if header is None else name).strip() for name in table.columns]
-    column = _chosen(path, part, list(table.columns), "column")
-    values = pd.to_numeric(table[column], errors="coerce").to_numpy(dtype=np.float64)
-    wrong = np.isnan(values)
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        line = row + (1 if header is None else 2)
-        raise EvaluationError(f"{path}:{column} holds {table[column][row]!r} on line {line}, which is no number")
-    return values
-
-
-def _starts_with_numbers(path):
-    """Tell whether the first line is already data."""
-    with path.open(encoding="utf-8") as file:
-        cells = file.readline().split(",")
-    try:
-        return [float(cell) for cell in cells] != []
+        return array.astype(np.float64)
     except ValueError:
-        return False
+        pass
+    for index, cell in enumerate(array.reshape(-1).tolist()):
+        try:
+            float(cell)
+        except ValueError:
+            raise EvaluationError(f"{place} holds text, {cell!r} at index {index}: save numbers") from None
 
 
 def _chosen(path, part, names, kind):

@@ -1,11 +1,14 @@
 """Hit rate of interpretations: how many of the channels that made an event are ranked first there."""
 
+import logging
 import math
 
 import numpy as np
 
-from ts_ad_evaluation.checks import EvaluationError, check_label
+from ts_ad_evaluation.checks import EvaluationError, as_array, check_label
 from ts_ad_evaluation.events import find_events
+
+logger = logging.getLogger(__name__)
 
 LEVELS = (100, 150)
 
@@ -14,7 +17,8 @@ def hit_rate(channel_scores, label, channels_of_event, *, at=LEVELS):
     """Hit rate at P % of the channels ranked by their mean score within each event.
 
     Of an event that k channels made, it is the share of them among the first P/100·k of the ranking, rounded
-    down; the events are averaged with their lengths as weights.
+    down; the events are averaged with their lengths as weights. Events whose channels are not known are left out, and
+    their number is logged.
 
     Parameters
     ----------
@@ -23,7 +27,8 @@ def hit_rate(channel_scores, label, channels_of_event, *, at=LEVELS):
     label : array_like of shape (n,)
         1 for anomalous points, 0 for normal ones.
     channels_of_event : sequence of sequences of int
-        For each event, in the order of time, the channels that made it, counted from 0.
+        For each event, in the order of time, the channels that made it, counted from 0; empty or None where they are
+        not known.
     at : sequence of float
         Levels P, in percent.
 
@@ -36,8 +41,8 @@ def hit_rate(channel_scores, label, channels_of_event, *, at=LEVELS):
     ------
     EvaluationError
         When an array is empty, of a wrong shape or length, or holds NaN or infinity, the label is not binary or
-        has no event, the events and their channels differ in number, an event has no channel, one twice or one
-        that does not exist, or a level is not above 0.
+        has no event, the events and their channels differ in number, no event's channels are known, an event has a
+        channel twice or one that does not exist, or a level is not above 0.
 
     Notes
     -----
@@ -144,12 +149,19 @@ def _hit_rates(event_scores, events, channels_of_event, at):
     """Average over the events, by length; `event_scores` has for each one its channels' scores, of shape (C,)."""
     _check_levels(at)
     _check_count("channels_of_event", channels_of_event, events)
-    rates = [
-        _event_rates(scores, _channel_indices(f"event {event}", channels, len(scores)), at)
-        for event, (scores, channels) in enumerate(zip(event_scores, channels_of_event, strict=True))
-    ]
+    known = [event for event, channels in enumerate(channels_of_event) if channels is not None and np.size(channels)]
+    if not known:
+        raise EvaluationError("channels_of_event has no channels for any event, the hit rate is undefined")
+    if len(known) < len(channels_of_event):
+        logger.info("hit rate over %d of %d events: no channels for the others", len(known), len(channels_of_event))
+    rates = []
+    for event in known:
+        scores = event_scores[event]
+        rates.append(
+            _event_rates(scores, _channel_indices(f"event {event}", channels_of_event[event], len(scores)), at)
+        )
     starts, ends = events
-    averages = np.average(rates, axis=0, weights=ends - starts + 1)
+    averages = np.average(rates, axis=0, weights=(ends - starts + 1)[known])
     return dict(zip(at, averages.tolist(), strict=True))
 
 
@@ -172,7 +184,7 @@ def _event_rates(scores, channels, at):
 
 def _check_channel_scores(channel_scores):
     """Return `channel_scores` as float64, of shape (n, C)."""
-    array = np.asarray(channel_scores)
+    array = as_array(channel_scores, "channel_scores")
     if array.ndim != 2 or array.size == 0:
         raise EvaluationError(f"channel_scores must have the shape (points, channels), got {array.shape}")
     if array.dtype.kind not in "biuf":
@@ -204,7 +216,7 @@ def _check_count(name, entries, events):
 
 def _channel_indices(name, channels, n_channels):
     """Return distinct channels as an array of indices, at least one."""
-    array = np.asarray(channels)
+    array = as_array(channels, name)
     if array.ndim != 1 or array.size == 0:
         raise EvaluationError(f"{name} must have a list of at least one channel, got {channels!r}")
     if array.dtype.kind not in "iu":

@@ -130,9 +130,7 @@ class SPOT:
         self.level_score = float(np.partition(score, index)[index])
         excesses = score[score > self.level_score] - self.level_score
         if len(excesses) == 0:
-            raise EvaluationError(
-                f"no initial score is above their {level} quantile {self.level_score}, too many are equal"
-            )
+            raise EvaluationError(_no_excess(len(score), level, self.level_score))
         self._tail = ParetoTail(excesses, rule, None if max_excesses is None else int(max_excesses))
         self._limit = self._quantile()
 
@@ -291,6 +289,22 @@ def _remove_drift(score, window):
         raise EvaluationError(f"{len(score)} initial scores are too few for a drift window of {window}")
     total = np.cumsum(np.append(0.0, score))
     return _Recent(score[-window:]), score[window:] - (total[window:-1] - total[: -window - 1]) / window
+
+
+def _no_excess(n, level, level_score):
+    """Why none of n initial scores is above the level: what to tell the user."""
+    fewest = math.floor(1 / (1 - level))
+    while int(level * fewest) > fewest - 2:  # the level's own score must not be the highest
+        fewest += 1
+    if n < fewest:
+        return (
+            f"{n} initial scores are too few for SPOT, it needs {fewest} or more at the level {level}: give more "
+            "points, or another rule for the threshold"
+        )
+    return (
+        f"no initial score is above their {level} quantile {level_score}, too many are equal: use another rule for the "
+        "threshold"
+    )
 
 
 def _check_options(risk, level, rule, drift_window, max_excesses):

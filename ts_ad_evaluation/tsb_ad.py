@@ -72,19 +72,23 @@ def tsb_ad_metrics(score, label, window):
     }
 
 
-def find_period(series):
+def find_period(series, *, default=DEFAULT_PERIOD, least=-1.0):
     """Period of a series by the benchmark's rule: the lag of the highest local maximum of the autocorrelation.
 
     Parameters
     ----------
     series : array_like of shape (n,)
         The first 20 000 points are used.
+    default : int or None
+        What is returned where there is no period; the benchmark's is 125.
+    least : float
+        Autocorrelation, in [-1, 1], that the highest local maximum must reach to count; by the benchmark any will do.
 
     Returns
     -------
-    int
-        In 6 … 303 by the rule, and 125 where no lag from 4 to 399 is a local maximum or the highest of them is outside
-        that range, as for a constant or a very short series.
+    int or None
+        In 6 … 303 by the rule, and `default` where no lag from 4 to 399 is a local maximum, the highest of them is
+        outside that range, as for a constant or a very short series, or it is below `least`.
 
     Raises
     ------
@@ -100,13 +104,17 @@ def find_period(series):
     --------
     >>> find_period(np.sin(2 * np.pi * np.arange(1000) / 25))
     25
+    >>> find_period(np.arange(1000), default=None) is None
+    True
     """
-    correlation = _autocovariance(check_score(series, "series")[:N_POINTS], N_LAGS)[FIRST_LAG:]
+    covariance = _autocovariance(check_score(series, "series")[:N_POINTS], N_LAGS)
+    correlation = covariance[FIRST_LAG:]
     peaks = 1 + np.flatnonzero((correlation[1:-1] > correlation[:-2]) & (correlation[1:-1] > correlation[2:]))
     if len(peaks) == 0:
-        return DEFAULT_PERIOD
+        return default
     highest = int(peaks[np.argmax(correlation[peaks])])
-    return highest + FIRST_LAG if 3 <= highest <= 300 else DEFAULT_PERIOD
+    is_period = 3 <= highest <= 300 and correlation[highest] >= least * covariance[0]
+    return highest + FIRST_LAG if is_period else default
 
 
 def _standard_f1(label, score):

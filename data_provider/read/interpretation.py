@@ -1,5 +1,6 @@
-"""SMD's interpretation labels: which channels made which event."""
+"""Interpretation labels of SMD and ASD: which channels made which event."""
 
+import logging
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -8,6 +9,8 @@ import numpy as np
 
 from data_provider.errors import DataError
 from data_provider.inspect.events import find_events
+
+logger = logging.getLogger(__name__)
 
 FORM = re.compile(r"\s*([0-9]{1,9})\s*-\s*([0-9]{1,9})\s*:\s*([0-9]{1,9}(?:\s*,\s*[0-9]{1,9})*)\s*")
 
@@ -20,11 +23,16 @@ class Interpretation(NamedTuple):
     channels: tuple[int, ...]
 
 
-def read_interpretation(path: Path) -> list[Interpretation]:
-    """Read a file interpretation_label/machine-….txt of SMD: lines START-END:CHANNEL,CHANNEL,….
+def read_interpretation(path: Path, *, end_included: bool = False) -> list[Interpretation]:
+    """Read a file interpretation_label/machine-….txt of SMD, or one of ASD: lines START-END:CHANNEL,CHANNEL,….
 
-    The file counts points from 0, END is the point behind the last, and it counts channels from 1. It may list
-    the events in any order, as that of machine-2-1 does.
+    The file counts points from 0 and channels from 1. It may list the events in any order, as that of machine-2-1 does.
+
+    Parameters
+    ----------
+    path : Path
+    end_included : bool
+        END is the event's last point, as in ASD. Otherwise it is the point behind the last, as in SMD.
 
     Returns
     -------
@@ -41,19 +49,20 @@ def read_interpretation(path: Path) -> list[Interpretation]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as UTF-8 text: {error}; correct it") from error
-    entries = [_parse(path, number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+    entries = [_parse(path, number, line, end_included) for number, line in enumerate(lines, start=1) if line.strip()]
     if not entries:
         raise DataError(f"{path}: there are no lines START-END:CHANNEL,CHANNEL,… in it: get it again")
     return sorted(entries)
 
 
-def _parse(path, number, line):
+def _parse(path, number, line, end_included):
     found = FORM.fullmatch(line)
     if not found:
         raise DataError(f"{path}: line {number} is no START-END:CHANNEL,CHANNEL,…, as in 653-658:1,2,15: correct it")
-    start, end = int(found[1]), int(found[2])
+    start, end = int(found[1]), int(found[2]) + end_included
     if start >= end:
-        raise DataError(f"{path}: line {number}: {start}-{end} has no points, as END is behind the last: correct it")
+        rule = "END is the last" if end_included else "END is behind the last"
+        raise DataError(f"{path}: line {number}: {found[1]}-{found[2]} has no points, as {rule}: correct it")
     channels = {int(channel) for channel in found[3].split(",")}
     if 0 in channels:
         raise DataError(f"{path}: line {number} holds channel 0, where they are counted from 1: correct it")
@@ -63,34 +72,56 @@ def _parse(path, number, line):
 def channels_of_events(
     entries: list[Interpretation], label: np.ndarray, *, name: str = "the interpretation"
 ) -> list[tuple[int, ...]]:
-    """Find the channels of each event of a label: those of all entries that share a point with it.
+    """Find the channels of each event of a label.
+
+    An entry may begin or end somewhat earlier or later than its event: it belongs to the event with which it shares
+    most points, and to every other of whose points it has at least half. How many events have no entry is logged, and
+    so is how many entries share no point with any event.
 
     Parameters
     ----------
     entries : list of Interpretation
-        Those that share no point with any event are left out.
     label : array of shape (n,)
         1 at anomalous points of the test part that the entries belong to.
     name : str
-        What errors call the entries, such as their file.
+        What errors and the log call the entries, such as their file.
 
     Returns
     -------
     list of tuples of int
-        For each event, in the order of time, its channels, ascending, counted from 0.
+        For each event, in the order of time, its channels, ascending, counted from 0; empty where it has no entry.
 
     Raises
     ------
     DataError
-        When no entry belongs to an event.
+        When there are events, but no entry shares a point with any.
     """
-    found = []
-    for start, end in zip(*find_events(np.asarray(label)), strict=True):
-        channels = {c for entry in entries if entry.start < end and start < entry.end for c in entry.channels}
-        if not channels:
-            raise DataError(
-                f"{name}: there is no line for the event at the points {start} to {end - 1} of the label: "
-                "see that both are of the same series"
-            )
-        found.append(tuple(sorted(channels)))
-    return found
+    starts, ends = (np.asarray(bounds) for bounds in find_events(np.asarray(label)))
+    found = [set() for _ in starts]
+    n_outside = 0
+    for entry in entries:
+        events = _events_of(entry, starts, ends)
+        n_outside += len(events) == 0
+        for event in events:
+            found[event].update(entry.channels)
+    n_without = sum(not channels for channels in found)
+    if found and n_without == len(found):
+        raise DataError(
+            f"{name}: no line shares a point with any of the {len(found)} events of the label: see that both are of "
+            "the same series"
+        )
+    if n_without:
+        logger.warning("%s: %d of %d events have no line, hit rates leave them out", name, n_without, len(found))
+    if n_outside:
+        logger.warning("%s: %d of %d lines share no point with an event", name, n_outside, len(entries))
+    return [tuple(sorted(channels)) for channels in found]
+
+
+def _events_of(entry, starts, ends) -> np.ndarray:
+    """Return the numbers of the events that an entry belongs to."""
+    shared = np.minimum(ends, entry.end) - np.maximum(starts, entry.start)
+    if len(shared) == 0 or shared.max() <= 0:
+        return np.array([], dtype=int)
+    belongs = 2 * shared >= ends - starts
+    belongs[np.argmax(shared)] = True
+    return np.flatnonzero(belongs)

@@ -235,8 +235,10 @@ class Experiment:
     def _thresholds(self, evaluator: Evaluator, train_score: np.ndarray) -> list[float]:
         evaluation = self.config.evaluation
         if evaluation.anomaly_ratio is None:
-            return evaluator.find_thres("spot", init_score=train_score, q=list(evaluation.spot_risks))
-        return evaluator.find_thres("prior_anomaly_rate", init_score=train_score, pAR=[evaluation.anomaly_ratio])
+            return evaluator.find_thres("spot", verbose=False, init_score=train_score, q=list(evaluation.spot_risks))
+        return evaluator.find_thres(
+            "prior_anomaly_rate", verbose=False, init_score=train_score, pAR=[evaluation.anomaly_ratio]
+        )
 
     def _measure(self, evaluator: Evaluator, metrics, thresholds) -> dict:
         if not metrics:

@@ -1,12 +1,13 @@
 """Reads the results of runs from their folders.
 
-Three kinds of folders hold a run:
+Three kinds of files hold a run:
 
-- `run.json` (keys `dataset`, `model`, `seed`, `status`, `error`) and the evaluator's `_<metric>.csv` files;
+- `run.json` (keys `dataset`, `model`, `seed`, `config`, `status`, `error`) beside the evaluator's `_<metric>.csv`;
 - `ucr.csv`, a run over the UCR archive, one row for each series;
-- `CrossAD.csv`, a run over TSB-AD-U, one row for each series.
+- `DETECTOR.csv` with the columns of TSB-AD, a run over TSB-AD-U, one row for each series.
 
-Beside a table of series, `not_counted.csv` (the series, `status`, `reason`) lists those without figures.
+Beside a table of series, `not_counted.csv` (the series, `status`, `reason`) lists those without results, and the folder
+`series` has the `run.json` of each.
 """
 
 import csv
@@ -17,6 +18,8 @@ import statistics
 from pathlib import Path
 from typing import NamedTuple
 
+from exp.benchmark.configurations import flatten, merge
+from models import DETECTORS
 from ts_ad_evaluation.checks import EvaluationError
 from ts_ad_evaluation.evaluator import MEASURES, THRESHOLD
 
@@ -40,7 +43,7 @@ TSB_AD_NOTES = {
     "Affiliation-F": ORACLE,
 }
 NOT_COUNTED = "not_counted.csv"
-SERIES_TABLES = {"ucr.csv": ("name", tuple(UCR_NAMES)), "CrossAD.csv": ("file", tuple(TSB_AD_NOTES))}
+UCR_TABLE = "ucr.csv"
 # Ranks and thresholds of different series or runs have no mean.
 UNAVERAGED = {"topk", "total_len", "thre_best", "thre_best_PA"} | {
     measure.columns.split()[0] for measure in MEASURES.values() if measure.takes == THRESHOLD
@@ -54,7 +57,7 @@ NOTES = {
 
 
 class Value(NamedTuple):
-    """A run's figure: None where undefined, else its mean over `used` of its `total` series."""
+    """A run's result: None where undefined, else its mean over `used` of its `total` series."""
 
     number: float | None
     used: int = 1
@@ -62,7 +65,7 @@ class Value(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What one folder holds."""
+    """One run. `model` is empty, and so is `settings`, where no file says them."""
 
     folder: str
     dataset: str
@@ -71,6 +74,7 @@ class Run(NamedTuple):
     values: dict  # metric -> Value
     problems: tuple[str, ...]
     of_series: bool
+    settings: dict  # section.key -> value
 
     def label(self):
         """Name the run for a reader."""
@@ -101,52 +105,129 @@ def find_runs(root):
     for name, subfolders, files in os.walk(root):
         subfolders.sort()
         folder = Path(name)
-        tables = [table for table in SERIES_TABLES if table in files]
+        tables = sorted(file for file in files if _is_series_table(folder / file))
         metric_files = sorted(file for file in files if _is_metric_file(file))
+        if tables:
+            runs += [_read_table(root, folder / table, alone=len(tables) == 1) for table in tables]
         # With result.json it is the run of one series of many, which is in a table already.
-        if tables or (("run.json" in files or metric_files) and "result.json" not in files):
-            runs.append(_read_run(root, folder, tables, metric_files))
+        elif ("run.json" in files or metric_files) and "result.json" not in files:
+            runs.append(_read_run(root, folder, metric_files))
     if not runs:
-        raise EvaluationError(f"no run below {root}: expected run.json, _<metric>.csv, ucr.csv or CrossAD.csv")
+        raise EvaluationError(f"no run below {root}: expected run.json, _<metric>.csv, {UCR_TABLE} or DETECTOR.csv")
     return runs
+
+
+def _is_series_table(path):
+    """Whether a file is the table of a benchmark: by its name, or by the columns of TSB-AD."""
+    if path.name == UCR_TABLE or (path.suffix == ".csv" and path.stem in DETECTORS):
+        return True
+    if path.suffix != ".csv" or path.name.startswith("_"):
+        return False
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            header = next(csv.reader(file), [])
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return False
+    return "file" in header and not set(header).isdisjoint(TSB_AD_NOTES)
 
 
 def _is_metric_file(name):
     return name.startswith("_") and name.endswith(".csv") and not name.endswith("_thres_info.csv")
 
 
-def _read_run(root, folder, tables, metric_files):
+def _read_run(root, folder, metric_files):
     """Read one folder; what is wrong with it becomes a problem of the run."""
-    info, values, problems = {}, {}, []
-    try:
-        info = _read_info(folder / "run.json")
-    except EvaluationError as error:
-        problems.append(str(error))
-    if info.get("status") == "failed" or info.get("error"):
-        problems.append(f"failed: {info.get('error') or 'no reason given'}")
-        metric_files = []  # left from an earlier try, or of half a run
-    for name in tables or metric_files:
+    info, problems = _read_own_info(folder)
+    has_failed = bool(info and problems)
+    values = {}
+    for name in () if has_failed else metric_files:  # left from an earlier try, or of half a run
         try:
-            if tables:
-                found, missing = _series_means(folder / name)
-                problems += missing
-            else:
-                found = _measure_values(folder / name)
-            values |= found
+            values |= _measure_values(folder / name)
         except EvaluationError as error:
             problems.append(str(error))
     if not values and not problems:
         problems.append(f"no results, status {info.get('status', 'unknown')}")
-    place = folder.relative_to(root)
+    dataset, model = _place_names(root, folder)
     return Run(
-        folder=place.as_posix(),
-        dataset=str(info.get("dataset") or (place.parts or [root.resolve().name])[0]),
-        model=str(info.get("model") or ""),
-        seed=str(info.get("seed", folder.name.removeprefix("seed_") if folder.name.startswith("seed_") else "")),
+        folder=folder.relative_to(root).as_posix(),
+        dataset=str(info.get("dataset") or dataset),
+        model=str(info.get("model") or model),
+        seed=str(info.get("seed", _seed_of(folder))),
         values=values,
         problems=tuple(problems),
-        of_series=bool(tables),
+        of_series=False,
+        settings=flatten(info.get("config")),
     )
+
+
+def _read_own_info(folder):
+    """The content of the folder's `run.json`, and a list of what is wrong with it or with the run."""
+    try:
+        info = _read_info(folder / "run.json")
+    except EvaluationError as error:
+        return {}, [str(error)]
+    has_failed = info.get("status") == "failed" or info.get("error")
+    return info, [f"failed: {info.get('error') or 'no reason given'}"] if has_failed else []
+
+
+def _read_table(root, path, *, alone):
+    """Read a table of series; what is wrong with it becomes a problem of the run."""
+    folder = path.parent
+    own_info, problems = _read_own_info(folder)
+    values = {}
+    try:
+        values, missing = _series_means(path)
+        problems += missing
+    except EvaluationError as error:
+        problems.append(str(error))
+    info = {**_series_info(folder), **own_info}
+    dataset, model = _place_names(root, folder)
+    own = "" if path.name == UCR_TABLE else path.stem
+    return Run(
+        folder=(folder if alone else path).relative_to(root).as_posix(),
+        dataset=str(info.get("dataset") or dataset),
+        model=own or str(info.get("model") or model),
+        seed=str(info.get("seed", _seed_of(folder))),
+        values=values,
+        problems=tuple(problems),
+        of_series=True,
+        settings=flatten(own_info.get("config")) or info.get("settings", {}),
+    )
+
+
+def _series_info(folder):
+    """What the records of the series beside a table say of the run, as far as they agree.
+
+    Returns
+    -------
+    dict
+        `dataset`, `model` and `seed`, and `settings`, those of all series.
+    """
+    seed = _seed_of(folder)
+    series = (folder.parent if seed else folder) / "series"
+    records = []
+    for path in sorted(series.rglob("run.json")):
+        try:
+            records += [_read_info(path)] if seed in ("", _seed_of(path.parent)) else []
+        except EvaluationError:
+            continue  # of a series that is counted by its row, or is in not_counted.csv with its reason
+    found = {}
+    for key in ("dataset", "model", "seed"):
+        values = {record[key] for record in records if isinstance(record.get(key), (str, int))}
+        found |= {key: values.pop()} if len(values) == 1 else {}
+    return {**found, "settings": merge(flatten(record.get("config")) for record in records)} if records else {}
+
+
+def _seed_of(folder):
+    return folder.name.removeprefix("seed_") if folder.name.startswith("seed_") else ""
+
+
+def _place_names(root, folder):
+    """The dataset and the detector by which the folders are named, "" for the latter where none is."""
+    parts = folder.relative_to(root).parts or (root.resolve().name,)
+    model = next((part for part in reversed(parts) if part in DETECTORS), "")
+    others = [part for part in parts if part not in DETECTORS and not part.startswith("seed_")]
+    return (others or [root.resolve().name])[0], model
 
 
 def _read_info(path):
@@ -165,7 +246,7 @@ def _read_info(path):
 def _read_rows(path, *, least=1):
     """The rows of a CSV file with a header, as dicts of str; an error where there are fewer than `least`."""
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file, restval=""))
     except (UnicodeDecodeError, csv.Error) as error:
         raise EvaluationError(f"{path.name} is not a CSV file: {error}") from None
@@ -182,7 +263,7 @@ def _number(path, column, text):
     try:
         number = float(text)
     except ValueError:
-        raise EvaluationError(f"{path.name}: {column} holds {text!r}, which is no number") from None
+        raise EvaluationError(f"{path.name}: {column} holds {text!r}, which is not a number") from None
     return number if math.isfinite(number) else None
 
 
@@ -196,7 +277,7 @@ def _threshold_labels(folder):
 
 
 def _measure_values(path):
-    """The figures of an evaluator's file: metric, or `metric at threshold` for several rows, to Value."""
+    """The values of an evaluator's file: metric, or `metric at threshold` for several rows, to Value."""
     rows = _read_rows(path)
     labels = _threshold_labels(path.parent)
     values = {}
@@ -216,7 +297,8 @@ def _measure_values(path):
 
 def _series_means(path):
     """The means of a table of series (metric to Value), and one line for each series missing from one."""
-    identifier, known = SERIES_TABLES[path.name]
+    is_ucr = path.name == UCR_TABLE
+    identifier, known = ("name", tuple(UCR_NAMES)) if is_ucr else ("file", tuple(TSB_AD_NOTES))
     left_out = path.with_name(NOT_COUNTED)
     others = _read_rows(left_out, least=0) if left_out.exists() else []
     rows = _read_rows(path, least=0 if others else 1)

@@ -1,4 +1,4 @@
-"""One table of the results of many runs beside the published figures.
+"""One table of the results of many runs beside the published ones.
 
 Run as ``python -m exp.summary test_results``.
 """
@@ -8,18 +8,19 @@ import statistics
 from pathlib import Path
 from typing import NamedTuple
 
+from exp.benchmark.configurations import name_differences
 from exp.benchmark.runs import NOTES
 from ts_ad_evaluation.tables import Column, render
 
 PUBLISHED = Path(__file__).with_name("published_results.csv")
-PUBLISHED_MODEL = "CrossAD"
 
 
 class Row(NamedTuple):
-    """A metric over all runs of one model on one dataset; without any figure, `metric` is empty."""
+    """A metric over all runs of one configuration of a model on a dataset; without any result, `metric` is empty."""
 
     dataset: str
     model: str
+    configuration: str  # in what it differs from the model's others on the dataset
     metric: str
     mean: float | None
     deviation: float | None
@@ -29,7 +30,7 @@ class Row(NamedTuple):
 
 
 def summarise(runs):
-    """Average the runs of each model on each dataset.
+    """Average the runs of each configuration of each model on each dataset.
 
     Parameters
     ----------
@@ -38,22 +39,31 @@ def summarise(runs):
     Returns
     -------
     rows : list of Row
-    problems : dict of (dataset, model) to list of str
+    problems : dict of (dataset, model, configuration) to list of str
         Every run that is missing from a mean, with the reason.
     """
-    published = _published_figures()
+    published = _read_published()
     order = {name: rank for rank, name in enumerate(dict.fromkeys(dataset for dataset, _ in published))}
-    groups = {}
-    for run in runs:
-        groups.setdefault((run.dataset, run.model), []).append(run)
+    groups = _group(runs)
     rows, problems = [], {}
     for key in sorted(groups, key=lambda key: (order.get(key[0], len(order)), key)):
         group = groups[key]
         metrics = sorted({metric for run in group for metric in run.values}, key=_metric_order)
-        figures = published if key[1] in ("", PUBLISHED_MODEL) else {}
-        rows += [_row(key, metric, group, figures) for metric in metrics or [""]]
+        rows += [_row(key, metric, group, _published_values(published, *key[:2])) for metric in metrics or [""]]
         problems[key] = [f"{run.label()}: {text}" for run in group for text in _all_problems(run, metrics)]
     return rows, {key: texts for key, texts in problems.items() if texts}
+
+
+def _group(runs):
+    """The runs by dataset, model and configuration."""
+    by_model = {}
+    for run in runs:
+        by_model.setdefault((run.dataset, run.model), []).append(run)
+    groups = {}
+    for key, group in by_model.items():
+        for run, configuration in zip(group, name_differences(run.settings for run in group), strict=True):
+            groups.setdefault((*key, configuration), []).append(run)
+    return groups
 
 
 def _row(key, metric, group, published):
@@ -69,7 +79,7 @@ def _row(key, metric, group, published):
         deviation=statistics.stdev(numbers) if len(numbers) > 1 else None,
         runs=(len(numbers), len(group)),
         series=series,
-        published=published.get((key[0], metric.partition(" ")[0])),
+        published=published.get(metric.partition(" ")[0]),
     )
 
 
@@ -80,7 +90,7 @@ def _metric_order(metric):
 
 
 def _all_problems(run, metrics):
-    """Why `run` is missing from means over `metrics`: its own problems, undefined figures, absent ones."""
+    """Why `run` is missing from means over `metrics`: its own problems, undefined results, absent ones."""
     # A table of series names its undefined ones itself.
     values = {} if run.of_series else run.values
     undefined = [metric for metric, value in values.items() if value.number is None]
@@ -98,7 +108,7 @@ def format_summary(rows, problems, kind="text"):
     Parameters
     ----------
     rows : list of Row
-    problems : dict of (dataset, model) to list of str
+    problems : dict of (dataset, model, configuration) to list of str
     kind : {"text", "csv", "markdown", "latex"}
 
     Returns
@@ -106,9 +116,11 @@ def format_summary(rows, problems, kind="text"):
     str
     """
     notes = [NOTES.get(row.metric.partition(" ")[0], "") for row in rows]
+    configuration = (Column("configuration"), [row.configuration for row in rows])
     table = [
         (Column("dataset"), [row.dataset for row in rows]),
         (Column("model"), [row.model for row in rows]),
+        *([configuration] if kind == "csv" or any(row.configuration for row in rows) else []),
         (Column("metric"), [row.metric for row in rows]),
         (Column("mean", ".4f"), [row.mean for row in rows]),
         (Column("deviation", ".4f"), [row.deviation for row in rows]),
@@ -120,10 +132,10 @@ def format_summary(rows, problems, kind="text"):
         (Column("note"), notes if kind == "csv" else [note.partition(":")[0] for note in notes]),
     ]
     if kind == "csv":
-        table.append((Column("missing"), ["; ".join(problems.get((row.dataset, row.model), ())) for row in rows]))
+        table.append((Column("missing"), ["; ".join(problems.get(row[:3], ())) for row in rows]))
     below = [note for note in dict.fromkeys(notes) if ":" in note]
-    for (dataset, model), texts in problems.items():
-        below += [f"missing in {dataset} {model}".rstrip() + f": {text}" for text in texts]
+    for key, texts in problems.items():
+        below += [f"missing in {' '.join(filter(None, key))}: {text}" for text in texts]
     columns, cells = zip(*table, strict=True)
     return render(columns, list(zip(*cells, strict=True)), below, kind=kind)
 
@@ -137,10 +149,20 @@ def _counts(name, pairs, kind):
 
 
 def _difference(row):
-    partial = row.series is not None and row.series[0] < row.series[1]  # the published figure is over all series
+    partial = row.series is not None and row.series[0] < row.series[1]  # the published value is over all series
     return None if partial or None in (row.mean, row.published) else row.mean - row.published
 
 
-def _published_figures():
+def _read_published():
+    """The published values: dict of (dataset, model) to dict of metric to float."""
+    values = {}
     with PUBLISHED.open(newline="") as file:
-        return {(row["dataset"], row["metric"]): float(row["value"]) for row in csv.DictReader(file)}
+        for row in csv.DictReader(file):
+            values.setdefault((row["dataset"], row["model"]), {})[row["metric"]] = float(row["value"])
+    return values
+
+
+def _published_values(published, dataset, model):
+    """The values to compare with; those of the dataset's only published model where a run does not say its own."""
+    candidates = [values for (name, own), values in published.items() if name == dataset and model in ("", own)]
+    return candidates[0] if len(candidates) == 1 else {}

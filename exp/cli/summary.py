@@ -14,7 +14,8 @@ def main(arguments=None):
     """Run the command line; return its exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m exp.summary",
-        description="One table of all results below a folder, beside the published figures.",
+        description="One table of all results below a folder, beside the published ones: a row for each dataset, "
+        "detector, configuration and metric, averaged over the seeds.",
     )
     parser.add_argument("folder", help="folder with results, such as test_results")
     parser.add_argument("--format", choices=FORMATS, default="text")

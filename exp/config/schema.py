@@ -7,10 +7,19 @@ and `evaluation`.
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from models import DETECTORS, ConfigError, Settings
 from models.settings import nearest
+from ts_ad_evaluation.evaluator import MEASURES
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -60,10 +69,19 @@ class TrainConfig(Settings):
     compile: bool = False  # torch.compile: a slow start, then faster steps
 
 
+def _known_measure(name: str) -> str:
+    if name not in MEASURES:
+        raise ValueError(f"{name!r} is not a measure: {nearest(name, MEASURES)}")
+    return name
+
+
+Measure = Annotated[str, AfterValidator(_known_measure)]
+
+
 class EvaluationConfig(Settings):
     """How scores are measured."""
 
-    metrics: Annotated[tuple[str, ...], Field(strict=False)] = ("auc", "r_auc", "vus", "best_f1")
+    metrics: Annotated[tuple[Measure, ...], Field(strict=False)] = ("auc", "r_auc", "vus", "best_f1")
     window: Annotated[int, Field(ge=0, le=10_000)] = 100  # buffer of r_auc and vus, in points
     n_thresholds: Annotated[int, Field(ge=2)] = 250  # thresholds of r_auc and vus
     spot_risks: Annotated[tuple[Share, ...], Field(min_length=1, strict=False)] = (0.1, 0.01, 0.001)  # of SPOT

@@ -1,5 +1,6 @@
 """All settings of a detector for a user's series: given ones, or those that the model suggests for it."""
 
+import math
 import os
 
 import numpy as np
@@ -11,6 +12,8 @@ from models import DETECTORS, ConfigError, Suggestion
 from models.settings import nearest
 from models.suggestion import SHORTEST_WINDOW
 from ts_ad_evaluation import find_period
+
+PEAK = 4.0  # standard deviations of white noise's autocorrelation that the peak of a period must reach
 
 
 def suggest(detector: str, train: np.ndarray) -> Suggestion:
@@ -35,11 +38,24 @@ def suggest(detector: str, train: np.ndarray) -> Suggestion:
     rule = DETECTORS[detector].suggest
     if rule is None:
         return Suggestion({}, [])
-    periods = [find_period(channel) for channel in train.T if np.ptp(channel) > 0]
-    period = int(np.median(periods)) if periods else None
+    period, source = _find_period(train)
     sections, reasons = rule(points, channels, period)
-    found = f"period {period} points: the median over the channels of the highest peak of the autocorrelation"
-    return Suggestion(sections, [found if period else "no period was found", *reasons])
+    return Suggestion(sections, [source, *reasons])
+
+
+def _find_period(train: np.ndarray) -> tuple[int | None, str]:
+    """Return the period of most channels of a training part (n, C), None where most have none, and the reason."""
+    least = PEAK / math.sqrt(len(train))
+    changing = [channel for channel in train.T if np.ptp(channel) > 0]
+    periods = [find_period(channel, default=None, least=least) for channel in changing]
+    found = [period for period in periods if period is not None]
+    if not found or 2 * len(found) < len(changing):
+        return None, f"no period found: {len(found)} of {len(changing)} channels that change have one"
+    period = int(np.median(found))
+    return period, (
+        f"period {period} points: the highest peak of the autocorrelation, the median over the {len(found)} of "
+        f"{len(changing)} channels that have one"
+    )
 
 
 def settings_for(X: np.ndarray, *, detector: str, config, overrides, seed) -> tuple[ExperimentConfig, list[str]]:

@@ -163,6 +163,8 @@ def _quantise(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     lowest, highest = (extreme.reduce(padded, axis=1, keepdims=True) for extreme in (np.fmin, np.fmax))
     lowest, highest = np.nan_to_num(lowest), np.nan_to_num(highest)  # of a block without any number
     step = (highest - lowest) / STEPS
+    # Below the normal numbers a step may be rounded down by much of itself, and the block's top would not be reached.
+    step = np.where(step * STEPS < highest - lowest, np.nextafter(step, np.inf), step)
     codes = np.rint((padded - lowest) / np.where(step > 0, step, 1))
     codes = np.where(np.isnan(padded), MISSING, np.minimum(codes, STEPS))
     return np.concatenate([lowest, step], axis=1).astype("<f8"), codes.ravel()[: len(numbers)].astype("<u2")

@@ -3,11 +3,19 @@
 import itertools
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveInt, model_validator
 
 from models.settings import Settings
 
 Dropout = Annotated[float, Field(ge=0, lt=1)]
+
+
+def _plain_norm(name):
+    """Return the plain name of a norm that is written as PyTorch's classes and the published code's options are."""
+    if not isinstance(name, str):
+        return name
+    plain = name.lower().replace("_", "").removesuffix("1d")
+    return "batchnorm" if plain == "batch" else plain
 
 
 class CrossADConfig(Settings):
@@ -39,8 +47,8 @@ class CrossADConfig(Settings):
     attn_dropout: Dropout = 0.1  # on attention weights
     proj_dropout: Dropout = 0.1  # after an attention's output projection
     ff_dropout: Dropout = 0.1  # everywhere else in a layer
-    norm: str = "layernorm"  # any name with "batch" in it means batch normalisation
-    activation: str = "gelu"  # "relu"; anything else means exact GELU
+    norm: Annotated[Literal["layernorm", "batchnorm"], BeforeValidator(_plain_norm)] = "layernorm"
+    activation: Literal["gelu", "relu"] = "gelu"  # GELU is the exact one
 
     @model_validator(mode="after")
     def _check(self):

@@ -23,7 +23,7 @@ class TokenBatchNorm(nn.BatchNorm1d):
 
 def make_norm(config: CrossADConfig) -> nn.Module:
     """Return the normalisation of tokens that the configuration names."""
-    kind = TokenBatchNorm if "batch" in config.norm.lower() else nn.LayerNorm
+    kind = TokenBatchNorm if config.norm == "batchnorm" else nn.LayerNorm
     return kind(config.d_model)
 
 

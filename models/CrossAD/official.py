@@ -38,7 +38,7 @@ def official_names(key: str, config: CrossADConfig) -> list[str]:
     """Return the published names of the tensors that, one below the other, make this network's tensor `key`."""
     for pattern, replacement in _RENAMED:
         key = re.sub(pattern, replacement, key)
-    if "batch" in config.norm.lower():
+    if config.norm == "batchnorm":
         key = re.sub(r"(norm\d?)\.", r"\1.1.", key)
     joined = re.search(r"attention\.(qkv|key_value)\.", key)
     if joined is None:

@@ -10,7 +10,7 @@ from tests.support.paths import GOLDEN as ROOT_GOLDEN
 from tests.support.paths import SHARED as ROOT_SHARED
 
 COPIES = ROOT_GOLDEN / "evaluation"
-SHARED = ROOT_SHARED / "golden" / "evaluation"
+SHARED = ROOT_SHARED / "golden" / "evaluation"  # has the one real run, GECCO, besides
 
 GOLDEN = (
     "close_events_buffers_overlap",
@@ -30,19 +30,21 @@ GOLDEN = (
 
 
 def golden_case(name):
-    """Return label, score and the expected numbers of a case; those not copied here are in ../shared."""
-    expected = json.loads((COPIES / "expected.json").read_text())
-    folder = COPIES
-    if name not in expected:
-        if not SHARED.is_dir():
-            pytest.skip("needs the golden numbers in ../shared")
-        folder = SHARED
-        for file in ("expected_cases.json", "expected_gecco.json"):
-            expected |= json.loads((SHARED / file).read_text())
-        original = json.loads((SHARED / "expected_vus_original.json").read_text())
-        expected[name]["vus_2022"] = original.get(name, {})
-    arrays = np.load(folder / f"{name}.npz")
-    return arrays["label"], arrays["score"], expected[name]
+    """Return label, score and the expected numbers of a case."""
+    arrays = golden_arrays(name)
+    file = COPIES / "expected_cases.json" if (COPIES / f"{name}.npz").exists() else SHARED / "expected_gecco.json"
+    expected = json.loads(file.read_text())[name]
+    expected["vus_2022"] = json.loads((COPIES / "expected_vus_original.json").read_text()).get(name, {})
+    return arrays["label"], arrays["score"], expected
+
+
+def golden_arrays(name):
+    """Return `label`, `score` and `spot_init_score` of a case; GECCO is not copied here."""
+    path = next((folder / f"{name}.npz" for folder in (COPIES, SHARED) if (folder / f"{name}.npz").exists()), None)
+    if path is None:
+        pytest.skip(f"needs ../shared/golden/evaluation/{name}.npz")
+    with np.load(path) as arrays:
+        return dict(arrays)
 
 
 def expected_row(expected, entry, row=0):
@@ -84,6 +86,9 @@ UNDEFINED = [
     pytest.param([[0], [1], [0]], [1, 2, 3], r"one-dimensional, got shape \(3, 1\)", id="2-d label"),
     pytest.param([0, 2, 0], [1, 2, 3], "only 0 and 1, found 2 at index 1", id="label of 2"),
     pytest.param([0, np.nan, 1], [1, 2, 3], "only 0 and 1, found nan at index 1", id="label of NaN"),
+    pytest.param(["0", "1", "0"], [1, 2, 3], "label must be numeric, got dtype <U1", id="label of text"),
+    pytest.param(np.array(["0", 1, 0], object), [1, 2, 3], "found '0' at index 0", id="label of text and numbers"),
+    pytest.param([[0, 1], [0]], [1, 2, 3], "label must be an array, got lists of several lengths", id="ragged"),
     pytest.param([], [], "label is empty", id="empty"),
     pytest.param([0, 1], [], "score is empty", id="empty score"),
     pytest.param([0, 1], ["a", "b"], "score must be numeric", id="text"),

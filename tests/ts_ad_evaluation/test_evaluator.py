@@ -108,11 +108,34 @@ def test_spot_thresholds_serve_the_thresholded_measures(tmp_path):
     assert table["Affiliation_thre"].tolist() == thresholds
 
 
+def test_the_published_call_of_find_thres_is_taken_by_position_and_by_name(tmp_path, caplog):
+    random = np.random.default_rng(0)
+    init_score, evaluator = random.exponential(size=2000), Evaluator(LABEL, SCORE, tmp_path)
+    quiet = evaluator.find_thres("spot", False, init_score=init_score, q=[0.01])
+    with caplog.at_level(logging.INFO, logger="ts_ad_evaluation"):
+        assert evaluator.find_thres(method="spot", verbose=False, init_score=init_score, q=np.array([0.01])) == quiet
+        assert evaluator.find_thres(init_score=init_score, q=0.01, verbose=False) == quiet
+        assert not caplog.messages
+        assert evaluator.find_thres("spot", init_score=init_score, q=[0.01]) == quiet
+    assert len(caplog.messages) == 1
+    assert "hyper-parameter" in caplog.messages[0]
+
+
+def test_the_published_call_of_evaluate_is_taken_by_position(tmp_path, caplog):
+    with caplog.at_level(logging.INFO, logger="ts_ad_evaluation"):
+        tables = Evaluator(gt=LABEL, anomaly_score=SCORE, save_path=str(tmp_path)).evaluate(["auc"], True, False)
+    assert list(tables) == ["auc"]
+    assert not caplog.messages
+    assert [path.name for path in tmp_path.iterdir()] == ["_results.csv"]
+
+
 @pytest.mark.parametrize(
     ("metrics", "arguments", "text"),
     [
         ("auc", {}, "metrics must be a list of names, got 'auc'"),
         ([], {}, r"metrics must be a list of names, got \[\]"),
+        (None, {}, "metrics must be a list of names, got None"),
+        (["auc", None], {}, r"metrics must be a list of names, got \['auc', None\]"),
         (["aucc"], {}, "unknown metric 'aucc', did you mean 'auc'?"),
         (["xyz"], {}, "unknown metric 'xyz', choose from auc, r_auc, vus, "),
         (["f1_raw"], {}, r"f1_raw needs thresholds: pass f1_raw=\[...\]"),
@@ -133,6 +156,8 @@ def test_names_and_arguments(metrics, arguments, text):
         ({"method": "sport"}, "unknown method 'sport', choose from spot, prior_anomaly_rate"),
         ({"method": "spot", "q": [0.01]}, "spot needs the score of the training part: pass init_score=..."),
         ({"method": "spot", "init_score": SCORE}, r"spot needs at least one value: pass q=\[...\]"),
+        ({"method": "spot", "pAR": [0.1]}, "pAR belongs to the method prior_anomaly_rate: leave it out of spot"),
+        ({"method": "spot", "init_score": SCORE, "q": ["a"]}, r"q must be a list of numbers, got \['a'\]"),
         ({"method": "prior_anomaly_rate"}, r"prior_anomaly_rate needs at least one value: pass pAR=\[...\]"),
     ],
 )

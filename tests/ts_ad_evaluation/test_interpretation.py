@@ -1,5 +1,6 @@
 """Hit rates against their definition over all orders, and laws."""
 
+import logging
 import math
 from itertools import pairwise, permutations
 
@@ -160,7 +161,8 @@ def test_undefined(scores, label, channels, text):
     ("channels", "text"),
     [
         ([[0, 1]], "channels_of_event has 1 entries, the label 2 events"),
-        ([[0], []], r"event 1 must have a list of at least one channel, got \[\]"),
+        ([[], []], "channels_of_event has no channels for any event"),
+        ([None, ()], "channels_of_event has no channels for any event"),
         ([[0], 3], "event 1 must have a list of at least one channel, got 3"),
         ([[0, 4], [1]], "event 0: there is no channel 4, the channels are 0 to 3"),
         ([[0], [-1]], "event 1: there is no channel -1"),
@@ -178,6 +180,20 @@ def test_channels_that_do_not_fit(channels, text):
     for call in calls:
         with pytest.raises(EvaluationError, match=text):
             call()
+
+
+@pytest.mark.parametrize("unknown", [[], (), None, np.array([], dtype=int)])
+def test_events_without_channels_are_left_out_and_counted(unknown, caplog):
+    """As if the event were not labelled."""
+    scores = np.random.default_rng(0).random((6, 4))
+    label, first = np.array([1, 1, 0, 1, 1, 1]), np.array([1, 1, 0, 0, 0, 0])
+    rankings = [[1, 0, 2, 3], [3, 2, 1, 0]]
+    with caplog.at_level(logging.INFO):
+        assert hit_rate(scores, label, [[0, 2], unknown]) == hit_rate(scores, first, [[0, 2]])
+        found = hit_rate_of_rankings(rankings, label, [[0, 2], unknown])
+        assert found == hit_rate_of_rankings(rankings[:1], first, [[0, 2]])
+        assert random_hit_rate(4, label, [[0, 2], unknown]) == random_hit_rate(4, first, [[0, 2]])
+    assert caplog.messages == ["hit rate over 1 of 2 events: no channels for the others"] * 3
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,9 @@ def files(arrays, tmp_path_factory):
     np.save(folder / "channels.npy", np.stack([score - 1, score + 1], axis=1))
     np.savez(folder / "scores.npz", score=score, init_score=init_score)
     pd.DataFrame({"label": label, "score": score}).to_csv(folder / "both.csv", index=False)
+    np.save(folder / "words.npy", np.array(["normal", "anomaly"]))
+    np.save(folder / "empty.npy", np.array([]))
+    np.save(folder / "nan.npy", np.array([0.0, np.nan]))
     (folder / "wrong.csv").write_text("label\n0\n2\n")
     return folder
 
@@ -111,6 +114,21 @@ def test_spot_finds_the_thresholds(arrays, files, tmp_path):
     assert (tmp_path / "out" / "_spot_thres_info.csv").is_file()
 
 
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_header_is_no_matter_of_a_mark(tmp_path, mark):
+    """Six points of which the anomaly has the lowest but one score, and a first line that is data."""
+    (tmp_path / "label.csv").write_text(mark + "1\n0\n0\n0\n1\n0\n", encoding="utf-8")
+    (tmp_path / "score.csv").write_text(mark + ".1\n.2\n.3\n.4\n.9\n.5\n", encoding="utf-8")
+    outcome = run_command("--label", tmp_path / "label.csv", "--score", tmp_path / "score.csv", "--metrics", "auc")
+    assert outcome.returncode == 0
+    assert float(rows_of(outcome.stdout)["auc", "AUC_ROC"][0]) == 0.5
+    assert outcome.stdout.endswith("\n6 points, 2 of them anomalous, in 2 events\n")
+    assert outcome.stderr.splitlines() == [
+        f"{tmp_path}/{name}.csv: the first line, {first}, is read as data: the file has no header"
+        for name, first in (("label", "1"), ("score", ".1"))
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -118,11 +136,22 @@ def test_spot_finds_the_thresholds(arrays, files, tmp_path):
         (["--label", "{}/wrong.csv"], "wrong.csv: label must hold only 0 and 1, found 2.0 at index 1"),
         (["--score", "{}/scores.npz"], "holds several arrays (score, init_score)"),
         (["--score", "{}/scores.npz:init_score"], "--label and --score differ in length: 3000 and 4000"),
+        (["--label", "{}/words.npy"], "words.npy holds text, 'normal' at index 0: save numbers"),
+        (["--label", "{}/empty.npy"], "empty.npy: label is empty"),
+        (["--score", "{}/nan.npy"], "nan.npy: score holds NaN or infinity, first at index 1"),
         (["--label", "{}/channels.npy"], "label must be one-dimensional"),
         (["--metrics", "f1_raw"], "f1_raw needs thresholds: give --thresholds, or --init-score"),
         (["--risk", "0.1"], "--risk is SPOT's and needs --init-score"),
         (["--figure", "scores"], "--figure needs --out"),
         (["--events", "1"], "--series and --events belong to --figure scores"),
+        (["--metrics", "auc", "--thresholds", "1"], "--thresholds has no effect: it is for f1_raw, f1_pa, "),
+        (
+            ["--metrics", "auc", "--init-score", "{}/scores.npz:init_score"],
+            "--init-score has no effect: it is for f1_raw",
+        ),
+        (["--metrics", "pate", "--window", "0"], "--window has no effect: it is for r_auc, vus, vus_2022, of which"),
+        (["--metrics", "r_auc", "--vus-rule", "2022"], "--vus-rule has no effect: it is for vus, of which"),
+        (["--figure-format", "pdf"], "--figure-format has no effect without --figure"),
         (["--window", "-1"], "window must be"),
         (["--metrics", "auk"], "invalid choice: 'auk'"),
         (["--figure", "scores", "--events", "9", "--out", "{}/out"], "there is no event 9: the label has 3"),

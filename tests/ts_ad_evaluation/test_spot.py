@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
-from tests.support.evaluation_cases import COPIES, GOLDEN, SHARED, golden_case
+from tests.support.evaluation_cases import GOLDEN, golden_arrays, golden_case
 from ts_ad_evaluation import SPOT, EvaluationError, spot_threshold
 from ts_ad_evaluation.pareto import ParetoTail, log_likelihood
 
@@ -18,12 +18,7 @@ RISKS = ("0.1", "0.01", "0.001")
 
 def golden_spot(name):
     _, score, expected = golden_case(name)
-    copies = np.load(COPIES / "spot_init_score.npz")
-    if name in copies:
-        return copies[name], score, expected["spot"]
-    if not SHARED.is_dir():
-        pytest.skip("needs the golden numbers in ../shared")
-    return np.load(SHARED / f"{name}.npz")["spot_init_score"], score, expected["spot"]
+    return golden_arrays(name)["spot_init_score"], score, expected["spot"]
 
 
 @pytest.mark.parametrize("risk", RISKS)
@@ -178,7 +173,17 @@ def test_memory_is_bounded_with_a_limit():
     assert set(sizes) == {(50, 100)}
 
 
-@pytest.mark.parametrize("init_score", [[1.0], [2.0, 2.0, 2.0], [0.0] * 10 + [1.0] * 90])
+@pytest.mark.parametrize(("level", "fewest"), [(0.98, 51), (0.9, 11), (0.5, 3), (0.0, 2)])
+def test_too_few_initial_scores(level, fewest):
+    distinct = np.arange(fewest, dtype=float)
+    assert SPOT(distinct, level=level).level_score < fewest - 1
+    with pytest.raises(
+        EvaluationError, match=f"{fewest - 1} initial scores are too few for SPOT, it needs {fewest} or"
+    ):
+        SPOT(distinct[:-1], level=level)
+
+
+@pytest.mark.parametrize("init_score", [[2.0] * 51, [0.0] * 10 + [1.0] * 90])
 def test_no_initial_score_above_the_level(init_score):
     with pytest.raises(
         EvaluationError, match=r"no initial score is above their 0.98 quantile [12].0, too many are equal"

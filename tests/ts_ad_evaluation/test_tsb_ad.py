@@ -10,7 +10,7 @@ from scipy.signal import argrelmax
 from sklearn.metrics import precision_recall_curve
 from statsmodels.tsa.stattools import acf
 
-from tests.support.evaluation_cases import COPIES, GOLDEN, SHARED, UNDEFINED, cases, golden_case, random_cases
+from tests.support.evaluation_cases import COPIES, GOLDEN, UNDEFINED, cases, golden_case, random_cases
 from ts_ad_evaluation import EvaluationError, affiliation, f1_event, f1_pa, f1_r, find_period, tsb_ad_metrics, vus
 
 FOUND_BY_THRESHOLD = {"PA-F1": f1_pa, "Event-based-F1": f1_event, "R-based-F1": f1_r, "Affiliation-F": affiliation}
@@ -18,10 +18,7 @@ FOUND_BY_THRESHOLD = {"PA-F1": f1_pa, "Event-based-F1": f1_event, "R-based-F1": 
 
 def golden_tsb_ad(name):
     label, score, _ = golden_case(name)
-    expected = json.loads((COPIES / "expected_tsb_ad.json").read_text())
-    if name not in expected:
-        expected = json.loads((SHARED / "expected_tsb_ad.json").read_text())
-    return label, score, expected[name]
+    return label, score, json.loads((COPIES / "expected_tsb_ad.json").read_text())[name]
 
 
 @pytest.mark.parametrize("name", [name for name in GOLDEN if name != "GECCO"])
@@ -104,6 +101,22 @@ def test_period_where_there_is_none():
     assert find_period(np.full(1000, 0.1)) == 125
     assert find_period(np.arange(1000)) == 125
     assert find_period(np.sin(2 * np.pi * np.arange(10_000) / 350)) == 125
+
+
+@pytest.mark.parametrize("default", [None, 0, 96])
+def test_period_of_the_callers_choice_where_there_is_none(default):
+    assert find_period([1.0], default=default) is default
+    assert find_period(np.arange(1000), default=default) is default
+    assert find_period(np.sin(2 * np.pi * np.arange(10_000) / 350), default=default) is default
+    assert find_period(np.sin(2 * np.pi * np.arange(1000) / 25), default=default) == 25
+
+
+def test_a_peak_of_noise_counts_only_where_any_does():
+    noise = np.random.default_rng(2).standard_normal(1000)
+    assert find_period(noise, default=None) is not None
+    assert find_period(noise, default=None, least=4 / np.sqrt(1000)) is None
+    wave = np.sin(2 * np.pi * np.arange(1000) / 25)
+    assert find_period(wave + noise, default=None, least=4 / np.sqrt(1000)) in range(24, 400)
 
 
 @pytest.mark.parametrize(

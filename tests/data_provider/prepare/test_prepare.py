@@ -456,7 +456,8 @@ def test_expectations_are_those_of_the_benchmark():
     assert len(smd.SERVERS) == 28
     label = SHARED / "data" / "SMD_test_labels.npz"
     if label.exists():
-        found = np.load(label)["label"]
+        with np.load(label) as arrays:
+            found = arrays["label"]
         assert len(found) == datasets.MULTIVARIATE["SMD"].test_rows
         assert round(100 * found.mean(), 1) == datasets.MULTIVARIATE["SMD"].anomalous
 
@@ -518,7 +519,8 @@ def msl(tmp_path_factory):
     path = SHARED / "data" / "MSL.npz"
     if not path.exists():
         pytest.skip("needs ../shared/data/MSL.npz")
-    arrays = dict(np.load(path))
+    with np.load(path) as stored:
+        arrays = dict(stored)
     source = tmp_path_factory.mktemp("telemanom")
     starts = np.cumsum([0, *MSL_TEST_ROWS.values()])
     assert starts[-1] == len(arrays["test"])

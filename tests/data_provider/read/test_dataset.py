@@ -169,7 +169,8 @@ def test_ucr_faults(tmp_path, name, text, message):
 
 
 def test_ucr_label_equals_the_published_one():
-    scores = np.load(shared("golden", "end_to_end", "UCR_136_scores.npz"))
+    with np.load(shared("golden", "end_to_end", "UCR_136_scores.npz")) as stored:
+        scores = dict(stored)
     (path,) = shared("data", "UCR").glob("136_*")
     label = read_ucr(path).test_label
     np.testing.assert_array_equal(label[: len(scores["label"])], scores["label"])

@@ -8,6 +8,7 @@ from data_provider.read.interpretation import Interpretation, channels_of_events
 from tests.support.paths import SHARED
 
 SMD = SHARED / "data" / "SMD"
+ASD = SHARED / "data" / "ASD"
 
 
 def write(folder, text):
@@ -89,12 +90,71 @@ def test_lines_of_the_runs_themselves_come_back(label, data):
     assert channels_of_events(shuffled, np.array(label)) == [entry.channels for entry in entries]
 
 
+@pytest.mark.parametrize(
+    ("rows", "channels", "told"),
+    [
+        (["10-20:1,2"], [(0, 1), ()], ["1 of 2 events have no line"]),
+        (["50-55:3"], [(), (2,)], ["1 of 2 events have no line"]),
+        (["10-20:1", "50-55:3", "70-80:4"], [(0,), (2,)], ["1 of 3 lines share no point"]),
+        (["10-29:1", "50-55:3"], [(0,), (2,)], []),  # ends late
+        (["12-18:1", "53-60:3"], [(0,), (2,)], []),  # late and early
+        (["8-52:1", "52-55:3"], [(0,), (2,)], []),  # into the next event, by less than half of it
+        (["8-53:1", "52-55:3"], [(0,), (0, 2)], []),  # by half of it and more
+        (["10-11:1", "19-20:5", "54-55:3"], [(0, 4), (2,)], []),  # a point of it is enough where there is no other
+    ],
+)
+def test_lines_belong_to_events_by_overlap(tmp_path, caplog, rows, channels, told):
+    """The events are 10 to 19 and 50 to 54."""
+    label = np.zeros(100, np.int8)
+    label[10:20] = label[50:55] = 1
+    path = write(tmp_path, "\n".join(rows))
+    assert channels_of_events(read_interpretation(path), label, name="machine") == channels
+    assert len(caplog.messages) == len(told)
+    assert all(message.startswith(f"machine: {text}") for message, text in zip(caplog.messages, told, strict=True))
+
+
 @pytest.mark.parametrize("name", [{}, {"name": "machine-1-1.txt"}])
-def test_an_event_without_a_line(name):
+def test_lines_of_another_series(name):
     called = name.get("name", "the interpretation")
     beside = [Interpretation(0, 3, (1,)), Interpretation(5, 9, (1,))]
-    with pytest.raises(DataError, match=f"{called}: there is no line for the event at the points 3 to 4 of the label"):
+    with pytest.raises(DataError, match=f"{called}: no line shares a point with any of the 1 events of the label"):
         channels_of_events(beside, np.array([0, 0, 0, 1, 1, 0]), **name)
+
+
+def test_an_end_that_is_included(tmp_path):
+    path = write(tmp_path, "4-5:1\n7-7:2\n")
+    assert read_interpretation(path, end_included=True) == [(4, 6, (0,)), (7, 8, (1,))]
+    with pytest.raises(DataError, match=r"line 1: 5-4 has no points, as END is the last"):
+        read_interpretation(write(tmp_path, "5-4:1\n"), end_included=True)
+
+
+# Of each server with lines that are not the runs of its label: events without a line.
+UNEVEN = {"machine-1-3": 1, "machine-2-3": 0, "machine-3-2": 1}
+
+
+@pytest.mark.parametrize("path", sorted(SMD.glob("*_interpretation_label.txt")), ids=lambda path: path.name)
+def test_real_servers(path, caplog):
+    server = path.name.removesuffix("_interpretation_label.txt")
+    path, _, test, label = read_server(server)
+    entries = read_interpretation(path)
+    found = channels_of_events(entries, label, name=server)
+    assert sum(not channels for channels in found) == UNEVEN.get(server, 0)
+    assert len(caplog.messages) == int(UNEVEN.get(server, 0) > 0)
+    assert {c for channels in found for c in channels} == {c for entry in entries for c in entry.channels}
+    assert max(c for channels in found for c in channels) < test.shape[1]
+
+
+@pytest.mark.parametrize("path", sorted(ASD.glob("*_interpretation_label.txt")), ids=lambda path: path.name)
+def test_real_applications_include_the_end(path, caplog):
+    with np.load(path.with_name(path.name.replace("_interpretation_label.txt", ".npz"))) as arrays:
+        label = arrays["test_label"]
+    entries = read_interpretation(path, end_included=True)
+    rebuilt = np.zeros_like(label)
+    for start, end, _ in entries:
+        rebuilt[start:end] = 1
+    np.testing.assert_array_equal(rebuilt, label)
+    assert channels_of_events(entries, label) == [entry.channels for entry in entries]
+    assert not caplog.messages
 
 
 @pytest.mark.parametrize(("server", "events"), [("machine-1-6", 30), ("machine-2-1", 13)])

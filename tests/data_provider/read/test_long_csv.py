@@ -94,7 +94,8 @@ def test_msl_round_trip(tmp_path):
     source = SHARED / "data" / "MSL.npz"
     if not source.exists():
         pytest.skip("needs the MSL archive in ../shared")
-    arrays = np.load(source)
+    with np.load(source) as stored:
+        arrays = dict(stored)
     names = tuple(f"channel_{index}" for index in range(arrays["train"].shape[1]))
     (tmp_path / "data").mkdir()
     path = tmp_path / "data" / "MSL.csv"

@@ -50,7 +50,8 @@ def test_a_real_server_as_a_wide_file(tmp_path):
     source = SHARED / "data" / "SMD" / "machine-1-6.npz"
     if not source.exists():
         pytest.skip("needs the SMD server in ../shared")
-    arrays = {name: array[:3000] for name, array in np.load(source).items()}
+    with np.load(source) as stored:
+        arrays = {name: array[:3000] for name, array in stored.items()}
     label = np.concatenate([np.zeros(3000, np.int8), arrays["test_label"]])
     values = np.concatenate([arrays["train"], arrays["test"]])
     (tmp_path / "data").mkdir()

@@ -127,7 +127,7 @@ def test_table_of_series_stands_for_their_runs(tmp_path):
         ("run.json", "[]", "run.json must hold an object"),
         ("_auc.csv", "", "_auc.csv has no rows"),
         ("_auc.csv", "AUC_ROC,AUC_PR\n1,2,3\n", "_auc.csv has rows with more cells"),
-        ("_auc.csv", "AUC_ROC,AUC_PR\n1,high\n", "_auc.csv: AUC_PR holds 'high', which is no number"),
+        ("_auc.csv", "AUC_ROC,AUC_PR\n1,high\n", "_auc.csv: AUC_PR holds 'high', which is not a number"),
         ("_auc.csv", b"\xff\xfe\x00", "_auc.csv is not a CSV file"),
         ("ucr.csv", "series,alpha_quantile\na,0.1\n", "ucr.csv needs the column name"),
         ("ucr.csv", "name,topk\na,1\n", "ucr.csv needs the column name and at least one measure"),

@@ -62,14 +62,14 @@ def test_means_say_over_how_many_and_what_is_missing(results):
     assert accuracy.published == 0.744
     best = "ACC_best, P_best, R_best, F1_best"
     assert problems == {
-        ("MSL", "CrossAD"): [
+        ("MSL", "CrossAD", ""): [
             "MSL/seed_2022 (seed 2022): undefined: AUC_PR",
             f"MSL/seed_2022 (seed 2022): not computed: {best}",
             f"MSL/seed_2023 (seed 2023): not computed: {best}",
             "MSL/seed_2024 (seed 2024): failed: loss is NaN",
         ],
-        ("SWAT", "CrossAD"): ["SWAT/results_0: failed: no reason given"],
-        ("UCR", ""): ["UCR: c: failed: file is empty"],
+        ("SWAT", "CrossAD", ""): ["SWAT/results_0: failed: no reason given"],
+        ("UCR", "", ""): ["UCR: c: failed: file is empty"],
     }
 
 
@@ -95,6 +95,89 @@ def test_other_models_are_not_compared_with_the_published_figures(tmp_path):
         ("MIXAD", False),
         ("MIXAD", False),
     ]
+
+
+UCR_HEADER = "name,topk,total_len,alpha_quantile,3_alpha,10_alpha\n"
+TSB_HEADER = "file,Time,AUC-PR,VUS-PR\n"
+
+
+def add_sweep(folder, table, text, *, model="", seed=2025, **settings):
+    """Write a sweep's table and, where its model is given, the record of its one series."""
+    seeded = folder.parent if folder.name.startswith("seed_") else folder
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / table).write_text(text)
+    if model:
+        series = seeded / "series" / "a" / f"seed_{seed}"
+        add_run(
+            *(series, ""),
+            dataset=seeded.parent.name if seeded.name == model else seeded.name,
+            model=model,
+            seed=seed,
+            config={"data": {"file": "a"}, "model": {"name": model, **settings}, "train": {"seed": seed}},
+        )
+        (series / "result.json").write_text("{}")
+
+
+def rows_by_model(root):
+    rows, _ = summarise(find_runs(root))
+    return {(row.dataset, row.model, row.configuration, row.metric): row for row in rows}
+
+
+def test_each_detector_of_a_sweep_has_its_rows(tmp_path):
+    add_sweep(tmp_path / "UCR", "ucr.csv", UCR_HEADER + "a,1,100,0.01,True,True\n", model="CrossAD")
+    add_sweep(tmp_path / "UCR" / "MIXAD", "ucr.csv", UCR_HEADER + "a,9,100,0.5,False,False\n", model="MIXAD")
+    add_sweep(tmp_path / "UCR" / "DualSTF", "ucr.csv", UCR_HEADER + "a,9,100,0.3,False,False\n")
+    add_sweep(tmp_path / "TSB-AD-U", "CrossAD.csv", TSB_HEADER + "x.csv,1,0.2,0.3\n", model="CrossAD")
+    add_sweep(tmp_path / "TSB-AD-U" / "DualSTF", "DualSTF.csv", TSB_HEADER + "x.csv,1,0.6,0.7\n", model="DualSTF")
+    (tmp_path / "TSB-AD-U" / "Sub_PCA.csv").write_text(TSB_HEADER + "x.csv,1,0.4,0.5\n")
+    rows = rows_by_model(tmp_path)
+    means = {
+        **{
+            ("UCR", name, "", "mean_alpha_quantile"): mean
+            for name, mean in {"CrossAD": 0.01, "MIXAD": 0.5, "DualSTF": 0.3}.items()
+        },
+        **{
+            ("TSB-AD-U", name, "", "VUS-PR"): mean
+            for name, mean in {"CrossAD": 0.3, "DualSTF": 0.7, "Sub_PCA": 0.5}.items()
+        },
+    }
+    assert {key: rows[key].mean for key in means} == means
+    assert {key[:2] for key in rows} == {key[:2] for key in means}
+    assert all(row.runs == (1, 1) for row in rows.values())
+    compared = {key[1] for key, row in rows.items() if row.published is not None}
+    assert compared == {"CrossAD"}
+
+
+@pytest.mark.parametrize("below", ["", "UCR", "UCR/MIXAD"])
+def test_a_sweep_has_the_same_names_from_every_folder(tmp_path, below):
+    add_sweep(tmp_path / "UCR" / "MIXAD", "ucr.csv", UCR_HEADER + "a,9,100,0.5,False,False\n", model="MIXAD")
+    assert {key[:2] for key in rows_by_model(tmp_path / below)} == {("UCR", "MIXAD")}
+
+
+def test_configurations_are_not_averaged_and_seeds_are(tmp_path):
+    """Two seeds of one configuration and one of another, in a sweep and as runs."""
+    for place, topk, seed, value in (("a", 3, 1, 0.1), ("a", 3, 2, 0.3), ("b", 5, 1, 0.9)):
+        config = {"model": {"name": "CrossAD", "topk": topk}, "train": {"seed": seed}, "evaluation": {"window": 100}}
+        info = {"dataset": "MSL", "model": "CrossAD", "seed": seed, "config": config}
+        add_run(tmp_path / "runs" / place / f"seed_{seed}", f"{value},{value}", **info)
+        table = UCR_HEADER + f"a,9,100,{value},False,False\n"
+        add_sweep(tmp_path / place / "UCR" / f"seed_{seed}", "ucr.csv", table, model="CrossAD", seed=seed, topk=topk)
+    rows = rows_by_model(tmp_path)
+    for dataset, metric in (("MSL", "AUC_ROC"), ("UCR", "mean_alpha_quantile")):
+        found = {key[2]: row for key, row in rows.items() if key[0] == dataset and key[3] == metric}
+        assert {name: row.mean for name, row in found.items()} == pytest.approx(
+            {"model.topk=3": 0.2, "model.topk=5": 0.9}
+        )
+        assert [row.runs for row in found.values()] == [(2, 2), (1, 1)]
+    text = run_command(tmp_path).stdout
+    assert "configuration" in text.splitlines()[0]
+    assert "model.topk=5" in text
+
+
+def test_the_window_of_a_measure_is_a_configuration(tmp_path):
+    for window in (30, 100):
+        add_run(tmp_path / str(window), dataset="MSL", model="CrossAD", config={"evaluation": {"window": window}})
+    assert {key[2] for key in rows_by_model(tmp_path)} == {"evaluation.window=30", "evaluation.window=100"}
 
 
 def test_text_marks_oracle_figures_and_lists_the_missing(results):

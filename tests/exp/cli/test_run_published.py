@@ -18,10 +18,15 @@ def shared(name) -> Path:
     return path
 
 
+def load(name) -> dict:
+    with np.load(shared(name)) as arrays:
+        return dict(arrays)
+
+
 def score(tmp_path, name, *arguments):
     """Score with published weights, check the scores, and return the folder of results."""
-    golden = np.load(shared(f"golden/end_to_end/{name}_scores.npz"))
     weights = shared(f"golden/end_to_end/{name}_checkpoint.pth")
+    golden = load(f"golden/end_to_end/{name}_scores.npz")
     places = ("--save_path", str(tmp_path / "results"), "--mode", "test", "--checkpoint", str(weights))
     ended = run(*places, *map(str, arguments))
     assert ended.returncode == 0, ended.stderr
@@ -40,7 +45,7 @@ def test_ucr(tmp_path):
 
 def test_msl(tmp_path):
     """The telemetry alone, as the commands are dropped."""
-    series = np.load(shared("data/MSL.npz"))
+    series = load("data/MSL.npz")
     train, test = series["train"][:, 0], series["test"][:, 0]
     label = np.concatenate([np.zeros(len(train), int), series["test_label"]])
     table = pd.DataFrame({"telemetry": np.concatenate([train, test]), "label": label})

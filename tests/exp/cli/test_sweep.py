@@ -11,8 +11,10 @@ import pytest
 import torch
 import yaml
 
+from exp.benchmark.runs import find_runs
 from exp.benchmark.suites import TSB_AD_U, UCR
 from exp.cli import sweep
+from tests.support.command_line import SETTINGS
 from tests.support.many_series import ManySeries
 from tests.support.paths import REPOSITORY
 
@@ -64,6 +66,9 @@ def test_tsb_ad(tmp_path):
     assert many.not_counted() == {
         many.names[1]: ("undefined", "label has no anomalous point, the measure is undefined")
     }
+    (run,) = find_runs(many.save_path)
+    assert (run.dataset, run.model, run.seed) == ("MANY", "CrossAD", str(SETTINGS["train"].get("seed", 2025)))
+    assert run.settings["model.seq_len"] == str(SETTINGS["model"]["seq_len"])
 
 
 def test_workers_give_the_same_table_and_a_killed_program_goes_on(finished, many):

@@ -105,6 +105,31 @@ def test_from_dict_leaves_its_mapping_alone(file):
     assert mapping == before
 
 
+@pytest.mark.parametrize(
+    ("section", "key", "value", "remedy"),
+    [
+        ("data", "format", "ucf", "'ucf' is not one of 'table', 'ucr', 'tsb-ad': did you mean 'ucr'?"),
+        ("data", "scaling", "minmax", "'minmax' is not one of 'standard', 'min-max': did you mean 'min-max'?"),
+        ("data", "standardise", "all", "'all' is not one of 'train', 'each'"),
+        ("train", "optim", "adma", "'adma' is not one of 'adam', 'adamw': did you mean 'adam'?"),
+        ("train", "lradj", "cosin", "did you mean 'cosine'?"),
+        ("train", "precision", "bf-16", "did you mean 'bf16'?"),
+        ("model", "activation", "rleu", "'rleu' is not one of 'gelu', 'relu': did you mean 'relu'?"),
+        ("evaluation", "metrics", ["auc", "vuss"], "'vuss' is not a measure: did you mean 'vus'?"),
+        ("evaluation", "metrics", ["AUC_PR"], "'AUC_PR' is not a measure: "),
+        ("evaluation", "metrics", "auc", "input should be a list, got 'auc'"),
+    ],
+)
+def test_choices_are_closed(section, key, value, remedy):
+    mapping = settings()
+    mapping.setdefault(section, {})[key] = value
+    with pytest.raises(ConfigError) as caught:
+        ExperimentConfig.from_dict(mapping)
+    assert str(caught.value).startswith(f"{section}.{key}")
+    assert remedy in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_differences():
     one = {"a": 1, "b": {"c": 2, "d": [1]}, "e": None}
     other = {"a": 1, "b": {"c": 3, "d": [1]}, "f": 4}

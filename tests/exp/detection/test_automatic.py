@@ -9,7 +9,7 @@ from data_provider import DataError
 from exp.config import ExperimentConfig, TrainConfig
 from exp.detection.automatic import suggest
 from models.CrossAD import CrossADConfig
-from models.suggestion import SHORTEST_WINDOW
+from models.suggestion import SHORTEST_WINDOW, USUAL_WINDOW
 
 
 def waves(points, channels=1, period=25.0, noise=0.1):
@@ -64,6 +64,31 @@ def test_the_period_is_that_of_the_channels_which_change():
     choice = suggest("CrossAD", train)
     assert choice.sections["model"]["seq_len"] == 96
     assert "period 48" in choice.reasons[0]
+
+
+@pytest.mark.parametrize(
+    "series",
+    [
+        np.arange(3000.0),
+        np.random.default_rng(0).standard_normal(3000),
+        np.cumsum(np.random.default_rng(1).standard_normal(20_000)),
+        np.repeat([0.0, 1.0], 1500),
+        np.ones(3000),
+    ],
+    ids=["ramp", "noise", "random walk", "step", "constant"],
+)
+def test_where_there_is_no_period_the_window_is_the_usual_one(series):
+    choice = suggest("CrossAD", series[:, None])
+    assert choice.sections["model"]["seq_len"] == USUAL_WINDOW
+    assert choice.reasons[0].startswith("no period found: 0 of ")
+    assert f"model.seq_len {USUAL_WINDOW}: the usual window, as there is no period" in choice.reasons
+
+
+def test_the_period_is_that_of_most_channels():
+    noise = np.random.default_rng(0).standard_normal((6000, 3))
+    periodic = waves(6000, 3, period=40, noise=0.01)
+    assert "period 40" in suggest("CrossAD", np.hstack([noise, periodic])).reasons[0]
+    assert "no period found: 2 of 5" in suggest("CrossAD", np.hstack([noise, periodic[:, 1:]])).reasons[0]
 
 
 @pytest.mark.parametrize("points", [0, 1, 2, 15])

@@ -20,6 +20,7 @@ from exp.report.levels import (
 from tests.support.report_cases import numbers
 
 FLOATS = st.floats(-1e12, 1e12) | st.sampled_from([np.nan, np.inf, -np.inf, 1e301, -1e301, 0.0, 1e300])
+SMALLEST = 5e-324  # above 0
 SERIES = arrays(np.float64, st.integers(1, 300), elements=FLOATS)
 
 
@@ -65,8 +66,16 @@ def test_packed_numbers_keep_the_precision_of_their_block(values, bucket, repeat
                 if np.isnan(exact).all():
                     continue
                 span, largest = np.nanmax(exact) - np.nanmin(exact), np.nanmax(np.abs(exact))
-                assert np.nanmax(np.abs(kept - exact)) <= 0.5001 * span / STEPS + 1e-14 * largest
+                assert np.nanmax(np.abs(kept - exact)) <= 0.5001 * span / STEPS + 1e-14 * largest + SMALLEST
                 assert np.nanmin(kept) == np.nanmin(exact)
+
+
+@pytest.mark.parametrize("top", [5e-324, 7e-320, 1.4 * 65_534 * 5e-324, 2.2250738585072014e-308, 1e-300])
+def test_numbers_next_to_zero(top):
+    """A range of hardly any floats: its steps are subnormal numbers, and yet its top is drawn where it is."""
+    values = np.array([0.0, top / 2, top, np.nan])
+    [(kept, _)] = numbers(*pack(build_levels(values)))
+    np.testing.assert_allclose(kept, values, rtol=1e-4, atol=SMALLEST)
 
 
 def test_an_outlier_leaves_other_blocks_their_detail():

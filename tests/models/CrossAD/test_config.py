@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,6 +75,27 @@ def test_averages():
         refuse("decay", decay=value)
     for value in (-1e-5, float("inf")):
         refuse("epsilon", epsilon=value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "remedy"),
+    [
+        ("activation", "rleu", "'rleu' is not one of 'gelu', 'relu': did you mean 'relu'?"),
+        ("activation", "ReLU", "'ReLU' is not one of 'gelu', 'relu': did you mean 'relu'?"),
+        ("activation", None, "None is not one of 'gelu', 'relu'"),
+        ("activation", "", "'' is not one of 'gelu', 'relu'"),
+        ("norm", "layernrom", "'layernrom' is not one of 'layernorm', 'batchnorm': did you mean 'layernorm'?"),
+        ("norm", "btachnorm", "'btachnorm' is not one of 'layernorm', 'batchnorm': did you mean 'batchnorm'?"),
+        ("norm", 1, "1 is not one of 'layernorm', 'batchnorm'"),
+        (
+            "ms_method",
+            "average",
+            "'average' is not one of 'average_pooling', 'interval_sampling': did you mean 'average_pooling'?",
+        ),
+    ],
+)
+def test_choices_are_closed(key, value, remedy):
+    refuse(re.escape(f"{key}: {remedy}"), **{key: value})
 
 
 @pytest.mark.parametrize(

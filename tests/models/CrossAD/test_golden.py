@@ -10,10 +10,8 @@ import torch
 from models.CrossAD import CrossAD, CrossADConfig
 from models.CrossAD.official import to_official
 from tests.support.paths import GOLDEN
-from tests.support.paths import SHARED as ROOT_SHARED
 
-SHARED = ROOT_SHARED / "golden" / "crossad"
-LOCAL = GOLDEN / "crossad"
+FOLDER = GOLDEN / "crossad"
 CASES = [
     "GECCO",
     "MSL",
@@ -56,12 +54,9 @@ def walk(seed, config, channels):
 
 @pytest.fixture(params=CASES)
 def case(request):
-    folder = LOCAL if (LOCAL / f"{request.param}.npz").exists() else SHARED
-    if not (folder / f"{request.param}.npz").exists():
-        pytest.skip(f"needs ../shared/golden/crossad/{request.param}.npz")
-    index = json.loads((folder / "index.json").read_text())[request.param]
-    golden = np.load(folder / f"{request.param}.npz")
-    return index, golden
+    index = json.loads((FOLDER / "index.json").read_text())[request.param]
+    with np.load(FOLDER / f"{request.param}.npz") as golden:
+        return index, dict(golden)
 
 
 def build(index, **changes):

@@ -66,7 +66,7 @@ def test_shares_weights_and_temperatures():
 def test_names_of_scores():
     for name in SCORES:
         assert small(score=name).score == name
-    refuse("score.*'product'.*got 'sum'", score="sum")
+    refuse("score: 'sum' is not one of 'product', 'maximum', .*: did you mean 'norm_sum'", score="sum")
 
 
 def test_unknown_keys_name_the_nearest():

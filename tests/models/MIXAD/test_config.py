@@ -43,7 +43,7 @@ def test_weights_are_not_negative(key):
 
 
 def test_graphs_by_name():
-    with pytest.raises(ConfigError, match="graph: input should be 'mode' or 'sample', got 'random'"):
+    with pytest.raises(ConfigError, match="graph: 'random' is not one of 'mode', 'sample'"):
         small(graph="random")
 
 

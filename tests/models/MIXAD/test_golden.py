@@ -9,21 +9,16 @@ import torch
 
 from models.MIXAD import MIXAD, MIXADConfig
 from tests.support.paths import GOLDEN
-from tests.support.paths import SHARED as ROOT_SHARED
 
-SHARED = ROOT_SHARED / "golden" / "mixad"
-LOCAL = GOLDEN / "mixad"
+FOLDER = GOLDEN / "mixad"
 # What the published configuration names and this one does not: these follow from the data, or are always 1.
 IMPLIED = {"num_nodes", "input_dim", "output_dim"}
 
 
 @pytest.fixture(params=["SMD", "MSDS", "small_two_layers"])
 def case(request):
-    folder = LOCAL if (LOCAL / f"{request.param}.npz").exists() else SHARED
-    if not (folder / f"{request.param}.npz").exists():
-        pytest.skip(f"needs ../shared/golden/mixad/{request.param}.npz")
-    index = json.loads((folder / "index.json").read_text())[request.param]
-    with np.load(folder / f"{request.param}.npz") as golden:
+    index = json.loads((FOLDER / "index.json").read_text())[request.param]
+    with np.load(FOLDER / f"{request.param}.npz") as golden:
         return index, dict(golden)
 
 
