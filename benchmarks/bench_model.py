@@ -182,8 +182,8 @@ def append(file: Path, row: Row, **more) -> None:
         writer.writerow({**row._asdict(), **more})
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the benchmark and write its table."""
+def main(arguments: list[str] | None = None) -> int:
+    """Run the benchmark and write its table; return 1 when a case failed, such as for want of memory."""
     options = build_parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
     device = describe_device(choose_device(options.device))
@@ -192,18 +192,27 @@ def main(arguments: list[str] | None = None) -> None:
         f"{'config':12s}{'what':6s}{'precision':>10s}{'batch':>6s}{'s':>9s}{'windows/s':>11s}{'GFLOP':>9s}"
         f"{'GFLOP/s':>10s}{'product':>10s}{'share':>7s}"
     )
+    failed = False
     for name in list(CASES) if "all" in options.configs else options.configs:
         for precision in options.precision:
-            for row in measured(name, options, precision):
-                print(
-                    f"{name:12s}{row.what:6s}{precision:>10s}{row.batch:6d}{row.seconds:9.4f}"
-                    f"{row.windows_per_second:11.0f}{row.operations / 1e9:9.2f}{row.rate / 1e9:10.1f}"
-                    f"{row.product_rate / 1e9:10.1f}{row.share:7.2f}",
-                    flush=True,
-                )
-                if options.csv:
-                    append(options.csv, row, device=device, torch=torch.__version__)
+            try:
+                for row in measured(name, options, precision):
+                    print(_line(row), flush=True)
+                    if options.csv:
+                        append(options.csv, row, device=device, torch=torch.__version__)
+            except RuntimeError as error:  # of a device's memory or of a compilation: the other cases go on
+                print(f"{name}, {precision}: {' '.join(str(error).split())[:500]}", flush=True)
+                failed = True
+    return int(failed)
+
+
+def _line(row: Row) -> str:
+    return (
+        f"{row.config:12s}{row.what:6s}{row.precision:>10s}{row.batch:6d}{row.seconds:9.4f}"
+        f"{row.windows_per_second:11.0f}{row.operations / 1e9:9.2f}{row.rate / 1e9:10.1f}"
+        f"{row.product_rate / 1e9:10.1f}{row.share:7.2f}"
+    )
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

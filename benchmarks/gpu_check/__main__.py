@@ -18,7 +18,7 @@ import torch
 
 from benchmarks.bench_model import CASES
 from benchmarks.gpu_check.data import NAMES, find_sources, prepare
-from benchmarks.gpu_check.pool import Limits, work_through
+from benchmarks.gpu_check.pool import Limits, process_context, work_through
 from benchmarks.gpu_check.results import Results
 from benchmarks.gpu_check.runs import AUTO, ROOT, Options, check_models, plan
 from exp.errors import USER_ERRORS, UserError
@@ -50,7 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--minutes", type=float, default=60.0, help="for all steps together (60)")
     add("--steps", type=_listed(STEPS), default=STEPS, help="some of tests,speed,train, separated by commas (all)")
     add("--datasets", type=_listed(NAMES), default=NAMES, help=f"some of {','.join(NAMES)} (what is there)")
-    models = ("CrossAD", AUTO, "MIXAD", "DualSTF")
+    models = ("CrossAD", f"CrossAD{AUTO}", f"PCA{AUTO}", "MIXAD", "DualSTF")
     add("--models", type=_listed(), default=models, help=f"models to train ({','.join(models)})")
     add("--seeds", type=int, nargs="+", default=[2025, 2026, 2027], help="of each run; UCR has the first (three)")
     add("--parallel", type=int, default=6, help="runs at once on the device (6)")
@@ -101,7 +101,10 @@ def _check(options: argparse.Namespace) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     logger.info("torch %s, %s", torch.__version__, describe_device(device))
     failed = False
-    with _work_folder(options) as work, ProcessPoolExecutor(min(8, os.cpu_count() or 1)) as executor:
+    cores = os.cpu_count() or 1
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // (options.parallel + options.jobs))))
+    executor = ProcessPoolExecutor(min(8, cores), process_context())
+    with _work_folder(options) as work, executor:
         results = Results(options.out.absolute(), work / "results", options.commit or git_commit())
         try:
             if "tests" in options.steps:
@@ -137,7 +140,7 @@ def _run_tests(options: argparse.Namespace, end: float) -> bool:
     # Warnings of other versions than the pinned ones are no failures here.
     command = [sys.executable, "-m", "pytest", "-q", "-rs", "-W", "default", "-m", which, *options.tests]
     if which == "cuda" and importlib.util.find_spec("xdist") is not None:
-        command += ["-n", "4"]
+        command += ["-n", "8"]
     with open(options.out / "tests.txt", "w", encoding="utf-8") as log:
         ended = _timed_run(command, log, end)
     lines = (options.out / "tests.txt").read_text(encoding="utf-8").splitlines()

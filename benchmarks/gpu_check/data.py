@@ -1,5 +1,6 @@
 """Datasets for the check: raw arrays and archives in one folder become the files that run.py reads."""
 
+import re
 import zipfile
 from collections.abc import Iterable
 from concurrent.futures import Executor
@@ -97,6 +98,7 @@ def _prepare(source: Source, root: Path) -> Prepared:
     path = root / "data" / f"{source.name}.csv"
     if not path.is_file():
         write_long_csv(path, series)
+    _copy_interpretation(source, root)
     read_dataset(root, source.name, train_rows=len(series.train))  # leaves the binary copy for all runs
     return Prepared(source.dataset, source.name, *series.train.shape)
 
@@ -110,6 +112,19 @@ def _read(source: Source) -> Series:
         train, test = (arrays[part].astype(np.float64) for part in ("train", "test"))
         names = arrays["columns"].tolist() if "columns" in arrays else numbered(train.shape[1])
         return Series(source.name, train, test, arrays["test_label"].astype(np.uint8), tuple(names))
+
+
+def _copy_interpretation(source: Source, root: Path) -> None:
+    """Copy which channels made which event, where the source says so, in the form of SMD."""
+    file = source.path.with_name(f"{source.name}_interpretation_label.txt")
+    if not file.is_file():
+        return
+    lines = file.read_text(encoding="utf-8").split()
+    if source.dataset == "ASD":  # its ranges hold their last point
+        lines = [re.sub(r"-(\d+):", lambda end: f"-{int(end[1]) + 1}:", line) for line in lines]
+    target = root / "interpretation" / f"{source.name}.txt"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _unpack(archive: Path, folder: Path) -> tuple[str, ...]:

@@ -103,14 +103,14 @@ def _next(waiting: list[Run], active: list[Run], limits: Limits) -> Run | None:
 
 def _start(run: Run, logs: Path) -> BaseProcess:
     commands = [command for command in (run.command, run.evaluate) if command]
-    process = _context().Process(target=_child, args=(commands, logs / f"{run.name}.txt"))
+    process = process_context().Process(target=_child, args=(commands, logs / f"{run.name}.txt"))
     process.start()
     return process
 
 
 @functools.cache
-def _context():
-    """Start the process that has everything imported and of which the runs are forks, which saves each some seconds.
+def process_context():
+    """Return how processes start: as forks of one that has everything imported, which saves each some seconds.
 
     It never uses a device itself: a fork could not use it any more.
     """

@@ -2,17 +2,26 @@
 
 import csv
 import json
+import logging
 import shutil
 import tarfile
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from benchmarks.gpu_check.runs import Run
+from data_provider import DataError
+from data_provider.inspect.events import find_events
+from data_provider.read.interpretation import channels_of_events, read_interpretation
 from exp.benchmark.seeds import summarise_seeds
 from exp.errors import UserError
 from exp.training import checkpoint
+from models import DETECTORS
+from ts_ad_evaluation import EvaluationError, hit_rate_of_rankings
 from ts_ad_evaluation.files import replacing
+
+logger = logging.getLogger(__name__)
 
 COLUMNS = (
     *("dataset", "model", "seed", "status", "device", "epochs", "best_epoch", "train_seconds", "score_seconds"),
@@ -76,6 +85,7 @@ class Results:
         target = self._target(run.folder)
         for file in run.folder.glob("_*.csv"):
             shutil.copy2(file, target)
+        _hit_rate(run, self.work.parent / "dataset" / "interpretation" / f"{run.dataset}.txt", target)
         record = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
         record["git_commit"] = record.get("git_commit") or self.commit
         if status == "stopped":
@@ -127,6 +137,25 @@ def _progress(state: Path) -> dict:
         "epochs": progress["epochs"],
         "train_seconds": round(sum(epoch["seconds"] for epoch in progress["epochs"]), 3),
     }
+
+
+def _hit_rate(run: Run, interpretation: Path, target: Path) -> None:
+    """Write how often the channels that made an event are ranked first, where it is known and channels have scores."""
+    if not interpretation.is_file():
+        return
+    score, label = (np.load(run.folder / name) for name in ("a_test_energy.npy", "a_gt.npy"))
+    if score.shape[1] == 1:
+        return
+    model = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))["model"]
+    rank = DETECTORS[model].rank_channels
+    try:
+        channels = channels_of_events(read_interpretation(interpretation), label, name=interpretation.name)
+        rankings = [rank(score[start:end]) for start, end in zip(*find_events(label), strict=True)]
+        rates = hit_rate_of_rankings(rankings, label, channels)
+    except (DataError, EvaluationError) as error:
+        logger.info("no hit rate of %s: %s", run.name, error)
+        return
+    pd.DataFrame(rates.items(), columns=["level", "hit_rate"]).to_csv(target / "_hit_rate.csv", index=False)
 
 
 def _over_seeds(folder: Path) -> None:

@@ -14,12 +14,12 @@ from data_provider import read_dataset
 from exp.config import ExperimentConfig, read_yaml
 from exp.detection.automatic import suggest
 from exp.errors import UserError
-from models import DEFAULT
+from models import DETECTORS
 from models.settings import nearest
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN_PY = [sys.executable, str(ROOT / "run.py")]
-AUTO = "CrossAD_auto"  # CrossAD with the settings that a user's own series gets
+AUTO = "_auto"  # behind a model's name: with the settings that a user's own series gets
 # Seconds of a training step that a GPU waits for the processor whatever its speed, and for each gigabyte that a step
 # keeps for the backward pass; good enough to put runs in order.
 STEP_SECONDS = {"CrossAD": 0.007, "DualSTF": 0.015, "MIXAD": 0.05}
@@ -99,7 +99,8 @@ def check_models(models: Iterable[str]) -> None:
     ------
     UserError
     """
-    known = {"CrossAD", AUTO} | {file.stem.removesuffix("_server") for file in ROOT.glob("configs/*/*.yaml")}
+    known = {file.stem.removesuffix("_server") for file in ROOT.glob("configs/*/*.yaml")}
+    known |= {"CrossAD", *(name + AUTO for name in DETECTORS)}
     known -= {"config", "published"}
     for model in models:
         if model not in known:
@@ -108,8 +109,8 @@ def check_models(models: Iterable[str]) -> None:
 
 def _config_file(series: Prepared, model: str, options: Options) -> Path | None:
     """Return the configuration of a model on a series; servers without their own have SMD's."""
-    if model == AUTO:
-        return _automatic(series, options) if series.dataset in SERVERS else None
+    if model.endswith(AUTO):
+        return _automatic(series, model.removesuffix(AUTO), options) if series.dataset in SERVERS else None
     folder = ROOT / "configs" / series.dataset
     if not folder.is_dir():
         folder = ROOT / "configs" / "SMD"
@@ -119,13 +120,13 @@ def _config_file(series: Prepared, model: str, options: Options) -> Path | None:
     return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
-def _automatic(series: Prepared, options: Options) -> Path:
-    """Write the automatic settings for a series, and return their file."""
+def _automatic(series: Prepared, model: str, options: Options) -> Path:
+    """Write a model's automatic settings for a series, and return their file."""
     train = read_dataset(options.root, series.name, train_rows=series.rows).train
-    settings = dict(suggest(DEFAULT, train).sections)
-    settings |= {"data": {"name": series.name}, "model": {"name": DEFAULT, **settings["model"]}}
+    settings = dict(suggest(model, train).sections)
+    settings |= {"data": {"name": series.name}, "model": {"name": model, **settings["model"]}}
     settings["evaluation"] = {"metrics": ["auc", "r_auc", "vus", "best_f1"]}
-    file = options.root / "configs" / f"{series.name}.yaml"
+    file = options.root / "configs" / f"{series.name}_{model}.yaml"
     file.parent.mkdir(exist_ok=True)
     file.write_text(yaml.safe_dump(settings), encoding="utf-8")
     return file
@@ -133,7 +134,7 @@ def _automatic(series: Prepared, options: Options) -> Path:
 
 def _run(series: Prepared, model: str, file: Path, seed: int, options: Options) -> Run:
     config = ExperimentConfig.from_dict(read_yaml(file))
-    results = options.results / "auto" if model == AUTO else options.results
+    results = options.results / "auto" if model.endswith(AUTO) else options.results
     folder = results / series.name / f"seed_{seed}"
     if config.detector != "CrossAD":
         folder = folder.parent / config.detector / folder.name

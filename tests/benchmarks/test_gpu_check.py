@@ -39,6 +39,8 @@ def data(tmp_path):
     points, label = values()
     arrays = {"train": points[:TRAIN_ROWS], "test": points[TRAIN_ROWS:], "test_label": label[TRAIN_ROWS:]}
     np.savez(folder / "ASD" / "omi-1.npz", **arrays)
+    begin, end = np.flatnonzero(arrays["test_label"])[[0, -1]]
+    (folder / "ASD" / "omi-1_interpretation_label.txt").write_text(f"{begin}-{end}:1,2\n")
     with zipfile.ZipFile(folder / "UCR_archive.zip", "w", zipfile.ZIP_LZMA) as archive:
         archive.write(REPOSITORY / "dataset" / "UCR_Anomaly_FullData" / SERIES, f"UCR/{SERIES}")
     return folder
@@ -53,7 +55,7 @@ def test_everything_on_the_cpu(data, tmp_path):
     out = tmp_path / "out"
     arguments = [
         *("--data", data, "--out", out, "--device", "cpu", "--parallel", "2", "--jobs", "1", "--seeds", "1", "2"),
-        *("--steps", "speed,train", "--speed_configs", "UCR_2", "--no-compile", "--models", f"CrossAD,{AUTO}"),
+        *("--steps", "speed,train", "--speed_configs", "UCR_2", "--no-compile", "--models", f"CrossAD,CrossAD{AUTO}"),
         *("--commit", "abc", "--set", *SMALL),
     ]
     assert main([str(argument) for argument in arguments]) == 0
@@ -62,14 +64,15 @@ def test_everything_on_the_cpu(data, tmp_path):
     ]
     timings = rows_of(out / "timings.csv")
     runs = {(row["dataset"], row["model"], row["seed"]) for row in timings}
-    servers = {("omi-1", model, seed) for model in ("CrossAD", AUTO) for seed in "12"}
+    servers = {("omi-1", model, seed) for model in ("CrossAD", f"CrossAD{AUTO}") for seed in "12"}
     assert runs == servers | {("UCR", f"CrossAD_{name}", "1") for name in ("published", "config")}
     assert {row["status"] for row in timings} == {"tested"}
     assert all(0 < float(row["VUS_PR"]) <= 1 for row in timings if row["dataset"] == "omi-1")
     tables = out / "test_results"
     run = tables / "omi-1" / "seed_1"
-    assert {path.name for path in run.iterdir()} >= {"run.json", "_vus.csv", "_affiliation.csv"}
+    assert {path.name for path in run.iterdir()} >= {"run.json", "_vus.csv", "_affiliation.csv", "_hit_rate.csv"}
     assert json.loads((run / "run.json").read_text())["status"] == "evaluated"
+    assert [row["hit_rate"] for row in rows_of(run / "_hit_rate.csv")] == ["1.0", "1.0"]
     assert (tables / "auto" / "omi-1" / "seed_2" / "_vus.csv").is_file()
     assert rows_of(tables / "omi-1" / "seeds.csv")[0].keys() >= {"mean", "1", "2"}
     assert [row["name"] for row in rows_of(tables / "UCR_published" / "ucr.csv")] == [SERIES]
