@@ -177,7 +177,8 @@ class SPOT:
         excesses = score[score > self.level_score] - self.level_score
         if len(excesses) == 0:
             raise EvaluationError(
-                f"no initial score is above their {level} quantile {self.level_score}, too many are equal: {OTHER_RULES}"
+                f"no initial score is above their {level} quantile {self.level_score}, too many are equal: "
+                f"{OTHER_RULES}"
             )
         self._tail = ParetoTail(excesses, rule, None if max_excesses is None else int(max_excesses))
         self._limit = self._quantile()

@@ -47,6 +47,8 @@ class Recording:
         1 at anomalous points.
     notes : list of str
         What was found odd, and what was done about it.
+    left_out : tuple of str
+        Columns that are neither times nor labels nor among the channels that were asked for.
     """
 
     name: str
@@ -55,6 +57,18 @@ class Recording:
     times: pd.Index | None = None
     label: np.ndarray | None = None
     notes: list[str] = field(default_factory=list)
+    left_out: tuple[str, ...] = ()
+
+
+class MissingColumnsError(DataError):
+    """Columns that a file lacks, by their `names`."""
+
+    def __init__(self, path: Path, names: list[str], columns: Sequence[str]):
+        wanted = f"column {names[0]!r}" if len(names) == 1 else f"columns {', '.join(map(repr, names))}"
+        super().__init__(
+            f"{path}: there {'is' if len(names) == 1 else 'are'} no {wanted}: the columns are {', '.join(columns)}"
+        )
+        self.names = names
 
 
 def read_recording(
@@ -110,7 +124,9 @@ def read_recording(
         _check_finite(path, column, missing)
     values = np.stack([_interpolate(path, column, max_gap, notes) for column in columns], axis=1)
     _note_constants(path, names, values, notes)
-    return Recording(path.stem, values, tuple(names), times, label_values, notes)
+    others = [name for name in frame if name not in (*names, time, label) and not ROW_NUMBER_NAME.fullmatch(name)]
+    left_out = tuple(others) if channels is not None else ()
+    return Recording(path.stem, values, tuple(names), times, label_values, notes, left_out)
 
 
 def _read_frame(path: Path, notes: list[str]) -> pd.DataFrame:
@@ -172,7 +188,7 @@ def _blank_lines_at_end(path: Path) -> int:
 
 def _known(path: Path, frame: pd.DataFrame, name: str) -> str:
     if name not in frame:
-        raise DataError(f"{path}: there is no column {name!r}: the columns are {', '.join(frame.columns)}")
+        raise MissingColumnsError(path, [name], frame.columns)
     return name
 
 
@@ -317,7 +333,9 @@ def _labels(path: Path, column: pd.Series) -> np.ndarray:
 
 def _channel_names(path, frame, wanted, others, notes) -> list[str]:
     if wanted is not None:
-        names = [_known(path, frame, name) for name in wanted]
+        names, missing = list(wanted), [name for name in wanted if name not in frame]
+        if missing:
+            raise MissingColumnsError(path, missing, frame.columns)
         if len(set(names)) < len(names) or others & set(names):
             raise DataError(f"{path}: channels {', '.join(names)}: each may stand once, and be neither time nor label")
         for name in names:

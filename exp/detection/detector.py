@@ -12,21 +12,25 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from data_provider import DataError, Series
-from data_provider.series import scaled
+from data_provider.series import check_range, check_training_range, scaled
 from exp.benchmark.experiment import Experiment
 from exp.benchmark.run_folder import RunFolder, versions
 from exp.config import ExperimentConfig, config_file, read_yaml, resolve
 from exp.detection import storage as saved_detector
 from exp.detection.automatic import choose_settings
+from exp.detection.inputs import as_table
+from exp.detection.own_series import NAME, check_overrides, own_data
 from exp.detection.scorer import OverlapMean
 from exp.errors import UserError
 from exp.training.devices import choose_device, mixed_precision
 from models import DETECTORS, ConfigError
 from ts_ad_evaluation import SPOT, prior_anomaly_rate
+from ts_ad_evaluation.spot import check_count
 
 logger = logging.getLogger(__name__)
 
 DETECTOR = "CrossAD"
+SEED = 2025
 OVERLAP = 4  # windows that hold a point, in the middle of a series
 CAUSAL = 1000  # points that are scored as a stream scores a point at once, at most
 ROWS = 1024  # univariate windows that a device other than the CPU takes at once
@@ -36,14 +40,16 @@ QUANTILES = (0.0, 0.5, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1.0)
 class CrossADDetector(BaseEstimator):
     """CrossAD on one series, without any file.
 
-    Rows of X are points in time order, columns are channels; the last fifth of X validates the training. Labels are
-    never used.
+    Rows of X are points in time order, columns are channels; a one-dimensional X, or a Series, is one channel. The last
+    fifth of X validates the training (`data.validation_share`). Labels are never used.
 
     Parameters
     ----------
     config : "auto", dict or path
         "auto" chooses from the length and the period of X (`exp.detection.automatic`), and logs what and why.
-        Otherwise a mapping with the sections `model` and `train` of a configuration file, or such a file.
+        Otherwise a mapping with the sections `model` and `train` of a configuration file, or such a file. Of the
+        section `data`, `scaling` and `validation_share` count; the other settings of benchmark runs are errors in a
+        mapping, and named in the log for a file.
     overrides : sequence of str
         Single settings that have the last word, each ``section.key=value`` such as ``"model.seq_len=64"``.
     threshold : {"spot", "quantile"} or float
@@ -53,7 +59,8 @@ class CrossADDetector(BaseEstimator):
     quantile : float
         Of "quantile": the share of X's points that are not above the threshold.
     seed : int
-        Of weights, order of windows, dropout and routing.
+        Of weights, order of windows, dropout and routing. Where it is 2025, as by default, a configuration's own
+        `train.seed` comes first.
     device : str
         auto, cpu, cuda, cuda:N or mps.
 
@@ -94,7 +101,7 @@ class CrossADDetector(BaseEstimator):
     """
 
     def __init__(
-        self, *, config="auto", overrides=(), threshold="spot", risk=1e-3, quantile=0.99, seed=2025, device="auto"
+        self, *, config="auto", overrides=(), threshold="spot", risk=1e-3, quantile=0.99, seed=SEED, device="auto"
     ):
         self.config = config
         self.overrides = overrides
@@ -109,7 +116,7 @@ class CrossADDetector(BaseEstimator):
 
         Parameters
         ----------
-        X : array or DataFrame of shape (n, C)
+        X : array or DataFrame of shape (n, C), or array or Series of shape (n,)
         y : ignored
 
         Returns
@@ -120,16 +127,17 @@ class CrossADDetector(BaseEstimator):
         Raises
         ------
         DataError
-            When X is shorter than two windows or constant.
+            When X is shorter than two windows or constant, or a value is beyond what can be computed with.
         ConfigError, UserError
             When a setting or the threshold's rule is wrong.
         EvaluationError
-            When the scores do not allow the threshold's rule.
+            When X is too short for the threshold's rule, or its scores do not allow it.
         ValueError
-            When X is not two-dimensional, finite and of real numbers.
+            When X has more than two dimensions, or is not finite and of real numbers.
         """
-        X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        X = validate_data(self, as_table(X), dtype=np.float64, ensure_min_samples=2)
         self._check_threshold()
+        check_training_range(X, self._channel_names(), "X")
         self.config_, self.reasons_ = self._settings(X)
         for reason in self.reasons_:
             logger.info("auto: %s", reason)
@@ -139,6 +147,8 @@ class CrossADDetector(BaseEstimator):
                 f"{len(X)} points to train on are fewer than two windows of {length} (seq_len): use more points or a "
                 "shorter window"
             )
+        if self.threshold == "spot":
+            check_count(len(X))
         if not np.ptp(X, axis=0).any():
             raise DataError("every channel is constant, there is nothing to learn: choose other channels or points")
         device = choose_device(self.device)
@@ -179,7 +189,12 @@ class CrossADDetector(BaseEstimator):
         The decision function is their mean over the channels. Raises what it raises.
         """
         check_is_fitted(self)
-        return self._channel_scores(validate_data(self, X, dtype=np.float64, reset=False))
+        X = validate_data(self, as_table(X), dtype=np.float64, reset=False)
+        check_range(X, self.offset_, self.scale_, self._channel_names(), "X")
+        return self._channel_scores(X)
+
+    def _channel_names(self) -> list[str]:
+        return [str(name) for name in getattr(self, "feature_names_in_", range(self.n_features_in_))]
 
     def _causal_scores(self, X) -> np.ndarray:
         count = len(X) - self.window + 1
@@ -326,15 +341,14 @@ class CrossADDetector(BaseEstimator):
             raise UserError(f"config is {self.config!r}: use 'auto', a dict or a path")
         if isinstance(self.overrides, str):
             raise UserError(f"overrides is {self.overrides!r}: use a list of such texts")
-        model, train = (_section(sections, name, source) for name in ("model", "train"))
+        model, train, data, _ = (_section(sections, name, source) for name in ("model", "train", "data", "evaluation"))
+        check_overrides(self.overrides)
         seed = int(self.seed) if isinstance(self.seed, np.integer) else self.seed
-        mapping = {
-            **sections,
-            "data": {"name": "series"},
-            "model": {"name": DETECTOR, **model},
-            "train": {**train, "seed": seed},
-        }
-        config = resolve(mapping, list(self.overrides), source)
+        seed = train.get("seed", seed) if seed == SEED else seed
+        own = {"model": {"name": DETECTOR, **model}, "train": {**train, "seed": seed}}
+        resolve({**sections, **own, "data": {"name": NAME, **data}}, list(self.overrides), source)  # names wrong keys
+        own["data"] = own_data(sections, source, strict=isinstance(self.config, dict))
+        config = resolve(own, list(self.overrides), source)
         given = [override.partition("=")[0] for override in self.overrides]
         reasons = [reason for reason in reasons if not any(key in reason for key in given)]
         if config.detector != DETECTOR:

@@ -183,7 +183,7 @@ def test_memory_is_bounded_with_a_limit():
 def test_no_initial_score_above_the_level(init_score):
     with pytest.raises(
         EvaluationError,
-        match=r"no initial score is above their 0.98 quantile [12].0, too many are equal: set .* a quantile .* a number",
+        match=r"no initial score is above their 0.98 quantile [12].0, too many are equal: set .* quantile .* number",
     ):
         SPOT(init_score)
 
