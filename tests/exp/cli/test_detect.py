@@ -254,6 +254,42 @@ def expected_scores(trained):
     return pd.read_csv(trained / "out" / "scores.csv")
 
 
+SEVEN = 1718150400  # in June 2024
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        SEVEN + 10 * np.arange(ROWS),
+        1000 * SEVEN + 10 * np.arange(ROWS),
+        10**9 * SEVEN + np.arange(ROWS),
+        SEVEN + 1e-4 * np.arange(ROWS),
+        0.1 * np.arange(ROWS),
+        pd.Timestamp(SEVEN, unit="s") + pd.to_timedelta(100 * np.arange(ROWS), unit="us"),
+        pd.Timestamp(SEVEN, unit="s") + pd.to_timedelta(np.arange(ROWS), unit="ns"),
+        pd.Timestamp(SEVEN, unit="s", tz="Europe/Berlin") + pd.to_timedelta(np.arange(ROWS), unit="ns"),
+        pd.Timestamp(SEVEN, unit="s", tz="UTC") + pd.to_timedelta(250 * np.arange(ROWS), unit="ms"),
+    ],
+)
+def test_times_are_written_in_full_digits(trained, tmp_path, capsys, monkeypatch, times):
+    path, reports = tmp_path / "plant.parquet", []
+    monkeypatch.setattr("exp.cli.findings.write_report", lambda path, report: reports.append(report))
+    plant().assign(time=times).to_parquet(path)
+    detector = trained / "out" / "detector"
+    assert run(path, "--out", tmp_path / "out", "--model", detector, "--time", "time") == 0
+    scores, events = (pd.read_csv(tmp_path / "out" / f"{name}.csv", dtype=str) for name in ("scores", "events"))
+    if isinstance(times, pd.DatetimeIndex):
+        assert pd.to_datetime(scores["time"]).tolist() == times.tolist()  # all in one format
+    else:
+        assert scores["time"].tolist() == [repr(time) for time in times.tolist()]
+    assert set(events[["start", "end", "peak_time"]].to_numpy().ravel()) <= set(scores["time"])
+    shown = capsys.readouterr().out
+    for time in events.iloc[0][["start", "end", "peak_time"]]:
+        assert f" {time} " in shown
+    (report,) = reports
+    assert list(report.times) == list(times)
+
+
 def test_time_zones_come_back(trained, tmp_path, quick):
     times = pd.date_range("2024-03-30", periods=ROWS, freq="h", tz="Europe/Berlin")  # summer time begins
     plant().assign(time=times).to_csv(tmp_path / "plant.csv", index=False)
