@@ -95,7 +95,7 @@ def channel_table(channels: list[tuple[str, np.ndarray]]) -> Table:
     rows, missing = [], []
     for name, values in channels:
         finite = values[np.isfinite(values)]
-        figures = (finite.min(), finite.mean(), finite.max()) if len(finite) else (None,) * 3
+        figures = (finite.min(), (finite / len(finite)).sum(), finite.max()) if len(finite) else (None,) * 3
         rows.append([name, *map(number, figures)])
         missing.append(len(values) - len(finite))
     columns = ["channel", "min", "mean", "max"]

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -790,3 +791,36 @@ def test_a_detector_without_names_of_channels(trained, tmp_path, series, refuse)
     del detector.feature_names_in_
     detector.save(tmp_path / "detector")
     refuse(series(), "--out", tmp_path / "out", "--model", tmp_path / "detector", says=["--model", "DataFrame"])
+
+
+@pytest.mark.parametrize("encoding", ["ascii:replace", "latin-1:replace"])
+def test_files_are_utf_8_whatever_the_terminal_is(trained, tmp_path, encoding):
+    table = plant().rename(columns={"flow": "Durchfluß m³", "heat": "温度 °C"})
+    path = tmp_path / "plant.csv"
+    table.to_csv(path, index=False)
+    plain = {"PYTHONIOENCODING": encoding, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-m", "exp.detect", path, "--out", tmp_path / "out", *TRAIN]
+    ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=False, env={**os.environ, **plain})
+    assert ended.returncode == 0, ended.stderr
+    assert b"Error" not in ended.stderr
+    expected = (trained / "out" / "scores.csv").read_text(encoding="utf-8")
+    scores = (tmp_path / "out" / "scores.csv").read_text(encoding="utf-8")
+    assert scores == expected.replace("score flow", "score Durchfluß m³").replace("score heat", "score 温度 °C")
+    assert "温度 °C" in (tmp_path / "out" / "events.csv").read_text(encoding="utf-8")
+    assert "温度 °C" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    json.loads((tmp_path / "out" / "run.json").read_text(encoding="utf-8"))
+
+
+def test_what_is_shown_is_ascii_where_the_names_are(trained, tmp_path, capsys, quick):
+    assert run(trained / "plant.csv", "--out", tmp_path / "out", "--model", trained / "out" / "detector") == 0
+    assert capsys.readouterr().out.isascii()
+
+
+@pytest.mark.parametrize("share", ["-1", "1e9"])
+def test_constant_scores(trained, tmp_path, series, monkeypatch, share):
+    def constant(self, frame):
+        return np.ones((len(frame), 2), np.float32)
+
+    monkeypatch.setattr(CrossADDetector, "channel_scores", constant)
+    assert run(series(), "--out", tmp_path / "out", *TRAIN, "--threshold", share) == 0
+    assert len(pd.read_csv(tmp_path / "out" / "events.csv")) == (share == "-1")
