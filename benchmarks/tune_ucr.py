@@ -2,7 +2,7 @@
 
     python benchmarks/tune_ucr.py --root_path FOLDER --out FOLDER --jobs 2 --all
 
-The candidates share the published networks (`configs/UCR/config.yaml`) and a cap of 300 to 600 gradient steps, and
+The candidates share the published networks (`configs/UCR/config.yaml`) and a cap of 300 gradient steps, and
 differ in how these are spent. They are compared on the series whose number ends in 3 or 8, up to 198: 40 of 250, a
 rule that looks at no series. The one with the highest accuracy at 3 % is chosen, of equal ones that with the smaller
 mean alpha (the share of points that rank above the anomaly). `--out` gets a folder for each candidate and
@@ -26,7 +26,6 @@ CANDIDATES = {
     "steps_300": ["train.epoch_windows=3840", "train.learning_rate=1e-3"],
     "steps_300_rate_3e-3": ["train.epoch_windows=3840", "train.learning_rate=3e-3"],
     "steps_300_cosine": ["train.epoch_windows=3840", "train.learning_rate=1e-3", "train.lradj=cosine"],
-    "steps_600_cosine": ["train.epoch_windows=7680", "train.learning_rate=1e-3", "train.lradj=cosine"],
 }
 
 

@@ -7,7 +7,17 @@ import numpy as np
 
 from data_provider.errors import DataError
 
-LARGEST = 1e150  # of the values that a series may have: the sum of their squares is finite
+LARGEST = 1e150  # of a value: the squares of larger ones overflow
+FARTHEST = 1e17  # scales between a value and the offset: in float32 the square of more overflows within a network
+FLATTENING = 1e20  # times the usual size of a channel's values: beside such a value the others become one number
+SAMPLED = 1024  # rows that tell the usual size
+EPSILON = np.finfo(np.float64).eps
+SEEN = 1e-6  # of a standard deviation: a rounding error from there on can show in float32
+ROUNDING = 4  # units in the last place by which the values of a constant channel may differ
+
+
+def _row_from_zero(row: int) -> str:
+    return f"row {row}, counted from 0"
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,17 +116,20 @@ def split_series(
     Raises
     ------
     DataError
-        When the training part is too short to be split.
+        When the training part is too short to be split, or a value is beyond what can be computed with.
     """
     if standardise not in ("train", "each"):
         raise ValueError(f"standardise must be 'train' or 'each', got {standardise!r}")
     cut = training_points(len(series.train), validation_share, series.name)
+    check_training_range(series.train, series.channels, f"{series.name}: the training part")
     offset, scale = fit_scaler(series.train, scaling)
     train_full = scaled(series.train, offset, scale)
     if standardise == "train":
         train, validation = train_full[:cut], train_full[cut:]
+        check_range(series.test, offset, scale, series.channels, f"{series.name}: the test part")
         test = scaled(series.test, offset, scale)
     else:
+        check_training_range(series.test, series.channels, f"{series.name}: the test part")
         raw_parts = series.train[:cut], series.train[cut:], series.test
         train, validation, test = (scaled(part, *fit_scaler(part, scaling)) for part in raw_parts)
     return Parts(train, validation, train_full, test, series.test_label, series.channels, offset, scale)
@@ -158,13 +171,84 @@ def scaled(values: np.ndarray, offset: np.ndarray, scale: np.ndarray) -> np.ndar
     return centred.astype(np.float32, order="C")
 
 
+def check_range(values, offset, scale, channels, name: str, place=_row_from_zero) -> None:
+    """Check that values can be scored after they are standardised.
+
+    Parameters
+    ----------
+    values : array of shape (n, C)
+    offset, scale : arrays of shape (C,)
+        Those of the training part.
+    channels : sequence of str
+    name : str
+        What the values are, for the message.
+    place : function of int to str, optional
+        Names a row for the message.
+
+    Raises
+    ------
+    DataError
+        With one line that names a value beyond the range, its channel and its row.
+    """
+    _check_size(values, channels, name, place)
+    fault = "too far from the values of training to be scored: correct it"
+    _check_reach(values, offset, FARTHEST * scale, channels, name, place, fault)
+
+
+def check_training_range(values, channels, name: str, place=_row_from_zero) -> None:
+    """Check that values can be trained on: none is so large that it leaves the others of its channel no difference.
+
+    Parameters and errors are those of `check_range`.
+    """
+    _check_size(values, channels, name, place)
+    sample = values[:: max(1, len(values) // SAMPLED)]
+    low, middle, high = np.quantile(sample, (0.25, 0.5, 0.75), axis=0)
+    usual = np.where(high > low, np.maximum(high - low, np.abs(middle)), np.inf)
+    fault = "beside which the other values of the channel are all alike: correct it"
+    _check_reach(values, 0.0, FLATTENING * usual, channels, name, place, fault)
+
+
+def _check_size(values, channels, name: str, place) -> None:
+    fault = f"beyond {LARGEST:g}: correct it, or give the channel in a larger unit"
+    _check_reach(values, 0.0, np.full(values.shape[1], LARGEST), channels, name, place, fault)
+
+
+def _check_reach(values, centre, reach, channels, name: str, place, fault: str) -> None:
+    """Refuse values that are farther than the reach (C,) of their channel from its centre."""
+    if len(values) == 0:
+        return
+    beyond = (values.max(axis=0) - centre > reach) | (values.min(axis=0) - centre < -reach)
+    if beyond.any():
+        column = int(beyond.argmax())
+        distances = np.abs(values[:, column] - np.broadcast_to(centre, reach.shape)[column])
+        row = int((distances > reach[column]).argmax())
+        value = values[row, column]
+        raise DataError(f"{name}: channel {channels[column]!r} holds {value:g} at {place(row)}, {fault}")
+
+
 def _mean_and_deviation(values):
-    """Mean and deviation of each channel, (C,) arrays, as scikit-learn's StandardScaler has them."""
+    """Mean and standard deviation of each channel, (C,) arrays, mostly 1 in place of the deviation of a constant one.
+
+    They are scikit-learn's, whose rule takes what is within the rounding error of the sums for a constant. That error
+    grows with the offset. Where it could be seen, the distances to the first value, which are exact or nearly so, say
+    more: such a channel is constant if its values differ by no more than a few units in the last place.
+    """
     mean, variance = values.mean(axis=0), values.var(axis=0)
-    # A variance within the rounding error of its sums is that of a constant channel.
-    epsilon = np.finfo(np.float64).eps
-    constant = variance <= len(values) * epsilon * variance + (len(values) * mean * epsilon) ** 2
-    return mean, np.sqrt(np.where(constant, 1.0, variance))
+    error = (len(values) * mean * EPSILON) ** 2
+    constant = variance <= len(values) * EPSILON * variance + error
+    deviation = np.sqrt(np.where(constant, 1.0, variance))
+    for index in np.flatnonzero(constant | (error > SEEN**2 * variance)):
+        channel = values[:, index]
+        distances = channel - channel[0]
+        extent = np.ptp(distances)
+        # A constant has the scale 1; of a large one that must not blow up what rounding leaves.
+        deviation[index] = max(1.0, extent, SEEN**2 * abs(channel[0]))
+        if len(channel) * EPSILON * abs(channel[0]) > SEEN:
+            mean[index] = channel[0]
+        if extent > ROUNDING * np.spacing(np.abs(channel).max()):
+            shares = distances / extent  # their squares neither overflow nor vanish
+            mean[index], deviation[index] = channel[0] + extent * shares.mean(), extent * shares.std()
+    return mean, deviation
 
 
 def _minimum_and_range(values):

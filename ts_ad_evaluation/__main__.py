@@ -13,6 +13,7 @@ from ts_ad_evaluation.events import find_events
 from ts_ad_evaluation.figures import plot_scores
 from ts_ad_evaluation.files import replacing
 from ts_ad_evaluation.inputs import load_array
+from ts_ad_evaluation.spot import SPOT
 from ts_ad_evaluation.tables import Column, render
 
 logger = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ def run(options):
     evaluator = Evaluator(label, score, options.out)
     thresholds = dict.fromkeys(options.thresholds or (), "given")
     if options.init_score:
-        init_score = _load("--init-score", options.init_score, check_score)
+        init_score = _load("--init-score", options.init_score, _check_init_score)
         risks = options.risk or [RISK]
         found = evaluator.find_thres(method="spot", verbose=False, init_score=init_score, q=risks)
         thresholds |= {value: f"spot {risk:g}" for value, risk in zip(found, risks, strict=True)}
@@ -145,13 +146,23 @@ def _check_use(options):
 def _load(option, place, check):
     """Load the array of `option`, averaged over its channels where it has several, and check it."""
     array = load_array(place)
-    if array.ndim == 2 and check is check_score:
+    if array.ndim == 2 and check is not check_label:
         logger.info("%s %s: averaged over %d channels", option, place, array.shape[1])
         array = array.mean(axis=1)
     try:
         return check(array)
     except EvaluationError as error:
         raise EvaluationError(f"{option} {place}: {error}") from None
+
+
+def _check_init_score(array):
+    """Return the array as scores that SPOT can start from."""
+    score = check_score(array)
+    try:
+        SPOT(score)
+    except EvaluationError as error:
+        raise EvaluationError(f"{error} with --thresholds") from None
+    return score
 
 
 def _metrics(options, thresholds):

@@ -13,6 +13,8 @@ from ts_ad_evaluation.checks import EvaluationError, check_score
 from ts_ad_evaluation.pareto import ParetoTail
 
 RULES = ("published", "likelihood")
+LEVEL = 0.98  # share of the initial scores below the level above which the tail is fitted
+OTHER_RULES = "set the threshold by another rule, a quantile of the scores or a number"
 
 
 class SPOTThreshold(NamedTuple):
@@ -31,7 +33,33 @@ class SPOTStep(NamedTuple):
     threshold: float  # the threshold that the score was held against
 
 
-def spot_threshold(init_score, score, *, risk=1e-3, level=0.98, rule="published"):
+def fewest_scores(level=LEVEL, drift_window=None):
+    """Smallest number of initial scores that SPOT can start from, where all of them differ.
+
+    One of them must be above the level: of n sorted scores the level is the one at index int(level n), so that this
+    index must be n - 2 at most. A drift window takes as many scores more.
+
+    Parameters
+    ----------
+    level, drift_window
+        As for `SPOT`.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> fewest_scores(), fewest_scores(level=0.5), fewest_scores(drift_window=10)
+    (51, 3, 61)
+    """
+    count = max(2, int(1 / (1 - level)) - 1)
+    while int(level * count) > count - 2:
+        count += 1
+    return count + (drift_window or 0)
+
+
+def spot_threshold(init_score, score, *, risk=1e-3, level=LEVEL, rule="published"):
     """Threshold for a risk: the mean of SPOT's running threshold over a batch of scores.
 
     Parameters
@@ -68,6 +96,23 @@ def spot_threshold(init_score, score, *, risk=1e-3, level=0.98, rule="published"
     alarms, held_against = detector.update_many(score)
     running = np.append(held_against[1:], detector.threshold)
     return SPOTThreshold(float(running.mean()), initial, detector.threshold, int(alarms.sum()))
+
+
+def check_count(count, level=LEVEL, drift_window=None):
+    """Check that SPOT can start from so many scores.
+
+    Raises
+    ------
+    EvaluationError
+        When there are fewer than `fewest_scores`; the text says how many it needs, and what else sets a threshold.
+    """
+    needed = fewest_scores(level, drift_window)
+    if count < needed:
+        window = f" with a drift window of {drift_window}" if drift_window else ""
+        raise EvaluationError(
+            f"SPOT needs at least {needed} initial scores{window}, got {count}: use more points of normal data, or "
+            f"{OTHER_RULES}"
+        )
 
 
 class SPOT:
@@ -118,9 +163,10 @@ class SPOT:
     (False, True)
     """
 
-    def __init__(self, init_score, *, risk=1e-3, level=0.98, rule="published", drift_window=None, max_excesses=None):
+    def __init__(self, init_score, *, risk=1e-3, level=LEVEL, rule="published", drift_window=None, max_excesses=None):
         score = check_score(init_score, "init_score")
         _check_options(risk, level, rule, drift_window, max_excesses)
+        check_count(len(score), level, drift_window)
         self._risk = float(risk)
         self._recent = None
         if drift_window is not None:
@@ -130,7 +176,10 @@ class SPOT:
         self.level_score = float(np.partition(score, index)[index])
         excesses = score[score > self.level_score] - self.level_score
         if len(excesses) == 0:
-            raise EvaluationError(_no_excess(len(score), level, self.level_score))
+            raise EvaluationError(
+                f"no initial score is above their {level} quantile {self.level_score}, too many are equal: "
+                f"{OTHER_RULES}"
+            )
         self._tail = ParetoTail(excesses, rule, None if max_excesses is None else int(max_excesses))
         self._limit = self._quantile()
 
@@ -285,26 +334,8 @@ class _Recent:
 
 def _remove_drift(score, window):
     """The last `window` scores, and each score after the first `window` less the mean of those before it."""
-    if len(score) <= window:
-        raise EvaluationError(f"{len(score)} initial scores are too few for a drift window of {window}")
     total = np.cumsum(np.append(0.0, score))
     return _Recent(score[-window:]), score[window:] - (total[window:-1] - total[: -window - 1]) / window
-
-
-def _no_excess(n, level, level_score):
-    """Why none of n initial scores is above the level: what to tell the user."""
-    fewest = math.floor(1 / (1 - level))
-    while int(level * fewest) > fewest - 2:  # the level's own score must not be the highest
-        fewest += 1
-    if n < fewest:
-        return (
-            f"{n} initial scores are too few for SPOT, it needs {fewest} or more at the level {level}: give more "
-            "points, or another rule for the threshold"
-        )
-    return (
-        f"no initial score is above their {level} quantile {level_score}, too many are equal: use another rule for the "
-        "threshold"
-    )
 
 
 def _check_options(risk, level, rule, drift_window, max_excesses):

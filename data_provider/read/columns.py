@@ -46,16 +46,27 @@ class Times(NamedTuple):
     clocks: tuple[str, ...] = ()
 
 
+class MissingColumnsError(DataError):
+    """Columns that a file lacks, by their `names`."""
+
+    def __init__(self, path: Path, names: list[str], columns: Sequence[str]):
+        wanted = f"column {names[0]!r}" if len(names) == 1 else f"columns {', '.join(map(repr, names))}"
+        super().__init__(
+            f"{path}: there {'is' if len(names) == 1 else 'are'} no {wanted}: the columns are {', '.join(columns)}"
+        )
+        self.names = names
+
+
 def known(path: Path, frame: pd.DataFrame, name: str) -> str:
     """Return the name of a column.
 
     Raises
     ------
-    DataError
+    MissingColumnsError
         When there is no such column.
     """
     if name not in frame:
-        raise DataError(f"{path}: there is no column {name!r}: the columns are {', '.join(frame.columns)}")
+        raise MissingColumnsError(path, [name], frame.columns)
     return name
 
 
@@ -309,7 +320,9 @@ def choose_channels(
         When one cannot be a channel, or there is none.
     """
     if wanted is not None:
-        names = [known(path, frame, name) for name in wanted]
+        names, absent = list(wanted), [name for name in wanted if name not in frame]
+        if absent:
+            raise MissingColumnsError(path, absent, frame.columns)
         if len(set(names)) < len(names) or set(others) & set(names):
             raise DataError(
                 f"{path}: --channels {' '.join(names)}: channels must be unique, and neither time nor label: correct "

@@ -8,13 +8,15 @@ import numpy as np
 import pandas as pd
 
 from data_provider.errors import DataError
-from data_provider.read.columns import Times, choose_channels, choose_times, known
+from data_provider.read.columns import MissingColumnsError, Times, choose_channels, choose_times, is_row_number, known
 from data_provider.read.frames import read_frame, without_missing_codes
 from data_provider.read.labels import choose_label, read_labels
 from data_provider.read.long_frame import as_wide
 from data_provider.read.order import in_order, note_sampling
 from data_provider.read.times import read_times
 from data_provider.read.values import channel_values, check_constants
+
+__all__ = ["MissingColumnsError", "Recording", "read_recording"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +36,8 @@ class Recording:
         1 at anomalous points.
     notes : list of str
         What was decided and what was found odd, and what was done about it.
+    left_out : tuple of str
+        Columns that are neither times nor labels nor among the channels that were asked for.
     """
 
     name: str
@@ -42,6 +46,7 @@ class Recording:
     times: pd.Index | None = None
     label: np.ndarray | None = None
     notes: list[str] = field(default_factory=list)
+    left_out: tuple[str, ...] = ()
 
 
 def read_recording(
@@ -110,7 +115,9 @@ def read_recording(
     columns = [channel_values(path, frame[name], missing, max_gap, notes) for name in names]
     values = np.stack(columns, axis=1)
     check_constants(path, names, values, notes)
-    return Recording(path.stem, values, tuple(names), times, label_values, notes)
+    asked = () if channels is None else (*found.names, label, *names)
+    left_out = tuple(name for name in frame if asked and name not in asked and not is_row_number(name))
+    return Recording(path.stem, values, tuple(names), times, label_values, notes, left_out)
 
 
 def _in_time(

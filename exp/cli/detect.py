@@ -6,19 +6,23 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from data_provider import DataError
-from data_provider.read.recording import Recording, read_recording
+from data_provider.read.recording import MissingColumnsError, Recording, read_recording
+from data_provider.series import check_range, check_training_range, fit_scaler
 from exp.cli.common import run_program
 from exp.cli.findings import write_findings
 from exp.detection.estimator import CrossADDetector
+from exp.detection.own_series import check_overrides
 from exp.errors import UserError
 from exp.streaming.clock import parse_gap
 from exp.streaming.layout import Reading
 from exp.streaming.lines import NOTES_HELP, STATE_EVERY, stream_lines
+from exp.training.devices import choose_device
 from models import DEFAULT, DETECTORS
 from ts_ad_evaluation import EvaluationError
 
@@ -54,7 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     data.add_argument("--channels", nargs="+", metavar="COLUMN", help="channels (all columns of numbers)")
     data.add_argument("--label", metavar="COLUMN", help="column of labels 0 and 1, to measure with ('label', if any)")
-    data.add_argument("--missing", choices=["error", "interpolate"], default="error", help="missing values (error)")
+    data.add_argument("--missing", choices=["error", "interpolate"], help="missing values (error)")
     data.add_argument("--max-gap", type=int, metavar="POINTS", help="longest gap that is interpolated")
     _add_reading(parser)
     training = parser.add_argument_group("the training")
@@ -116,24 +120,16 @@ def _run(options: argparse.Namespace) -> int:
     _check(options)
     if options.stream:
         return _stream(options)
-    recording = read_recording(
-        options.series,
-        time=options.time and options.time[0],
-        channels=options.channels,
-        label=options.label,
-        missing=options.missing,
-        max_gap=options.max_gap,
-    )
+    detector = None if options.model is None else CrossADDetector.load(options.model, device=options.device)
+    recording = _read(options, detector)
     for note in recording.notes:
         logger.warning("%s: %s", options.series, note)
     frame = pd.DataFrame(recording.values, columns=list(recording.channels))
-    train_end = training_rows(recording, options.train_until) if options.model is None else None
+    train_end = training_rows(recording, options.train_until) if detector is None else None
+    _check_values(recording, detector, train_end, options.series)
     with _folder_for_results(options.out):
-        if train_end is not None:
+        if detector is None:
             detector = _train(frame[:train_end], options)
-        else:
-            detector = CrossADDetector.load(options.model, device=options.device)
-            frame = _channels_of_training(frame, detector, options.series)
         try:
             channel_scores = detector.channel_scores(frame)
         except (DataError, UserError) as error:
@@ -169,8 +165,67 @@ def _stream(options: argparse.Namespace) -> int:
     )
 
 
+def _read(options: argparse.Namespace, detector: CrossADDetector | None) -> Recording:
+    """Read the file: all of its channels or those that are asked for, or those that a saved detector knows."""
+    read = partial(
+        read_recording,
+        options.series,
+        time=options.time,
+        separator=options.sep,
+        decimal=options.decimal,
+        header=None if options.header is None else options.header == "yes",
+        encoding=options.encoding,
+        date_format=options.date_format,
+        timezone=options.timezone,
+        missing_values=options.missing_values,
+        label=options.label,
+        missing=options.missing or "error",
+        max_gap=options.max_gap,
+    )
+    if detector is None:
+        return read(channels=options.channels)
+    wanted = _channels_of_training(detector)
+    others = [name for name in options.channels or () if name not in wanted]
+    missing = [name for name in wanted if options.channels and name not in options.channels]
+    if others or missing:
+        fault = f"was not trained on {', '.join(others)}" if others else f"needs {', '.join(missing)} too"
+        raise UserError(f"--channels: the detector {fault}: leave the option out, or name {' '.join(wanted)}")
+    try:
+        recording = read(channels=wanted)
+    except MissingColumnsError as error:
+        raise UserError(
+            f"{options.series}: lacks {', '.join(error.names)} of the channels that the detector was trained on: "
+            "rename the columns, or retrain"
+        ) from None
+    if recording.left_out:
+        names = ", ".join(recording.left_out)
+        recording.notes.append(f"left out, the detector was not trained on them: {names}")
+    return recording
+
+
+def _channels_of_training(detector: CrossADDetector) -> list[str]:
+    if not hasattr(detector, "feature_names_in_"):
+        raise UserError(
+            "--model: the detector was fitted to an array, without names of channels: fit it to a DataFrame"
+        )
+    return list(detector.feature_names_in_)
+
+
+def _check_values(recording: Recording, detector: CrossADDetector | None, train_end: int | None, path: Path) -> None:
+    """Refuse values that cannot be computed with, before the training; of the part behind it as far as is known."""
+    times, values = recording.times, recording.values
+    place = (lambda row: f"row {row + 1}") if times is None else (lambda row: f"time {times[row]}")
+    about = {"channels": recording.channels, "name": str(path), "place": place}
+    if detector is not None:
+        check_range(values, detector.offset_, detector.scale_, **about)
+        return
+    check_training_range(values[:train_end], **about)
+    check_range(values, *fit_scaler(values[:train_end], "standard"), **about)
+
+
 def _check(options: argparse.Namespace) -> None:
     """Refuse options that do not go together."""
+    choose_device(options.device)
     if options.stream and options.model is None:
         raise UserError("--stream needs a saved detector: give --model DIR")
     _check_training(options)
@@ -179,12 +234,10 @@ def _check(options: argparse.Namespace) -> None:
         return
     if options.series is None or options.out is None:
         raise UserError("give a file and where to write: python -m exp.detect SERIES.csv --out DIR")
-    if options.time is not None and len(options.time) > 1:
-        raise UserError(f"--time {' '.join(options.time)}: a file has one column of times: name one")
-    stream_alone = _given(options, (*STREAM, *READING))
+    stream_alone = _given(options, STREAM)
     if stream_alone:
         raise UserError(f"{' and '.join(stream_alone)} belong to a stream: add --stream, or leave them out")
-    if options.max_gap is not None and options.missing == "error":
+    if options.max_gap is not None and options.missing != "interpolate":
         raise UserError("--max-gap limits what is interpolated: add --missing interpolate")
     if options.max_gap is not None and options.max_gap < 1:
         raise UserError(f"--max-gap {options.max_gap}: give a number of points from 1 on")
@@ -194,7 +247,7 @@ def _check_stream(options: argparse.Namespace) -> None:
     """Refuse options that a stream does not have."""
     if options.series is not None or options.out is not None:
         raise UserError("--stream reads standard input and writes standard output: leave out the file and --out")
-    if options.missing != "error" or any((options.channels, options.label, options.max_gap)):
+    if _given(options, ("channels", "label", "missing", "max_gap")):
         raise UserError(
             "--channels, --label, --missing and --max-gap belong to a file: leave them out, the stream's first line "
             "may name its columns"
@@ -220,6 +273,13 @@ def _check_training(options: argparse.Namespace) -> None:
     for name, owner in (("risk", "spot"), ("quantile", "quantile")):
         if getattr(options, name) is not None and rule != owner:
             raise UserError(f"--{name} belongs to --threshold {owner}: leave it out, or use that threshold")
+    keys = [setting.partition("=")[0] for setting in options.set or ()]
+    twice = next((key for key in keys if keys.count(key) > 1), None)
+    if twice is not None:
+        raise UserError(f"--set {twice}: given twice: leave one of them out")
+    if options.seed is not None and "train.seed" in keys:
+        raise UserError("--seed and --set train.seed exclude each other: use one of them")
+    check_overrides(options.set or ())
 
 
 @contextmanager
@@ -310,30 +370,13 @@ def _train(frame: pd.DataFrame, options: argparse.Namespace) -> CrossADDetector:
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     if _is_float(given.get("threshold", "")):
         given["threshold"] = float(given["threshold"])
-    detector = CrossADDetector(**given, overrides=tuple(options.set or ()), device=options.device)
+    overrides = list(options.set or ())
+    if options.seed is not None:
+        overrides.append(f"train.seed={options.seed}")  # before a configuration's own
+    detector = CrossADDetector(**given, overrides=tuple(overrides), device=options.device)
     try:
         return detector.fit(frame)
-    except (DataError, EvaluationError) as error:
+    except DataError as error:
         raise DataError(f"{options.series}: {error}") from None
-
-
-def _channels_of_training(frame: pd.DataFrame, detector: CrossADDetector, path: Path) -> pd.DataFrame:
-    """Return the channels that the detector was trained on, in its order."""
-    if not hasattr(detector, "feature_names_in_"):
-        raise UserError(
-            "--model: the detector was fitted to an array, without names of channels: fit it to a DataFrame"
-        )
-    wanted = list(detector.feature_names_in_)
-    missing = [name for name in wanted if name not in frame]
-    if missing:
-        raise UserError(
-            f"{path}: lacks {', '.join(missing)} of the channels that the detector was trained on: "
-            "rename the columns, or train anew"
-        )
-    others = [name for name in frame if name not in wanted]
-    if others:
-        raise UserError(
-            f"{path}: the detector was not trained on {', '.join(others)}: "
-            f"choose its channels with --channels {' '.join(wanted)}"
-        )
-    return frame[wanted]
+    except EvaluationError as error:
+        raise EvaluationError(f"{options.series}: {error}: --threshold quantile, or --threshold NUMBER") from None

@@ -91,11 +91,12 @@ def _show(events: pd.DataFrame, measures: dict[str, pd.DataFrame], record: dict,
             sys.stdout.write(f"{column:>16s}  {value:.6g}\n")
     if measures:
         sys.stdout.write(
-            f"(measured on {record['measured']}; …_best: at the threshold that is best for the labels, an oracle's "
-            "figure; …_raw: at the detector's own)\n"
+            f"(measured on {record['measured']}; names that end in _best: at the threshold that is best for the "
+            "labels, an oracle's value; in _raw: at the detector's own)\n"
         )
     if len(events):
-        sys.stdout.write(events.head(SHOWN).to_string(index=False, float_format="{:.6g}".format) + "\n")
+        first = events.head(SHOWN).astype(dict.fromkeys(("start", "end", "peak_time"), str))  # in full digits
+        sys.stdout.write(first.to_string(index=False, float_format="{:.6g}".format) + "\n")
     threshold = record["threshold"]
     sys.stdout.write(
         f"{len(events)} events above {threshold:.6g}, {(score > threshold).mean():.2%} of {len(score)} points; "
@@ -105,9 +106,16 @@ def _show(events: pd.DataFrame, measures: dict[str, pd.DataFrame], record: dict,
 
 def _written_times(recording: Recording) -> pd.Index:
     """Return the times as all files have them, or the rows from 0."""
-    if isinstance(recording.times, pd.DatetimeIndex):
-        return recording.times.astype(str)  # by itself, a table leaves out the hours where all of a column are 0
-    return recording.times if recording.times is not None else pd.RangeIndex(len(recording.values))
+    times = recording.times
+    if times is None:
+        return pd.RangeIndex(len(recording.values))
+    if not isinstance(times, pd.DatetimeIndex):
+        return times
+    if times.tz is None:
+        return times.astype(str)  # by itself, a table leaves out the hours where all of a column are 0
+    whole = not (times.microsecond | times.nanosecond).any()
+    digits = "seconds" if whole else "nanoseconds" if times.nanosecond.any() else "microseconds"
+    return pd.Index([time.isoformat(sep=" ", timespec=digits) for time in times])
 
 
 def _score_table(times, score, channel_scores, threshold, names) -> pd.DataFrame:
@@ -117,7 +125,7 @@ def _score_table(times, score, channel_scores, threshold, names) -> pd.DataFrame
 
 def _write_csv(path: Path, table: pd.DataFrame) -> None:
     with replacing(path) as temporary:
-        table.to_csv(temporary, index=False)
+        table.to_csv(temporary, index=False, encoding="utf-8")
 
 
 def _measure(

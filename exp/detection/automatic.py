@@ -7,6 +7,7 @@ import numpy as np
 
 from data_provider import DataError
 from exp.config import ExperimentConfig, config_file, read_yaml, resolve
+from exp.detection.own_series import NAME, check_overrides, own_data
 from exp.errors import UserError
 from models import DETECTORS, ConfigError, Suggestion
 from models.settings import nearest
@@ -14,6 +15,8 @@ from models.suggestion import SHORTEST_WINDOW
 from ts_ad_evaluation import find_period
 
 PEAK = 4.0  # standard deviations of white noise's autocorrelation that the peak of a period must reach
+
+SEED = 2025  # by default, then that of a configuration comes first
 
 
 def suggest(detector: str, train: np.ndarray) -> Suggestion:
@@ -82,16 +85,14 @@ def settings_for(X: np.ndarray, *, detector: str, config, overrides, seed) -> tu
     if isinstance(overrides, str):
         raise UserError(f"overrides is {overrides!r}: use a list of such texts")
     sections, reasons, source = _sections(X, detector, config)
-    model, train = (_section(sections, name, source) for name in ("model", "train"))
-    data = _section(sections, "data", source)
-    own = {key: data[key] for key in ("scaling", "validation_share") if key in data}
-    mapping = {
-        **sections,
-        "data": {"name": "series", **own},
-        "model": {"name": detector, **model},
-        "train": {**train, "seed": int(seed) if isinstance(seed, np.integer) else seed},
-    }
-    resolved = resolve(mapping, list(overrides), source)
+    model, train, data, _ = (_section(sections, name, source) for name in ("model", "train", "data", "evaluation"))
+    check_overrides(overrides)
+    seed = int(seed) if isinstance(seed, np.integer) else seed
+    seed = train.get("seed", seed) if seed == SEED else seed
+    own = {"model": {"name": detector, **model}, "train": {**train, "seed": seed}}
+    resolve({**sections, **own, "data": {"name": NAME, **data}}, list(overrides), source)  # names wrong keys
+    own["data"] = own_data(sections, source, strict=isinstance(config, dict))
+    resolved = resolve(own, list(overrides), source)
     given = [override.partition("=")[0] for override in overrides]
     reasons = [reason for reason in reasons if not any(key in reason for key in given)]
     if resolved.detector != detector:

@@ -9,15 +9,17 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from data_provider import DataError
-from data_provider.series import fit_scaler, scaled, training_points
+from data_provider.series import check_range, check_training_range, fit_scaler, scaled, training_points
 from exp.config import ExperimentConfig
 from exp.detection import storage
-from exp.detection.automatic import settings_for
+from exp.detection.automatic import SEED, settings_for
 from exp.detection.detector import Detector
+from exp.detection.inputs import as_table
 from exp.detection.thresholds import check_rule, find_threshold
 from exp.training.devices import choose_device
 from exp.training.provenance import versions
 from models import DEFAULT
+from ts_ad_evaluation.spot import check_count
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +33,8 @@ QUANTILES = (0.0, 0.5, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1.0)
 class AnomalyDetector(BaseEstimator):
     """Any model of the registry on one series, without any file.
 
-    Rows of X are points in time order, columns are channels; the last fifth of X validates the training. Labels are
-    never used.
+    Rows of X are points in time order, columns are channels; a one-dimensional X, or a Series, is one channel. The last
+    fifth of X validates the training (`data.validation_share`). Labels are never used.
 
     Parameters
     ----------
@@ -40,7 +42,9 @@ class AnomalyDetector(BaseEstimator):
         Name of the model in `models.DETECTORS`.
     config : "auto", dict or path
         "auto" chooses from the length and the period of X (`exp.detection.automatic`), and logs what and why.
-        Otherwise a mapping with the sections `model` and `train` of a configuration file, or such a file.
+        Otherwise a mapping with the sections `model` and `train` of a configuration file, or such a file. Of the
+        section `data`, `scaling` and `validation_share` count; the other settings of benchmark runs are errors in a
+        mapping, and named in the log for a file.
     overrides : sequence of str
         Single settings that have the last word, each ``section.key=value`` such as ``"model.seq_len=64"``.
     threshold : {"spot", "quantile"} or float
@@ -50,7 +54,8 @@ class AnomalyDetector(BaseEstimator):
     quantile : float
         Of "quantile": the share of X's points that are not above the threshold.
     seed : int
-        Of weights, order of windows, dropout and routing.
+        Of weights, order of windows, dropout and routing. Where it is 2025, as by default, a configuration's own
+        `train.seed` comes first.
     device : str
         auto, cpu, cuda, cuda:N or mps.
     bars : bool
@@ -97,7 +102,7 @@ class AnomalyDetector(BaseEstimator):
         threshold="spot",
         risk=1e-3,
         quantile=0.99,
-        seed=2025,
+        seed=SEED,
         device="auto",
         bars=False,
     ):
@@ -116,7 +121,7 @@ class AnomalyDetector(BaseEstimator):
 
         Parameters
         ----------
-        X : array or DataFrame of shape (n, C)
+        X : array or DataFrame of shape (n, C), or array or Series of shape (n,)
         y : ignored
 
         Returns
@@ -127,16 +132,17 @@ class AnomalyDetector(BaseEstimator):
         Raises
         ------
         DataError
-            When X is shorter than two windows or constant.
+            When X is shorter than two windows or constant, or a value is beyond what can be computed with.
         ConfigError, UserError
             When a setting or the threshold's rule is wrong.
         EvaluationError
-            When the scores do not allow the threshold's rule.
+            When X is too short for the threshold's rule, or its scores do not allow it.
         ValueError
-            When X is not two-dimensional, finite and of real numbers.
+            When X has more than two dimensions, or is not finite and of real numbers.
         """
-        X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        X = validate_data(self, as_table(X), dtype=np.float64, ensure_min_samples=2)
         check_rule(self.threshold, self.risk, self.quantile)
+        check_training_range(X, self._channel_names(), "X")
         self.config_, self.reasons_ = settings_for(
             X, detector=self.detector, config=self.config, overrides=self.overrides, seed=self.seed
         )
@@ -184,7 +190,12 @@ class AnomalyDetector(BaseEstimator):
         Where the model has no scores of single channels it is (n, 1). Raises what the decision function raises.
         """
         check_is_fitted(self)
-        return self._channel_scores(validate_data(self, X, dtype=np.float64, reset=False))
+        X = validate_data(self, as_table(X), dtype=np.float64, reset=False)
+        check_range(X, self.offset_, self.scale_, self._channel_names(), "X")
+        return self._channel_scores(X)
+
+    def _channel_names(self) -> list[str]:
+        return [str(name) for name in getattr(self, "feature_names_in_", range(self.n_features_in_))]
 
     def _channel_scores(self, X) -> np.ndarray:
         if len(X) < self.window:
@@ -343,6 +354,8 @@ class AnomalyDetector(BaseEstimator):
                 f"{len(X)} points to train on are fewer than two windows of {length} (seq_len): use more points or a "
                 "shorter window"
             )
+        if self.threshold == "spot":
+            check_count(len(X))
         if not np.ptp(X, axis=0).any():
             raise DataError("every channel is constant, there is nothing to learn: choose other channels or points")
 

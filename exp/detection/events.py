@@ -8,6 +8,7 @@ import pandas as pd
 from ts_ad_evaluation.events import find_events
 
 LISTED = 5  # channels of an event
+LARGEST = 1e290  # of a channel's score, so that their sum is finite
 SHOWN = 0.005  # share that is not rounded to nothing
 COLUMNS = {
     "rank": int,
@@ -51,7 +52,7 @@ def ranked_events(
         starts, ends = starts[np.append(True, apart)], ends[np.append(apart, True)]
     rows = []
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-        peak = start + int(score[start : end + 1].argmax())
+        peak = start + int(np.nanargmax(score[start : end + 1]))
         inside = channel_scores[start : end + 1]
         shares = channel_shares(inside)
         order = None if rank is None else rank(inside)
@@ -66,9 +67,10 @@ def ranked_events(
 def channel_shares(channel_scores: np.ndarray) -> np.ndarray:
     """Return each channel's share (C,) of the score of a stretch of points (k, C), alike where there is none.
 
-    What is negative has no share.
+    What is negative or missing has no share.
     """
-    total = np.maximum(channel_scores, 0).sum(axis=0, dtype=np.float64)
+    scores = np.clip(np.nan_to_num(channel_scores.astype(np.float64), nan=0.0), 0, LARGEST)
+    total = scores.sum(axis=0)
     return total / total.sum() if total.sum() > 0 else np.full(len(total), 1 / len(total))
 
 

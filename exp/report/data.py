@@ -66,7 +66,7 @@ def embed(
         Keep the score's logarithm, for a logarithmic axis shows the detail of small scores.
     """
     n = len(score)
-    budget = plan(n, len(channels), times=not times.regular)
+    budget = plan(n, len(channels), times=times.width // 2)
     listed = [_event(row, channel_scores, len(channels), n) for row in events.head(LISTED).itertuples()]
     near = _with_surroundings(listed, budget.surroundings)
     description, blocks = {"n": n, "log": log, "events": listed, "channels": []}, {}

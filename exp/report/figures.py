@@ -178,6 +178,7 @@ def _lanes(times: Times, view: Range1d, marks: dict) -> Plot:
     plot.yaxis.major_label_overrides = {1.5: "flagged", 0.5: "labelled"}
     plot.yaxis.major_tick_line_color = None
     plot.ygrid.visible = False
+    plot.xaxis.name = "time_lanes"
     lane = {"left": "left", "right": "right"}
     plot.quad(
         **lane,
@@ -212,14 +213,14 @@ def _time_figure(times: Times, x_range: Range1d, *, height: int, log: bool, name
         frame_height=height,
         x_range=x_range,
         y_range=Range1d(0.1, 1, name=f"{name}_range"),
-        x_axis_type="datetime" if times.kind == "time" else "linear",
+        x_axis_type="datetime" if times.kind == "time" and not times.origin else "linear",
         y_axis_type="log" if log else "linear",
         name=name,
         lod_threshold=None,
         **_shared(),
     )
     if not isinstance(plot.xaxis[0], DatetimeAxis):
-        plot.xaxis.formatter = BasicTickFormatter(use_scientific=times.kind == "number")
+        plot.xaxis.formatter = BasicTickFormatter(use_scientific=False)
     if not log:
         plot.yaxis.formatter = BasicTickFormatter(power_limit_high=6, power_limit_low=-3)
     plot.yaxis.ticker.desired_num_ticks = 3 if height < 150 else 5

@@ -45,7 +45,7 @@ class Plan(NamedTuple):
     surroundings: int
 
 
-def plan(n: int, n_channels: int, *, times: bool = False) -> Plan:
+def plan(n: int, n_channels: int, *, times: int = 0) -> Plan:
     """Divide the budget; the module's docstring has the rule.
 
     Parameters
@@ -53,8 +53,8 @@ def plan(n: int, n_channels: int, *, times: bool = False) -> Plan:
     n : int
         Rows.
     n_channels : int
-    times : bool
-        Whether the rows' times must be kept too.
+    times : int
+        Numbers of two bytes that a row's time takes.
 
     Returns
     -------

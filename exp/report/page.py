@@ -143,7 +143,10 @@ def _embedded(report: Report, times: Times) -> dict:
         "packing": {"block": BLOCK, "missing": MISSING, "factor": FACTOR, "gap": GAP},
         "figures": items,
     }
-    scripts = [Resources(mode="inline", components=["bokeh"], minified=True).js_raw[0], _file("report.js")]
+    scripts = [
+        Resources(mode="inline", components=["bokeh"], minified=True).js_raw[0],
+        _file("times.js") + _file("report.js"),
+    ]
     return {
         "scripts": scripts,
         "policy": _policy(scripts),

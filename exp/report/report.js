@@ -1,4 +1,3 @@
-"use strict";
 /* Fills the figures that zoom with as many columns as they have pixels, colours all figures by the reader's theme, and
    binds list, buttons and keys. The figures themselves are made by figures.py, the data by data.py. */
 (async () => {
@@ -84,59 +83,6 @@
     }
   }
 
-  /** The places of rows on the axis; times.py packs them and says how. */
-  class Times {
-    constructor(description) {
-      Object.assign(this, description);
-      if (!this.unit) return;
-      const steps = new Float64Array(new Uint16Array(bytes("times")));
-      for (const [index, step] of this.exceptions) steps[index] = step;
-      this.kept = new Float64Array(this.count);
-      let units = 0;
-      for (let i = 0; i < this.count; i++) {
-        this.kept[i] = this.start + this.unit * units;
-        units += steps[i] ?? 0;
-      }
-      // Where no rows are for long, no line is drawn.
-      const long = packing.gap * this.step * this.stride;
-      this.gaps = [];
-      for (let i = 1; i < this.count; i++) {
-        const length = this.kept[i] - this.kept[i - 1];
-        if (length > long) this.gaps.push({ before: this.keptRow(i - 1), row: this.keptRow(i), length });
-      }
-    }
-
-    keptRow(index) {
-      return index === this.count - 1 ? n - 1 : index * this.stride;
-    }
-
-    x(row) {
-      if (!this.kept) return this.start + this.step * row;
-      const index = clamp(Math.floor(row / this.stride), 0, this.count - 2);
-      const share = (row - this.keptRow(index)) / (this.keptRow(index + 1) - this.keptRow(index));
-      return this.kept[index] + clamp(share, 0, 1) * (this.kept[index + 1] - this.kept[index]);
-    }
-
-    row(x) {
-      if (!this.kept) return (x - this.start) / this.step;
-      let [low, high] = [0, this.count - 1];
-      while (high - low > 1) {
-        const middle = (low + high) >> 1;
-        if (this.kept[middle] <= x) low = middle;
-        else high = middle;
-      }
-      const share = (x - this.kept[low]) / (this.kept[high] - this.kept[low] || 1);
-      return this.keptRow(low) + clamp(share, 0, 1) * (this.keptRow(high) - this.keptRow(low));
-    }
-
-    text(row) {
-      if (this.kind === "row") return "";
-      const x = this.x(row);
-      if (this.kind === "number") return `${number(x)} · `;
-      return `${new Date(Math.round(x)).toISOString().replace("T", " ").replace(/(\.000)?Z$/, "")} ${this.zone} · `.replace("  ", " ");
-    }
-  }
-
   function stretches(name) {
     const ends = new Uint32Array(bytes(name));
     return { starts: ends.subarray(0, ends.length / 2), ends: ends.subarray(ends.length / 2) };
@@ -145,7 +91,7 @@
   const number = (value) => String(Number(value.toPrecision(5))).replace("-", "−");
   const spaced = (count) => String(count).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 
-  const times = new Times(report.times);
+  const times = new Times(report.times, n, packing, bytes);
   const score = new Series("score", report.score, report.log);
   const channels = report.channels.map(({ name, levels }, index) => ({
     name,
@@ -435,6 +381,7 @@
     }
   }
 
+  for (const { slot } of [{ slot: "lanes" }, ...slots]) times.label(model(`time_${slot}`).formatter);
   paint();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
   addEventListener("beforeprint", print);

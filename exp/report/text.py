@@ -45,11 +45,11 @@ def duration(seconds: float) -> str:
 
     Examples
     --------
-    >>> duration(0.25), duration(90), duration(2931), duration(3 * 86400 + 7200)
-    ('0.25 s', '1 min 30 s', '49 min', '3 d 2 h')
+    >>> duration(1e-5), duration(0.25), duration(90), duration(2931), duration(3 * 86400 + 7200)
+    ('0.00001 s', '0.25 s', '1 min 30 s', '49 min', '3 d 2 h')
     """
     if seconds < 60:
-        return f"{seconds:.3g} s"
+        return f"{np.format_float_positional(float(f'{seconds:.3g}'), trim='-')} s"
     size, smaller = next((size, next_size) for (_, size), (_, next_size) in pairwise(UNITS) if seconds >= size)
     names = {size: name for name, size in UNITS}
     if seconds >= 10 * size:
@@ -83,8 +83,8 @@ def sampling(times: Times) -> str:
     """Write how far the rows are apart."""
     if times.kind == "row" or len(times.x) < 2:
         return "no times, rows are numbered"
-    steps = np.diff(times.x)
-    write = (lambda step: duration(step / 1e3)) if times.kind == "time" else number
+    steps = times.steps
+    write = duration if times.kind == "time" else number
     if times.regular:
         return f"every {write(float(np.median(steps)))}"
     return f"irregular, {write(steps.min())} to {write(steps.max())}, the median {write(float(np.median(steps)))}"
@@ -95,7 +95,7 @@ def channel_table(channels: list[tuple[str, np.ndarray]]) -> Table:
     rows, missing = [], []
     for name, values in channels:
         finite = values[np.isfinite(values)]
-        figures = (finite.min(), finite.mean(), finite.max()) if len(finite) else (None,) * 3
+        figures = (finite.min(), (finite / len(finite)).sum(), finite.max()) if len(finite) else (None,) * 3
         rows.append([name, *map(number, figures)])
         missing.append(len(values) - len(finite))
     columns = ["channel", "min", "mean", "max"]

@@ -89,3 +89,68 @@ def test_min_max_scaling_equals_the_min_max_scaler(series):
     assert parts.train_full.min() == 0
     assert parts.train_full.max() == 1
     assert parts.scale[2] == 1
+
+
+def one_channel(train, test=None, **options):
+    """Return the parts of a series with one channel, whose test part is as the training part unless it is given."""
+    train = np.asarray(train, float)[:, None]
+    test = train if test is None else np.asarray(test, float)[:, None]
+    return split_series(Series("toy", train, test, np.zeros(len(test), np.uint8), ("heat",)), **options)
+
+
+WAVE = np.round(50 * np.sin(np.arange(1000) / 7)) + 50  # whole numbers, so that a large offset leaves them exact
+
+
+@pytest.mark.parametrize("offset", [1e12, -1e14, 1e15, 5e15])
+@pytest.mark.parametrize("standardise", ["train", "each"])
+def test_a_large_offset_makes_no_difference(offset, standardise):
+    plain, far = (one_channel(WAVE + shift, standardise=standardise) for shift in (0, offset))
+    assert far.scale[0] == pytest.approx(plain.scale[0], rel=1e-12)
+    for name in ("train", "validation", "train_full", "test"):
+        np.testing.assert_allclose(getattr(far, name), getattr(plain, name), atol=0.04)  # half a unit of the offset
+
+
+@pytest.mark.parametrize("factor", [1e-300, 1e-200, 1e-12, 1e100, 1e148])
+def test_the_unit_makes_no_difference(factor):
+    np.testing.assert_allclose(one_channel(WAVE * factor).train_full, one_channel(WAVE).train_full, rtol=1e-5)
+
+
+@pytest.mark.parametrize("value", [0.1, 1e15 / 3, 1e99 / 7, -7e-310])
+@pytest.mark.parametrize("units", [0, 1, 4])
+def test_a_channel_that_is_constant_up_to_rounding_is_not_blown_up(value, units):
+    values = np.full(1000, value)
+    values[::2] += units * np.spacing(abs(value))
+    parts = one_channel(values)
+    assert parts.scale[0] == pytest.approx(max(1, 1e-12 * value))
+    assert np.ptp(parts.train_full) <= 1
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "says"),
+    [
+        ("train", 1e200, "beyond 1e.150"),
+        ("train", -1e308, "beyond 1e.150"),
+        ("test", 1e200, "beyond 1e.150"),
+        ("train", 1e39, "the other values of the channel are all alike"),
+        ("test", 1e30, "too far from the values of training"),
+        ("test", -1e21, "too far from the values of training"),
+    ],
+)
+@pytest.mark.parametrize("scaling", ["standard", "min-max"])
+def test_values_beyond_the_range_are_refused_in_one_line(part, value, says, scaling):
+    arrays = {"train": WAVE.copy(), "test": WAVE.copy()}
+    arrays[part][60] = value
+    with pytest.raises(DataError, match=says) as caught:
+        one_channel(**arrays, scaling=scaling)
+    place = {"train": "training", "test": "test"}[part]
+    assert str(caught.value).startswith(f"toy: the {place} part: channel 'heat' holds {value:g} at row 60, counted ")
+    assert "\n" not in str(caught.value)
+
+
+def test_values_that_are_large_but_within_the_range():
+    spike = np.where(np.arange(1000) == 60, 1e12, WAVE)
+    assert np.isfinite(one_channel(spike).train_full).all()
+    assert np.isfinite(one_channel(WAVE, spike).test).all()
+    actuator = np.where(np.arange(1000) < 990, 1e-17 * np.sin(np.arange(1000)), 1.0)  # noise about 0, then on
+    assert np.isfinite(one_channel(actuator).train_full).all()
+    assert np.isfinite(one_channel(np.full(1000, 20.1), WAVE).test).all()

@@ -166,3 +166,21 @@ def test_wrong_input_is_one_line_and_code_2(files, arguments, message):
     assert "Traceback" not in outcome.stderr
     assert outcome.stdout == ""
     assert not list(files.glob("out/*"))
+
+
+@pytest.mark.parametrize(
+    ("init_score", "says"),
+    [
+        (np.arange(50.0), ["SPOT needs at least 51 initial scores, got 50", "quantile", "--thresholds"]),
+        (np.ones(200), ["too many are equal", "quantile", "--thresholds"]),
+    ],
+)
+def test_scores_that_spot_cannot_start_from(files, tmp_path, init_score, says):
+    np.save(tmp_path / "init.npy", init_score)
+    places = ["--label", files / "label.npy", "--score", files / "scores.npz:score"]
+    outcome = run_command(*places, "--init-score", tmp_path / "init.npy", "--out", tmp_path / "out")
+    assert (outcome.returncode, outcome.stdout) == (2, "")
+    (line,) = outcome.stderr.splitlines()
+    for text in [f"--init-score {tmp_path / 'init.npy'}: ", *says]:
+        assert text in line
+    assert not (tmp_path / "out").exists()

@@ -12,6 +12,7 @@ from scipy.optimize import brentq
 from tests.support.evaluation_cases import GOLDEN, golden_arrays, golden_case
 from ts_ad_evaluation import SPOT, EvaluationError, spot_threshold
 from ts_ad_evaluation.pareto import ParetoTail, log_likelihood
+from ts_ad_evaluation.spot import fewest_scores
 
 RISKS = ("0.1", "0.01", "0.001")
 
@@ -173,22 +174,23 @@ def test_memory_is_bounded_with_a_limit():
     assert set(sizes) == {(50, 100)}
 
 
-@pytest.mark.parametrize(("level", "fewest"), [(0.98, 51), (0.9, 11), (0.5, 3), (0.0, 2)])
-def test_too_few_initial_scores(level, fewest):
-    distinct = np.arange(fewest, dtype=float)
-    assert SPOT(distinct, level=level).level_score < fewest - 1
-    with pytest.raises(
-        EvaluationError, match=f"{fewest - 1} initial scores are too few for SPOT, it needs {fewest} or"
-    ):
-        SPOT(distinct[:-1], level=level)
-
-
-@pytest.mark.parametrize("init_score", [[2.0] * 51, [0.0] * 10 + [1.0] * 90])
+@pytest.mark.parametrize("init_score", [[2.0] * 60, [0.0] * 10 + [1.0] * 90])
 def test_no_initial_score_above_the_level(init_score):
     with pytest.raises(
-        EvaluationError, match=r"no initial score is above their 0.98 quantile [12].0, too many are equal"
+        EvaluationError,
+        match=r"no initial score is above their 0.98 quantile [12].0, too many are equal: set .* quantile .* number",
     ):
         SPOT(init_score)
+
+
+@pytest.mark.parametrize("level", [0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999])
+@pytest.mark.parametrize("drift_window", [None, 1, 30])
+def test_the_fewest_scores_are_enough_and_one_less_is_not(level, drift_window):
+    needed = fewest_scores(level, drift_window)
+    scores = np.random.default_rng(0).exponential(size=needed)
+    SPOT(scores, level=level, drift_window=drift_window)
+    with pytest.raises(EvaluationError, match=f"SPOT needs at least {needed} .*, got {needed - 1}: .*quantile.*number"):
+        SPOT(scores[1:], level=level, drift_window=drift_window)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +204,7 @@ def test_no_initial_score_above_the_level(init_score):
         ([1.0, 2.0], {"level": 1}, r"level must be in \[0, 1\), got 1"),
         ([1.0, 2.0], {"rule": "best"}, 'rule must be "published" or "likelihood", got \'best\''),
         ([1.0, 2.0], {"drift_window": 0}, "drift_window must be an integer of at least 1 or None, got 0"),
-        ([1.0, 2.0], {"drift_window": 2}, "2 initial scores are too few for a drift window of 2"),
+        ([1.0, 2.0], {"drift_window": 2}, "at least 53 initial scores with a drift window of 2, got 2"),
         ([1.0, 2.0], {"max_excesses": 1.5}, "max_excesses must be an integer of at least 1 or None, got 1.5"),
     ],
 )

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -6,6 +7,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from data_provider.read.recording import Recording
 from exp.cli.detect import main, training_rows
@@ -253,6 +255,42 @@ def expected_scores(trained):
     return pd.read_csv(trained / "out" / "scores.csv")
 
 
+SEVEN = 1718150400  # in June 2024
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        SEVEN + 10 * np.arange(ROWS),
+        1000 * SEVEN + 10 * np.arange(ROWS),
+        10**9 * SEVEN + np.arange(ROWS),
+        SEVEN + 1e-4 * np.arange(ROWS),
+        0.1 * np.arange(ROWS),
+        pd.Timestamp(SEVEN, unit="s") + pd.to_timedelta(100 * np.arange(ROWS), unit="us"),
+        pd.Timestamp(SEVEN, unit="s") + pd.to_timedelta(np.arange(ROWS), unit="ns"),
+        pd.Timestamp(SEVEN, unit="s", tz="Europe/Berlin") + pd.to_timedelta(np.arange(ROWS), unit="ns"),
+        pd.Timestamp(SEVEN, unit="s", tz="UTC") + pd.to_timedelta(250 * np.arange(ROWS), unit="ms"),
+    ],
+)
+def test_times_are_written_in_full_digits(trained, tmp_path, capsys, monkeypatch, times):
+    path, reports = tmp_path / "plant.parquet", []
+    monkeypatch.setattr("exp.cli.findings.write_report", lambda path, report: reports.append(report))
+    plant().assign(time=times).to_parquet(path)
+    detector = trained / "out" / "detector"
+    assert run(path, "--out", tmp_path / "out", "--model", detector, "--time", "time") == 0
+    scores, events = (pd.read_csv(tmp_path / "out" / f"{name}.csv", dtype=str) for name in ("scores", "events"))
+    if isinstance(times, pd.DatetimeIndex):
+        assert pd.to_datetime(scores["time"]).tolist() == times.tolist()  # all in one format
+    else:
+        assert scores["time"].tolist() == [repr(time) for time in times.tolist()]
+    assert set(events[["start", "end", "peak_time"]].to_numpy().ravel()) <= set(scores["time"])
+    shown = capsys.readouterr().out
+    for time in events.iloc[0][["start", "end", "peak_time"]]:
+        assert f" {time} " in shown
+    (report,) = reports
+    assert list(report.times) == list(times)
+
+
 def test_time_zones_come_back(trained, tmp_path, quick):
     times = pd.date_range("2024-03-30", periods=ROWS, freq="h", tz="Europe/Berlin")  # summer time begins
     plant().assign(time=times).to_csv(tmp_path / "plant.csv", index=False)
@@ -326,6 +364,28 @@ def test_a_configuration_file(tmp_path, series, quick):
     record = json.loads((tmp_path / "out" / "run.json").read_text())
     assert record["config"]["model"]["ms_kernels"] == [4, 2]
     assert record["reasons"] == []
+
+
+def test_a_configuration_of_benchmark_runs(tmp_path, series, quick, caplog):
+    caplog.set_level("INFO")
+    data = {"name": "MSL", "drop_channels": [1, 2], "scaling": "min-max", "validation_share": 0.3}
+    contents = {**SIZES, "data": data, "evaluation": {"window": 9}, "train": {**SIZES["train"], "seed": 7}}
+    (tmp_path / "own.yaml").write_text(json.dumps({**contents, "model": {"ms_kernels": [4, 2], **SIZES["model"]}}))
+    for seed, options in ((7, []), (2025, ["--seed", "2025"])):
+        assert run(series(), "--out", tmp_path / "out", "--config", tmp_path / "own.yaml", *options) == 0
+        config = json.loads((tmp_path / "out" / "run.json").read_text())["config"]
+        assert (config["data"]["scaling"], config["data"]["validation_share"]) == ("min-max", 0.3)
+        assert config["train"]["seed"] == seed
+    (said, _) = [line for line in caplog.messages if "without effect" in line]
+    assert said.endswith(": data.name, data.drop_channels, evaluation.window")
+
+
+def test_settings_of_the_data_that_count(tmp_path, series, quick):
+    options = ["--train-until", str(TRAIN_ROWS), *SMALL, "data.scaling=min-max", "data.validation_share=0.3"]
+    assert run(series(), "--out", tmp_path / "out", *options) == 0
+    (file,) = (tmp_path / "out" / "detector").glob("*.npz")
+    with np.load(file) as arrays:
+        np.testing.assert_array_equal(arrays["offset"], plant()[["flow", "heat"]][:TRAIN_ROWS].min())
 
 
 def test_missing_values_are_interpolated_and_noted(trained, tmp_path, series, quick):
@@ -466,11 +526,24 @@ def test_other_channels_than_in_training(trained, tmp_path, series, refuse):
     model = ["--out", tmp_path / "out", "--model", trained / "out" / "detector"]
     path = series(drop=["heat"])
     refuse(path, *model, says=[path, "lacks heat", "train"])
-    path = series(extra=range(ROWS), more=range(ROWS))
-    refuse(path, *model, says=[path, "not trained on extra, more", "--channels flow heat"])
     path = series(drop=["flow", "heat"], x=range(ROWS))
-    refuse(path, *model, says=[path, "flow, heat"])
-    assert run(series(extra=range(ROWS)), *model, "--channels", "flow", "heat") == 0
+    refuse(path, *model, says=[path, "lacks flow, heat"])
+    path = series(extra=range(ROWS))
+    refuse(path, *model, "--channels", "flow", "heat", "extra", says=["not trained on extra", "name flow heat"])
+    refuse(path, *model, "--channels", "flow", says=["needs heat too", "name flow heat"])
+
+
+@pytest.mark.parametrize("named", [[], ["--channels", "heat", "flow"]])
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_more_columns_than_the_detector_needs_are_left_out_and_said(trained, tmp_path, quick, caplog, named, form):
+    frame = plant().assign(extra=np.nan, comment="as is", more=range(ROWS))
+    path = tmp_path / f"plant.{form}"
+    frame.to_csv(path, index=False) if form == "csv" else frame.to_parquet(path)
+    assert run(path, "--out", tmp_path / "out", "--model", trained / "out" / "detector", *named) == 0
+    assert (tmp_path / "out" / "scores.csv").read_bytes() == (trained / "out" / "scores.csv").read_bytes()
+    assert f"{path}: left out, the detector was not trained on them: extra, comment, more" in caplog.messages
+    (note,) = json.loads((tmp_path / "out" / "run.json").read_text())["notes"]
+    assert note.endswith("extra, comment, more")
 
 
 @pytest.mark.parametrize(("cell", "says"), [("inf", "finite"), ("", "--missing interpolate"), ("high", "no number")])
@@ -482,12 +555,30 @@ def test_cells_that_are_not_finite_numbers(trained, tmp_path, series, refuse, ce
         refuse(path, "--out", tmp_path / "out", *options, says=[path, "row 61", "'heat'", says])
 
 
-@pytest.mark.parametrize("value", [1e30, -1e300])
-def test_a_value_too_large_to_be_scored(trained, tmp_path, series, refuse, value):
-    heat = plant()["heat"].where(plant().index != 220, value)
+@pytest.mark.parametrize(("row", "value"), [(220, 1e30), (220, -1e300), (220, 1e200), (60, 1e200), (60, 1e39)])
+def test_values_that_cannot_be_computed_with(trained, tmp_path, series, refuse, monkeypatch, row, value):
+    monkeypatch.setattr(CrossADDetector, "fit", None)  # nothing is trained
+    time, heat = plant()["time"][row], plant()["heat"].where(plant().index != row, value)
     path = series(heat=heat)
     for options in (TRAIN, ["--model", trained / "out" / "detector"]):
-        refuse(path, "--out", tmp_path / "out", *options, says=[path, "NaN or infinit", "correct"])
+        refuse(path, "--out", tmp_path / "out", *options, says=[path, f"'heat' holds {value:g}", f"time {time}"])
+    path = series(heat=heat, drop=["time"])
+    refuse(path, "--out", tmp_path / "out", *TRAIN, says=[path, f"'heat' holds {value:g}", f"row {row + 1}"])
+
+
+@pytest.mark.parametrize("points", [16, 30, 50])
+def test_too_few_points_for_spot_are_refused_before_the_training(tmp_path, series, refuse, monkeypatch, points):
+    monkeypatch.setattr("exp.detection.estimator.Detector", None)
+    says = ["SPOT needs at least 51", f"got {points}", "quantile", "--threshold quantile", "--threshold NUMBER"]
+    path = series(points)
+    refuse(path, "--out", tmp_path / "out", says=[path, *says])
+    refuse(series(), "--out", tmp_path / "out", "--train-until", points, says=says)
+
+
+@pytest.mark.parametrize(("points", "rule"), [(51, "spot"), (20, "quantile"), (20, "1.5")])
+def test_few_points_that_suffice(tmp_path, series, quick, points, rule):
+    options = ["--threshold", rule, "--set", "train.train_epochs=1", "model.d_model=8", "model.n_heads=2"]
+    assert run(series(points), "--out", tmp_path / "out", *options) == 0
 
 
 def test_files_that_cannot_be_read(tmp_path, refuse):
@@ -604,14 +695,44 @@ def test_an_altered_threshold_is_found(trained, tmp_path, model, refuse):
         (["--set", "model.seq_len"], ["--set model.seq_len", "section.key=value"]),
         (["--set", "model.seqlen=8"], ["model.seqlen=8", "seq_len"]),
         (["--set", "model.patch_len=999"], ["patch_len 999"]),
+        (["--set", "data.name=x"], ["--set data.name=x", "no effect", "leave it out"]),
+        (["--set", "data.format=ucr"], ["--set data.format=ucr", "no effect", "leave it out"]),
+        (["--set", "data.file=a.txt"], ["--set data.file=a.txt", "no effect", "leave it out"]),
+        (["--set", "data.standardise=each"], ["--set data.standardise=each", "no effect", "leave it out"]),
+        (["--set", "data.train_rows=100"], ["--set data.train_rows=100", "no effect", "--train-until"]),
+        (["--set", "data.drop_channels=[0]"], ["--set data.drop_channels=[0]", "no effect", "--channels"]),
+        (["--set", "evaluation.window=9"], ["--set evaluation.window=9", "no effect", "leave it out"]),
+        (["--set", "data.scaling=log"], ["data.scaling"]),
+        (["--set", "data.validation_share=2"], ["data.validation_share"]),
+        (["--set", "train.seed=1", "--seed", "2"], ["--seed", "--set train.seed"]),
+        (["--set", "train.seed=1", "train.seed=2"], ["--set train.seed", "twice"]),
         (["--seed", "-1"], ["seed"]),
         (["--device", "gpu"], ["--device gpu"]),
+        (["--device", ""], ["--device"]),
+        (["--device", "cuda:99"], ["--device cuda:99"]),
         (["--channels", "flow", "flow"], ["flow, flow", "once"]),
         (["--channels", "flow", "label"], ["flow, label", "neither time nor label"]),
     ],
 )
 def test_options(tmp_path, series, refuse, options, says):
     refuse(series(), "--out", tmp_path / "out", *options, says=says)
+
+
+@pytest.mark.parametrize("name", ["cuda", "cuda:7", "mps"])
+@pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="needs a machine without")
+def test_a_device_that_is_not_there(trained, tmp_path, series, refuse, name):
+    path, model = series(), trained / "out" / "detector"
+    for options in ([], ["--model", model]):
+        refuse(path, "--out", tmp_path / "out", "--device", name, *options, says=[f"--device {name}", "cpu"])
+    refuse("--stream", "--model", model, "--device", name, says=[f"--device {name}", "cpu"])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--time", "t"], ["--channels", "a"], ["--label", "l"], ["--missing", "error"], ["--max-gap", "3"]],
+)
+def test_options_of_a_file_beside_a_stream(trained, refuse, options):
+    refuse("--stream", "--model", trained / "out" / "detector", *options, says=[options[0], "belong to a file"])
 
 
 def test_what_is_needed(tmp_path, series, refuse):
@@ -641,9 +762,7 @@ def test_earlier_results_stay_when_input_is_refused(trained, tmp_path, series, r
     out = shutil.copytree(trained / "out", tmp_path / "out")
     refuse(series(20), "--out", out, "--train-until", "10", says=["10 points"])
     refuse(series(), "--out", out, "--threshold", "high", says=["'high'"])
-    refuse(
-        series(heat=plant()["heat"].where(plant().index != 220, 1e30)), "--out", out, *TRAIN, says=["NaN or infinit"]
-    )
+    refuse(series(heat=plant()["heat"].where(plant().index != 220, 1e30)), "--out", out, *TRAIN, says=["too far"])
 
 
 def test_folders_that_were_made_go_again_when_nothing_comes_into_them(tmp_path, series, monkeypatch):
@@ -672,3 +791,36 @@ def test_a_detector_without_names_of_channels(trained, tmp_path, series, refuse)
     del detector.feature_names_in_
     detector.save(tmp_path / "detector")
     refuse(series(), "--out", tmp_path / "out", "--model", tmp_path / "detector", says=["--model", "DataFrame"])
+
+
+@pytest.mark.parametrize("encoding", ["ascii:replace", "latin-1:replace"])
+def test_files_are_utf_8_whatever_the_terminal_is(trained, tmp_path, encoding):
+    table = plant().rename(columns={"flow": "Durchfluß m³", "heat": "温度 °C"})
+    path = tmp_path / "plant.csv"
+    table.to_csv(path, index=False)
+    plain = {"PYTHONIOENCODING": encoding, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-m", "exp.detect", path, "--out", tmp_path / "out", *TRAIN]
+    ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=False, env={**os.environ, **plain})
+    assert ended.returncode == 0, ended.stderr
+    assert b"Error" not in ended.stderr
+    expected = (trained / "out" / "scores.csv").read_text(encoding="utf-8")
+    scores = (tmp_path / "out" / "scores.csv").read_text(encoding="utf-8")
+    assert scores == expected.replace("score flow", "score Durchfluß m³").replace("score heat", "score 温度 °C")
+    assert "温度 °C" in (tmp_path / "out" / "events.csv").read_text(encoding="utf-8")
+    assert "温度 °C" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    json.loads((tmp_path / "out" / "run.json").read_text(encoding="utf-8"))
+
+
+def test_what_is_shown_is_ascii_where_the_names_are(trained, tmp_path, capsys, quick):
+    assert run(trained / "plant.csv", "--out", tmp_path / "out", "--model", trained / "out" / "detector") == 0
+    assert capsys.readouterr().out.isascii()
+
+
+@pytest.mark.parametrize("share", ["-1", "1e9"])
+def test_constant_scores(trained, tmp_path, series, monkeypatch, share):
+    def constant(self, frame):
+        return np.ones((len(frame), 2), np.float32)
+
+    monkeypatch.setattr(CrossADDetector, "channel_scores", constant)
+    assert run(series(), "--out", tmp_path / "out", *TRAIN, "--threshold", share) == 0
+    assert len(pd.read_csv(tmp_path / "out" / "events.csv")) == (share == "-1")

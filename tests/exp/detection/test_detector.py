@@ -31,6 +31,8 @@ from ts_ad_evaluation import SPOT, EvaluationError
 
 # What scikit-learn asks of every estimator and a detector of series cannot do.
 INAPPLICABLE = {
+    "check_fit1d": "a one-dimensional array is one channel",
+    "check_fit2d_predict1d": "such an array is refused for the number of its channels, not for its shape",
     "check_methods_sample_order_invariance": "points in another order are another series",
     "check_methods_subset_invariance": "a point has no score without the others of its window",
 }
@@ -270,9 +272,14 @@ class TestThreshold:
             unfitted(**parameters).fit(waves(60))
         assert "\n" not in str(caught.value)
 
-    def test_too_few_scores_for_a_tail(self):
-        with pytest.raises(EvaluationError):
-            unfitted().fit(waves(2 * WINDOW))
+    @pytest.mark.parametrize("rows", [2 * WINDOW, 50])
+    def test_too_few_scores_for_a_tail(self, rows, monkeypatch):
+        monkeypatch.setattr(exp.detection.estimator, "Detector", None)
+        with pytest.raises(EvaluationError, match=f"SPOT needs at least 51 .*, got {rows}.*quantile.*number"):
+            unfitted().fit(waves(rows))
+
+    def test_another_rule_for_few_scores(self):
+        assert unfitted().fit(waves(51)).threshold_ > 0
         assert unfitted(threshold=1.0).fit(waves(2 * WINDOW)).labels_.shape == (2 * WINDOW,)
 
 
@@ -296,6 +303,39 @@ class TestConfig:
             equal_bits(detector.decision_scores_, expected)
             assert detector.get_params()["config"] is config
 
+    def test_what_has_no_effect_in_a_file_is_said(self, tmp_path, caplog):
+        caplog.set_level(logging.INFO)
+        file = tmp_path / "config.yaml"
+        data = {"name": "OTHER", "drop_channels": [1], "scaling": "min-max", "validation_share": 0.4}
+        file.write_text(yaml.safe_dump({"data": data, **CONFIG, "evaluation": {"window": 7}}))
+        x = waves(60)
+        detector = unfitted(config=file, threshold=1.0).fit(x)
+        (said,) = [line for line in caplog.messages if "without effect" in line]
+        assert said.startswith(f"{file}: ")
+        assert said.endswith(": data.drop_channels, data.name, evaluation.window")
+        assert detector.config_.data.validation_share == 0.4
+        equal_bits(detector.offset_, x.min(axis=0))
+
+    @pytest.mark.parametrize(
+        "parameters",
+        [
+            {"overrides": ["data.scaling=min-max", "data.validation_share=0.4"]},
+            {"config": CONFIG | {"data": {"scaling": "min-max", "validation_share": 0.4}}},
+        ],
+    )
+    def test_settings_of_the_data_that_count(self, parameters):
+        x = waves(60)
+        detector = unfitted(threshold=1.0, **parameters).fit(x)
+        equal_bits(detector.offset_, x.min(axis=0))
+        equal_bits(detector.scale_, np.ptp(x, axis=0))
+        assert detector.config_.data.validation_share == 0.4
+        assert (detector.decision_scores_ != unfitted(threshold=1.0).fit(x).decision_scores_).any()
+
+    def test_the_seed_of_a_configuration(self):
+        config = CONFIG | {"train": CONFIG["train"] | {"seed": 7}}
+        assert unfitted(config=config, threshold=1.0).fit(waves(60)).config_.train.seed == 7
+        assert unfitted(config=config, threshold=1.0, seed=8).fit(waves(60)).config_.train.seed == 8
+
     def test_the_last_word(self):
         before = copy.deepcopy(CONFIG)
         overrides = ("model.d_model=4", "train.seed=9", "model.seq_len=8")
@@ -318,6 +358,19 @@ class TestConfig:
             ({"config": CONFIG | {"train": [1]}}, r"train: expected keys with values, got \[1\]"),
             ({"config": {"model": {"seq_len": 8}}}, "key 'model.patch_len' is missing"),
             ({"config": {"model": {"name": "DualSTF"}}}, "model.name is 'DualSTF', but the detector is CrossAD"),
+            ({"overrides": ["data.name=x"]}, "data.name=x: has no effect .*: leave it out"),
+            ({"overrides": ["data.format=ucr"]}, "data.format=ucr: has no effect .*: leave it out"),
+            ({"overrides": ["data.file=x.txt"]}, "data.file=x.txt: has no effect .*: leave it out"),
+            ({"overrides": ["data.train_rows=50"]}, "data.train_rows=50: has no effect .*--train-until"),
+            ({"overrides": ["data.drop_channels=[0]"]}, "data.drop_channels=.*has no effect .*--channels"),
+            ({"overrides": ["data.standardise=each"]}, "data.standardise=each: has no effect .*leave it out"),
+            ({"overrides": ["evaluation.window=7"]}, "evaluation.window=7: has no effect .*leave it out"),
+            ({"overrides": ["data.scalling=x"]}, "unknown key 'data.scalling': did you mean 'scaling'"),
+            ({"overrides": ["data.scaling=log"]}, "data.scaling"),
+            ({"config": CONFIG | {"data": {"train_rows": 50}}}, "config: data.train_rows has no effect"),
+            ({"config": CONFIG | {"data": {"scalling": "min-max"}}}, "unknown key 'data.scalling'"),
+            ({"config": CONFIG | {"evaluation": {"window": 7}}}, "config: evaluation.window has no effect"),
+            ({"config": CONFIG | {"data": 3}}, "data: expected keys with values, got 3"),
             ({"config": None}, "config is None: use 'auto', a dict or a path"),
             ({"config": 3}, "config is 3: use 'auto', a dict or a path"),
             ({"config": "no/such/file.yaml"}, "file.yaml: no such file"),
@@ -356,10 +409,53 @@ class TestInput:
     def test_values_too_far_from_training(self, value):
         x = waves(60)
         x[30, 1] = value
-        with pytest.raises(DataError, match=r"the score of point .* is NaN or infinity"):
+        with pytest.raises(DataError, match=r"X: channel '1' holds .* at row 30, counted from 0, (too far|beyond)"):
             fitted().decision_function(x)
+        with pytest.raises(DataError, match="a score is NaN or infinite: a value is too far from those of training"):
+            fitted().look(x[None, 25 : 25 + WINDOW])
 
-    @pytest.mark.parametrize("shape", [(60,), (60, 2, 1), (0, 2), (60, 0)])
+    @pytest.mark.parametrize("value", [1e200, -1e308, 1e39])
+    def test_values_beyond_the_range_are_refused_before_the_training(self, value, monkeypatch):
+        monkeypatch.setattr(exp.detection.estimator, "Detector", None)
+        table = frame(100)
+        table.loc[60, "disk"] = value
+        with pytest.raises(DataError, match=r"X: channel 'disk' holds .* at row 60, counted from 0") as caught:
+            unfitted().fit(table)
+        assert "\n" not in str(caught.value)
+
+    @pytest.mark.parametrize("kind", [np.array, list, tuple, pd.Series, lambda x: pd.Series(x, name=3)])
+    def test_one_dimension_is_one_channel(self, kind):
+        x = waves(100, 1)
+        expected = unfitted(threshold="quantile").fit(x)
+        detector = unfitted(threshold="quantile").fit(kind(x[:, 0]))
+        assert detector.n_features_in_ == 1
+        for method in ("decision_function", "channel_scores", "predict"):
+            equal_bits(getattr(detector, method)(kind(x[:, 0])), getattr(expected, method)(x))
+        equal_bits(unfitted(threshold="quantile").fit_predict(kind(x[:, 0])), expected.labels_)
+
+    def test_the_name_of_a_series_is_the_channels(self):
+        named = pd.Series(waves(100, 1)[:, 0], name="cpu")
+        detector = unfitted(threshold=1.0).fit(named)
+        assert list(detector.feature_names_in_) == ["cpu"]
+        equal_bits(detector.decision_function(named), detector.decision_function(named.to_frame()))
+        with pytest.raises(ValueError, match="feature names should match"):
+            detector.decision_function(named.rename("disk"))
+
+    def test_one_dimension_is_not_enough_for_two_channels(self):
+        with pytest.raises(ValueError, match="X has 1 features, but AnomalyDetector is expecting 2"):
+            fitted().decision_function(waves(60, 1)[:, 0])
+
+    def test_two_columns_of_one_name(self):
+        with pytest.raises(DataError, match="column 'cpu' stands twice: rename one"):
+            unfitted().fit(frame(100, ("cpu", "cpu")))
+
+    def test_a_large_offset(self):
+        x = np.round(50 * np.sin(np.arange(200) / 5))[:, None]
+        plain, far = (unfitted(threshold=1.0).fit(x + offset) for offset in (0, 1e15))
+        assert far.scale_[0] == pytest.approx(plain.scale_[0])
+        np.testing.assert_allclose(far.decision_scores_, plain.decision_scores_, rtol=0.1, atol=0.02)
+
+    @pytest.mark.parametrize("shape", [(0,), (60, 2, 1), (0, 2), (60, 0), ()])
     def test_shapes(self, shape):
         for method in (unfitted().fit, fitted().decision_function):
             with pytest.raises(ValueError, match=r"array|sample|feature"):

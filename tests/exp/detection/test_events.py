@@ -138,3 +138,25 @@ def test_a_larger_gap_never_makes_more_events(score, merge_gap):
 
 def test_negative_scores_have_no_share():
     np.testing.assert_allclose(channel_shares(np.array([[3.0, -5.0, 1.0], [1.0, -1.0, -1.0]])), [0.8, 0.0, 0.2])
+
+
+@pytest.mark.parametrize(
+    ("scores", "shares"),
+    [
+        ([[1.0, 3.0]], [0.25, 0.75]),
+        ([[0.0, 0.0]], [0.5, 0.5]),
+        ([[-1.0, 2.0]], [0.0, 1.0]),
+        ([[np.nan, 2.0]], [0.0, 1.0]),
+        ([[np.nan, np.nan]], [0.5, 0.5]),
+        ([[np.inf, 1.0]], [1.0, 0.0]),
+        ([[np.inf, np.inf], [1.0, 1.0]], [0.5, 0.5]),
+    ],
+)
+def test_shares_are_shares_whatever_the_scores(scores, shares):
+    np.testing.assert_allclose(channel_shares(np.array(scores)), shares, atol=1e-12)
+
+
+def test_the_peak_of_an_event_with_a_gap_in_its_scores():
+    score = np.array([0.0, 2.0, np.nan, 3.0, 0.0])
+    (event,) = ranked_events(score, score[:, None], 1.0, merge_gap=1, channels=["a"]).itertuples()
+    assert (event.start, event.end, event.peak, event.peak_score) == (1, 3, 3, 3.0)

@@ -12,6 +12,7 @@ from exp.report import levels as levels_module
 from exp.report import write_report
 from exp.report.data import surroundings
 from exp.report.levels import STEPS
+from exp.report.times import read_times
 from tests.support.report_cases import EVIL, NAMES, report
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright")
@@ -361,6 +362,47 @@ def test_beyond_the_budget_events_are_drawn_point_by_point(browser, tmp_path, mo
     exact = contents.values[:, contents.channels.index(opened.titles()[0].split(" — ")[0])]
     first, last = surroundings(event.start, event.end, n)
     np.testing.assert_allclose(y, exact[first : last + 1], atol=1e-3)
+    assert opened.errors() == []
+    opened.context.close()
+
+
+SEVEN = 1718150400
+JITTER = np.cumsum(np.random.default_rng(1).integers(1, 9, 500))
+
+
+@pytest.mark.parametrize(
+    ("times", "labels"),
+    [
+        (SEVEN + 10 * np.arange(500), ["1718150400", "1718150410", "1718150420"]),
+        (10**9 * SEVEN + np.arange(500), ["1718150400000000000", "1718150400000000001", "1718150400000000002"]),
+        (np.round(0.1 + 1e-4 * np.arange(500), 4), ["0.1000", "0.1001", "0.1002"]),
+        (10**12 * JITTER, None),
+        (np.cumsum(np.random.default_rng(0).random(500)), None),
+        (pd.Timestamp(SEVEN, unit="s") + pd.to_timedelta(100 * np.arange(500), unit="us"),
+         ["00:00:00.0000", "00:00:00.0001", "00:00:00.0002"]),
+        (pd.Timestamp(SEVEN, unit="s") + pd.to_timedelta(np.arange(500), unit="ns"),
+         ["00:00:00.000000000", "00:00:00.000000001", "00:00:00.000000002"]),
+        (pd.Timestamp(SEVEN, unit="s") + pd.to_timedelta(JITTER, unit="ns"), None),
+        (pd.Timestamp("1969-12-31 23:59:59.9") + pd.to_timedelta(JITTER, unit="us"), None),
+        (pd.Timestamp(SEVEN, unit="s") + pd.to_timedelta(10**12 * JITTER + 1, unit="us"), None),
+    ],
+)  # fmt: skip
+def test_times_are_read_out_in_full_digits(browser, tmp_path, times, labels):
+    contents = report(n=500, count=1, times=times, label=None)
+    write_report(tmp_path / "page.html", contents)
+    opened, known = Opened(browser, tmp_path / "page.html"), read_times(contents.times, 500)
+    box = opened.page.locator("#explorer").bounding_box()
+    rows = set()
+    for share in (0.2, 0.5, 0.8):
+        opened.page.mouse.move(box["x"] + share * box["width"], box["y"] + 150)
+        opened.wait_until("document.getElementById('readout').textContent.includes('row')")
+        time, row = opened.page.locator("#readout").text_content().split(" · ")[:2]
+        rows.add(int(row.removeprefix("row ")))
+        assert time.replace("−", "-") == known.text(int(row.removeprefix("row ")))
+    assert len(rows) == 3
+    if labels:
+        script = f"{MODEL}('time_lanes').formatter.doFormat({known.x[:3].tolist()}, {{}})"
+        assert opened.page.evaluate(script) == labels
     assert opened.errors() == []
     opened.context.close()
 

@@ -298,3 +298,41 @@ def test_duration(seconds, text):
 def test_every_row_belongs_to_the_surroundings_of_a_long_event():
     assert surroundings(10, 89, 100) == (0, 99)
     assert surroundings(500, 500, 10_000) == (500 - data_module.LEAST_MARGIN, 500 + data_module.LEAST_MARGIN)
+
+
+# Cases at the edge
+
+
+def one_event(start, end):
+    row = {"rank": 1, "start": start, "end": end, "peak": start, "peak_score": 1.0, "channels": "cpu 100 %"}
+    return pd.DataFrame([row])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"score": np.ones(6000), "channel_scores": np.ones((6000, 7)), "threshold": 1.0, "events": one_event(3, 2)[:0]},
+        {"score": np.zeros(6000), "channel_scores": np.zeros((6000, 7))},
+        {"events": one_event(0, 0)},
+        {"events": one_event(5999, 5999)},
+        {"events": one_event(0, 5999)},
+        {"channels": ("cpu",) * 7},
+        {"channels": ("",) * 7},
+        {"channel_scores": np.full((6000, 7), np.nan)},
+        {"channel_scores": np.full((6000, 7), np.inf)},
+        {"values": np.full((6000, 7), np.nan)},
+        {"values": np.full((6000, 7), 1e308)},
+    ],
+)
+def test_edges(tmp_path, changes):
+    page = page_of(report(**changes), tmp_path)
+    described = description(page)
+    for event in described["events"]:
+        shares = [share for _, share in event["channels"]]
+        assert sum(shares) == pytest.approx(EVENT_CHANNELS / 7) or sum(shares) <= 1.001
+    assert len(described["channels"]) == 7
+    text = text_of(page)
+    assert "nan" not in text.lower().replace("finance", "")
+    if changes.get("events") is not None and len(changes["events"]):
+        points = changes["events"]["end"][0] - changes["events"]["start"][0] + 1
+        assert f"{points:,} point".replace(",", "\u202f") in text

@@ -5,19 +5,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from exp.report.times import FINENESS, pack_times, read_times
+from exp.report.text import sampling
+from exp.report.times import pack_times, read_times
 
 START = pd.Timestamp("2026-03-01 12:00")
 
 
-def unpacked(description, data, n):
-    """Decode positions as the page does, those of the kept rows."""
-    if "unit" not in description:
-        return description["start"] + description["step"] * np.arange(n)
-    steps = np.frombuffer(data, "<u2").astype(float)
+def unpacked(times, stride=1):
+    """Pack times and decode their ticks, or their positions where they have none, as the page does."""
+    description, data = pack_times(times, stride)
+    n, width = len(times.x), description["width"]
+    if not width:
+        if "start" not in description:
+            return description["first"] + description["pace"] * np.arange(n)
+        return int(description["start"]) + int(description["step"]) * np.arange(n)
+    if width == 8:
+        return np.frombuffer(data, "<f8" if times.ticks is None else "<i8")
+    steps = np.frombuffer(data, f"<u{width}").astype(np.int64)
     for index, step in description["exceptions"]:
         steps[index] = step
-    return description["start"] + description["unit"] * np.append(0, np.cumsum(steps))
+    return int(description["start"]) + int(description["unit"]) * np.append(0, np.cumsum(steps))
 
 
 def irregular(steps, unit="s"):
@@ -32,30 +39,40 @@ def test_rows_are_numbered_where_there_are_no_times():
 
 @pytest.mark.parametrize("times", [pd.date_range(START, periods=1000, freq="250ms"), np.arange(5.0, 105.0, 0.1)])
 def test_regular_times_are_two_numbers(times):
-    description, data = pack_times(read_times(times, len(times)))
-    assert data == b""
-    exact = read_times(times, len(times)).x
-    np.testing.assert_allclose(unpacked(description, data, len(times)), exact, rtol=0, atol=1e-3)
+    found = read_times(times, len(times))
+    description, data = pack_times(found)
+    assert (data, description["width"]) == (b"", 0)
+    np.testing.assert_allclose(unpacked(found), found.x if found.ticks is None else found.ticks, rtol=1e-14)
 
 
-@given(steps=arrays(np.int64, st.integers(2, 300), elements=st.integers(0, 90) | st.integers(0, 10**7)))
-def test_whole_seconds_are_exact_unless_they_are_finer_than_any_plot_shows(steps):
-    times = read_times(irregular(steps), len(steps) + 1)
-    description, data = pack_times(times)
-    kept = unpacked(description, data, len(times.x))
-    mean = (times.x[-1] - times.x[0]) / len(steps)
-    assert np.abs(kept - times.x).max() <= max(0.51 * mean / FINENESS, 1e-3 * mean * times.regular) + 1e-3
-    if description.get("unit") == 1000:
-        np.testing.assert_array_equal(kept, times.x)
-    assert len(description.get("exceptions", [])) <= len(steps) / 16
+STEPS = st.integers(0, 90) | st.integers(0, 10**7) | st.integers(0, 10**12)
+
+
+@given(steps=arrays(np.int64, st.integers(2, 300), elements=STEPS), unit=st.sampled_from(["s", "ms", "us", "ns"]))
+def test_every_date_is_exact(steps, unit):
+    times = read_times(irregular(steps if unit in ("us", "ns") else steps % 10**7, unit), len(steps) + 1)
+    if times.kind == "time":
+        np.testing.assert_array_equal(unpacked(times), times.ticks)
+        assert len(pack_times(times)[0].get("exceptions", [])) <= len(steps) / 16
+
+
+@given(steps=arrays(np.int64, st.integers(2, 200), elements=STEPS), start=st.integers(-(2**60), 2**60))
+def test_every_whole_number_is_exact(steps, start):
+    numbers = start + np.append(0, np.cumsum(steps))
+    times = read_times(numbers, len(numbers))
+    if times.kind == "number":
+        np.testing.assert_array_equal(unpacked(times), numbers)
+        assert [times.text(row) for row in range(len(numbers))] == [str(number) for number in numbers]
 
 
 @given(steps=arrays(np.float64, st.integers(2, 200), elements=st.floats(0, 1e6)))
-def test_numbers_are_kept_to_a_part_of_the_mean_step(steps):
-    times = read_times(np.append(0.0, np.cumsum(steps)), len(steps) + 1)
-    mean = times.x[-1] / len(steps)
-    allowed = 1e-3 * mean if times.regular else 0.51 * mean / FINENESS
-    assert np.abs(unpacked(*pack_times(times), len(times.x)) - times.x).max() <= allowed + 1e-300
+def test_every_number_is_exact(steps):
+    numbers = np.append(0.0, np.cumsum(steps))
+    times = read_times(numbers, len(numbers))
+    if times.kind == "number":
+        assert [float(times.text(row)) for row in range(len(numbers))] == numbers.tolist()
+        found = unpacked(times) if times.ticks is None else unpacked(times) / 10**times.digits
+        np.testing.assert_allclose(found, numbers, rtol=0, atol=1e-13 * numbers[-1] if times.even else 0)
 
 
 def test_a_gap_leaves_the_seconds_exact():
@@ -63,15 +80,61 @@ def test_a_gap_leaves_the_seconds_exact():
     steps[777] = 86_400
     times = read_times(irregular(steps), len(steps) + 1)
     description, data = pack_times(times)
-    np.testing.assert_array_equal(unpacked(description, data, len(times.x)), times.x)
+    np.testing.assert_array_equal(unpacked(times), times.ticks)
     assert description["exceptions"] == [[777, 86_400]]
     assert len(data) == 2 * len(steps)
 
 
 def test_with_a_stride_every_so_many_th_row_and_the_last_are_kept():
     times = read_times(irregular(np.random.default_rng(0).integers(1, 9, 1000)), 1001)
-    description, data = pack_times(times, stride=64)
-    np.testing.assert_array_equal(unpacked(description, data, 1001), np.append(times.x[:-1:64], times.x[-1]))
+    np.testing.assert_array_equal(unpacked(times, stride=64), np.append(times.ticks[:-1:64], times.ticks[-1]))
+
+
+SEVEN = 1718150400  # in June 2024
+
+
+@pytest.mark.parametrize(
+    ("times", "texts", "every"),
+    [
+        (SEVEN + 10 * np.arange(3), ["1718150400", "1718150410", "1718150420"], "every 10"),
+        (1000 * SEVEN + 10 * np.arange(3), ["1718150400000", "1718150400010", "1718150400020"], "every 10"),
+        (10**9 * SEVEN + np.arange(2), ["1718150400000000000", "1718150400000000001"], "every 1"),
+        (SEVEN + 0.25 * np.arange(3), ["1718150400", "1718150400.25", "1718150400.5"], "every 0.25"),
+        (SEVEN + 1e-4 * np.arange(2), ["1718150400", "1718150400.0001"], "every 0.0001"),
+        (np.array([0.1, 0.1 + 0.2]), ["0.1", "0.30000000000000004"], "every 0.2"),
+        (np.array([-1.5, -0.25]), ["-1.5", "-0.25"], "every 1.25"),
+        (np.array([1e-30, 3e-30]), ["1e-30", "3e-30"], "every 2e-30"),
+        (
+            START + pd.to_timedelta(np.arange(2) * 100, unit="us"),
+            ["2026-03-01 12:00:00", "…:00.000100"],
+            "every 0.0001 s",
+        ),
+        (START + pd.to_timedelta([0, 7], unit="ns"), ["2026-03-01 12:00:00", "…:00.000000007"], "every 0.000000007 s"),
+        (np.array(["9999-01-01", "9999-01-02"], "M8[s]"), ["9999-01-01 00:00:00", "9999-01-02 00:00:00"], "every 1 d"),
+    ],
+)
+def test_full_digits(times, texts, every):
+    found = read_times(times, len(times))
+    for row, text in enumerate(texts):
+        assert found.text(row).endswith(text.removeprefix("…"))
+        assert text.startswith("…") or found.text(row) == text
+    assert sampling(found) == every
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        START + pd.to_timedelta(np.arange(1000), unit="ns"),
+        START + pd.to_timedelta(np.arange(1000) * 100, unit="us"),
+        10**9 * SEVEN + np.arange(1000),
+        SEVEN + 1e-4 * np.arange(1000),
+    ],
+)
+def test_no_two_rows_are_at_one_place_and_steps_are_alike(times):
+    found = read_times(times, 1000)
+    steps = np.diff(found.x)
+    assert found.regular
+    np.testing.assert_allclose(steps, steps.mean(), rtol=0.01)
 
 
 @pytest.mark.parametrize(
@@ -105,5 +168,5 @@ def test_dates_of_any_resolution(unit):
 
 def test_one_row():
     description, data = pack_times(read_times(pd.DatetimeIndex([START]), 1))
-    assert description["step"] > 0
+    assert description["pace"] > 0
     assert data == b""

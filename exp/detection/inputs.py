@@ -1,0 +1,35 @@
+"""Arrays as a detector takes them: one-dimensional ones and pandas' Series are one channel."""
+
+import numpy as np
+import pandas as pd
+
+from data_provider import DataError
+
+
+def as_table(X):
+    """Return X with its channels as columns.
+
+    Parameters
+    ----------
+    X : array, sequence, Series or DataFrame
+        One-dimensional, of shape (n,), it is one channel; a Series' name is that channel's.
+
+    Returns
+    -------
+    array or DataFrame of shape (n, 1), or X itself where it is not one-dimensional
+
+    Raises
+    ------
+    DataError
+        When two columns of a DataFrame have the same name.
+    """
+    if isinstance(X, pd.Series):
+        return X.to_frame() if isinstance(X.name, str) else X.to_numpy()[:, None]
+    if isinstance(X, pd.DataFrame):
+        twice = X.columns[X.columns.duplicated()]
+        if len(twice):
+            raise DataError(f"column {twice[0]!r} stands twice: rename one")
+        return X
+    if isinstance(X, (list, tuple)) and all(np.ndim(value) == 0 for value in X):
+        X = np.asarray(X)
+    return X[:, None] if getattr(X, "ndim", None) == 1 and len(X) else X
