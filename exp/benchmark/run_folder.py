@@ -1,18 +1,13 @@
 """The folder of one run: which files it holds, and how they are written."""
 
 import json
-import platform
-import subprocess
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from exp.config import ExperimentConfig
 from exp.errors import UserError
 from ts_ad_evaluation.files import replacing
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class RunFolder:
@@ -77,16 +72,14 @@ class RunFolder:
         for path in [*old, *self.path.glob("_*.csv"), *self.path.glob(".*.tmp")]:  # the last from a process killed
             path.unlink(missing_ok=True)
 
-    def forget_other_scores(self, test_score: np.ndarray) -> None:
-        """Remove what belongs to other weights than those that have given `test_score`."""
-        try:
-            same = np.array_equal(self.load_array(self.test_score), test_score)
-        except UserError:  # missing or damaged
-            same = False
-        if same:
-            return
-        for path in [self.train_score, self.figure, self.report, *self.path.glob("_*.csv")]:
+    def forget_measures(self) -> None:
+        """Remove what was made from scores and labels: measures, figure and report."""
+        for path in [self.figure, self.report, *self.path.glob("_*.csv")]:
             path.unlink(missing_ok=True)
+
+    def forget_train_score(self) -> None:
+        """Remove the scores of the training part, which are of other weights or data than those to come."""
+        self.train_score.unlink(missing_ok=True)
 
     def save_array(self, path: Path, array: np.ndarray) -> None:
         """Write one of the arrays."""
@@ -131,17 +124,3 @@ def results_folder(save_path: Path, config: ExperimentConfig) -> Path:
     """Return the folder of a dataset's runs, NAME for CrossAD and NAME/DETECTOR for the other detectors."""
     folder = Path(save_path) / config.data.name
     return folder if config.detector == "CrossAD" else folder / config.detector
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what a run rests on."""
-    return {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
-
-
-def git_commit() -> str | None:
-    """Return the commit of this clone, or None where there is no clone or no git."""
-    try:
-        git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return None
-    return git.stdout.strip() if git.returncode == 0 else None

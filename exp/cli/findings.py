@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from data_provider.read.recording import Recording
-from exp.benchmark.run_folder import git_commit, versions
 from exp.detection.detector import CrossADDetector
 from exp.detection.events import ranked_events
 from exp.report import Report, write_report
 from exp.training.devices import choose_device, describe_device
+from exp.training.versions import git_commit, versions
 from ts_ad_evaluation import Evaluator
 from ts_ad_evaluation.files import replacing
 

@@ -14,13 +14,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from data_provider import DataError, Series
 from data_provider.series import scaled
 from exp.benchmark.experiment import Experiment
-from exp.benchmark.run_folder import RunFolder, versions
+from exp.benchmark.run_folder import RunFolder
 from exp.config import ExperimentConfig, config_file, read_yaml, resolve
 from exp.detection import storage as saved_detector
 from exp.detection.automatic import choose_settings
 from exp.detection.scorer import OverlapMean
 from exp.errors import UserError
 from exp.training.devices import choose_device, mixed_precision
+from exp.training.versions import versions
 from models import DETECTORS, ConfigError
 from ts_ad_evaluation import SPOT, prior_anomaly_rate
 
