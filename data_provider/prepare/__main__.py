@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from data_provider.errors import DataError
+from data_provider.files import write_in_any_encoding
 from data_provider.prepare import NAMES, prepare
 
 
@@ -31,6 +32,7 @@ def parse_arguments(arguments=None):
 
 def main(arguments=None) -> int:
     """Run the command line; return its exit code."""
+    write_in_any_encoding()
     options = parse_arguments(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:

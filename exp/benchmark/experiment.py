@@ -17,7 +17,7 @@ from exp.config import DataConfig, ExperimentConfig
 from exp.detection.scorer import score_windows, scoring_windows
 from exp.errors import UserError
 from exp.training import checkpoint
-from exp.training.devices import describe_device, seed_everything
+from exp.training.devices import check_abilities, describe_device, seed_everything
 from exp.training.processes import ALONE, Processes
 from exp.training.trainer import Trainer, read_state
 from exp.training.versions import git_commit, versions
@@ -68,6 +68,7 @@ class Experiment:
     ):
         self.config, self.folder, self.device, self.processes = config, folder, device, processes
         self.bars = bars
+        check_abilities(device, precision=config.train.precision, compiled=config.train.compile)
         self.parts: Parts = split_series(
             series,
             validation_share=config.data.validation_share,
@@ -244,7 +245,7 @@ class Experiment:
         return score, label
 
     def _keep_scores(self, weights: Path | None, *files: Path) -> bool:
-        """Whether the folder holds these files, and scores as they would be made now; then its labels become today's."""
+        """Whether the folder holds these files, and scores as they would be made now; if so, its labels are renewed."""
         if not all(file.is_file() for file in files):
             return False
         record = self.folder.read_record()

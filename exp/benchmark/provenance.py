@@ -21,8 +21,10 @@ import torch
 from torch import Tensor
 
 from data_provider import Series
+from exp.benchmark.run_folder import RunFolder
 from exp.config import ExperimentConfig, differences
 from exp.errors import UserError
+from exp.training import checkpoint
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +64,17 @@ def digest_weights(weights: Mapping[str, Tensor]) -> str:
         hashed.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         hashed.update(tensor.flatten().view(torch.uint8).numpy())
     return hashed.hexdigest()
+
+
+def own_weights_digest(folder: RunFolder) -> str | None:
+    """Return the digest of the weights that a run's training has left, or None where they are unknown.
+
+    Those in its folder count; where they have been removed, what the record says of them.
+    """
+    if not folder.checkpoint.is_file():
+        return folder.read_record().get("weights")
+    weights = checkpoint.load(folder.checkpoint).get("weights")
+    return digest_weights(weights) if isinstance(weights, Mapping) else None
 
 
 def digest_file(path: Path) -> str | None:

@@ -3,13 +3,14 @@
 import argparse
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from exp.errors import USER_ERRORS, UserError
+from ts_ad_evaluation.files import write_in_any_encoding
 
 MODES = ("all", "train", "test", "evaluate")
 
@@ -56,7 +57,7 @@ def common_overrides(options: argparse.Namespace) -> list[str]:
     if options.seed is not None and options.seeds:
         raise UserError("--seed and --seeds exclude each other: use one of them")
     if options.seeds and len(set(options.seeds)) < len(options.seeds):
-        raise UserError(f"--seeds {' '.join(map(str, options.seeds))}: each seed may stand once")
+        raise UserError(f"--seeds {' '.join(map(str, options.seeds))}: seeds must be unique")
     overrides = list(options.set)
     if options.seed is not None:
         overrides.append(f"train.seed={options.seed}")
@@ -65,12 +66,39 @@ def common_overrides(options: argparse.Namespace) -> list[str]:
     return overrides
 
 
+def check_resume(mode: str) -> None:
+    """Refuse --resume where there is nothing to go on with.
+
+    Raises
+    ------
+    UserError
+        When the mode trains nothing.
+    """
+    if mode in ("test", "evaluate"):
+        raise UserError(f"--resume goes on with a training, and --mode {mode} trains nothing: leave it out")
+
+
 def run_program(
     work: Callable[[argparse.Namespace], int],
-    options: argparse.Namespace,
+    parser: argparse.ArgumentParser,
+    arguments: Sequence[str] | None = None,
     after_interruption: str = ": --resume goes on after the last finished epoch",
 ) -> int:
-    """Do the work and return the exit code: its own, 2 for what the user can mend, 130 when interrupted."""
+    """Do the work and return the exit code: its own, 2 for what the user can mend, 130 when interrupted.
+
+    Parameters
+    ----------
+    work : callable
+        Takes the options.
+    parser : ArgumentParser
+        Of the options.
+    arguments : sequence of str, optional
+        By default the process's.
+    after_interruption : str
+        What the line that tells of an interruption ends with.
+    """
+    write_in_any_encoding()
+    options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     try:
         with logging_redirect_tqdm():

@@ -83,8 +83,8 @@ def _show(events: pd.DataFrame, measures: dict[str, pd.DataFrame], record: dict,
             sys.stdout.write(f"{column:>16s}  {value:.6g}\n")
     if measures:
         sys.stdout.write(
-            f"(measured on {record['measured']}; …_best: at the threshold that is best for the labels, an oracle's "
-            "figure; …_raw: at the detector's own)\n"
+            f"(measured on {record['measured']}; *_best: at the threshold that is best for the labels, an oracle's "
+            "figure; *_raw: at the detector's own)\n"
         )
     if len(events):
         sys.stdout.write(events.head(SHOWN).to_string(index=False, float_format="{:.6g}".format) + "\n")

@@ -26,8 +26,7 @@ logger = logging.getLogger(__name__)
 
 def main(benchmark: Benchmark, program: str, arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code: 1 when a series failed."""
-    options = build_parser(benchmark, program).parse_args(arguments)
-    return run_program(functools.partial(_run, benchmark), options)
+    return run_program(functools.partial(_run, benchmark), build_parser(benchmark, program), arguments)
 
 
 def build_parser(benchmark: Benchmark, program: str) -> argparse.ArgumentParser:

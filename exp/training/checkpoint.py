@@ -117,8 +117,8 @@ def check_fit(path: Path, weights: Mapping[str, Tensor] | None, network: nn.Modu
             raise UserError(f"{path}: its weights do not fit the configuration, {name!r} is {where}: train again")
         if own[name].shape != weights[name].shape:
             raise UserError(
-                f"{path}: its weights do not fit, {name!r} has shape {tuple(weights[name].shape)} where configuration "
-                f"and channels of the data need {tuple(own[name].shape)}: use the data it was trained on, or train again"
+                f"{path}: its weights do not fit, {name!r} has shape {tuple(weights[name].shape)} where the settings "
+                f"and the channels of the data need {tuple(own[name].shape)}: take the data it was trained on, or train again"
             )
 
 

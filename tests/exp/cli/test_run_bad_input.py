@@ -308,7 +308,7 @@ def test_options(place):
     refuse(place, "--set", "data.format=ucr", "data.file=x.txt", "data.train_rows=9", says=["'train_rows'"])
     refuse(place, "--seed", "-1", says=["seed"])
     refuse(place, "--seed", "1", "--seeds", "2", says=["--seed", "--seeds"])
-    refuse(place, "--seeds", "2", "2", says=["--seeds", "once"])
+    refuse(place, "--seeds", "2", "2", says=["--seeds", "unique"])
     refuse(place, "--checkpoint", place.config, says=["--checkpoint", "--mode test"])
     refuse(place, "--mode", "train", "--checkpoint", place.config, says=["--checkpoint", "--mode test"])
 

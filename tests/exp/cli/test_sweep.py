@@ -180,7 +180,7 @@ def test_running_accuracy(finished, many, caplog):
         (["--config", "nowhere"], "nowhere: no such file"),
         (["--set", "train.sead=1"], "did you mean 'seed'?"),
         (["--device", "tpu"], "--device tpu"),
-        (["--seeds", "1", "1"], "each seed may stand once"),
+        (["--seeds", "1", "1"], "seeds must be unique"),
         (["--backend", "dask"], "--backend dask and --scheduler ADDRESS go together"),
         (["--address", "here:1"], "--backend ray and --address ADDRESS go together"),
         (["--backend", "dask", "--scheduler", "here:1"], "--jobs is for workers on this machine"),

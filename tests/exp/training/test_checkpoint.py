@@ -121,7 +121,14 @@ def assert_loaded_or_refused(file, content):
     assert len(text.splitlines()) == 1
 
 
-PREFIXES = ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "module.module.", "_fsdp_wrapped_module."]
+PREFIXES = [
+    "module.",
+    "_orig_mod.",
+    "module._orig_mod.",
+    "_orig_mod.module.",
+    "module.module.",
+    "_fsdp_wrapped_module.",
+]
 
 
 def wrapped(weights, prefix):
