@@ -18,7 +18,7 @@ def why_unmeasurable(train_label: np.ndarray | None, test_label: np.ndarray, cov
     if covered and label.min() != label.max():
         return None
     if covered and label.all():
-        return f"all {covered} test points that are scored are labelled 1, so that nothing can be measured: correct the labels"
+        return f"all {covered} test points that are scored are labelled 1, nothing can be measured: correct the labels"
     begin = f"label has no anomalous point among the {covered} test points that are scored"
     tail = test_label[covered:]
     if tail.any():
@@ -31,7 +31,7 @@ def why_unmeasurable(train_label: np.ndarray | None, test_label: np.ndarray, cov
             f"{begin}: {_events(train_label, 0, 'point')} of the series, in the training part, which is its first "
             f"{len(train_label)} points: correct the labels or the number of training points"
         )
-    return f"{begin} (all are labelled 0), so that nothing can be measured: correct the labels"
+    return f"{begin} (all are labelled 0), nothing can be measured: correct the labels"
 
 
 def _events(label: np.ndarray, first: int, unit: str) -> str:

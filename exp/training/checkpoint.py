@@ -118,7 +118,7 @@ def check_fit(path: Path, weights: Mapping[str, Tensor] | None, network: nn.Modu
         if own[name].shape != weights[name].shape:
             raise UserError(
                 f"{path}: its weights do not fit, {name!r} has shape {tuple(weights[name].shape)} where the settings "
-                f"and the channels of the data need {tuple(own[name].shape)}: take the data it was trained on, or train again"
+                f"and the channels of the data need {tuple(own[name].shape)}: use its own data, or train again"
             )
 
 
