@@ -175,4 +175,4 @@ def other_origin(then: Mapping | None, now: Mapping) -> str | None:
     if then.get("weights") != now["weights"]:
         rows.append("the weights")
     rows += differences(then.get("settings", {}), now["settings"])
-    return f"{', '.join(rows)} changed since" if rows else None
+    return f"what gave them has changed ({', '.join(rows)})" if rows else None

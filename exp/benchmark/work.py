@@ -116,9 +116,10 @@ def _of_earlier_version(begun: Outcome, data: dict) -> Outcome:
 
 def _missing(what: str, earlier: Outcome, begun: Outcome | None, remedy: str) -> UserError:
     """Return the error that something has not been made yet; what was made of other data stays as it is."""
+    verb = "are" if what == "scores" else "is"
     if begun is not None and earlier.note:
-        return _Refused(f"there is no {what} of this data ({earlier.note.partition(':')[0]}): {remedy}")
-    return UserError(f"there is no {what} of this configuration: {remedy}")
+        return _Refused(f"there {verb} no {what} of this data ({earlier.note.partition(':')[0]}): {remedy}")
+    return UserError(f"there {verb} no {what} of this configuration: {remedy}")
 
 
 def _train_and_score(job: Job, experiment: Experiment, earlier: Outcome, mode: str, *, resume: bool) -> Outcome:
