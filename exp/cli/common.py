@@ -24,10 +24,19 @@ def common_parser(program: str, description: str) -> argparse.ArgumentParser:
     add("--save_path", type=Path, default=Path("test_results"), help="where results go (test_results)")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (auto)")
     add("--seed", type=int, help="of weights, order and dropout (the configuration's)")
-    add("--seeds", type=int, nargs="+", help="several runs, one for each seed; what is done already is skipped")
+    add(
+        "--seeds",
+        type=int,
+        nargs="+",
+        help="several runs, one for each seed; what was done with the same settings, data and weights is skipped",
+    )
     add("--set", nargs="+", default=[], metavar="SECTION.KEY=VALUE", action="extend", help="change single settings")
     add("--cover_tail", action="store_true", help="also score the points behind the last whole window")
-    add("--resume", action="store_true", help="go on after the last finished epoch")
+    add(
+        "--resume",
+        action="store_true",
+        help="go on after the last finished epoch; refused where the training values have changed",
+    )
     return parser
 
 
