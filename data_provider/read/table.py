@@ -84,4 +84,5 @@ def series_from_table(path: Path, name: str, table: Table, train_rows: int, *, t
         values[:, test_start:].T,
         table.values[label, test_start:].astype(np.uint8),
         table.names[:label] + table.names[label + 1 :],
+        table.values[label, :train_rows].astype(np.uint8),
     )

@@ -37,7 +37,7 @@ TRAINING = ("train_until", "detector", "config", "set", "threshold", "risk", "qu
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code."""
-    return run_program(_run, build_parser().parse_args(arguments), after_interruption="")
+    return run_program(_run, build_parser(), arguments, after_interruption="")
 
 
 def build_parser() -> argparse.ArgumentParser:
