@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
+from data_provider.read.columns import TIME_NAME
 from data_provider.read.date_text import is_date, is_time_of_day
 from data_provider.read.dialect import is_number
-from data_provider.read.columns import TIME_NAME
 from exp.errors import UserError
 
 

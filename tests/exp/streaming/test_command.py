@@ -254,7 +254,7 @@ class TestEnds:
         options = ("--state", command.state, "--state-every", self.every, "--stream-mode", "causal")
         again = command("".join(self.text), *options)
         first = again.points[0]["row"]
-        assert rows - self.every < first <= rows
+        assert rows - self.every <= first <= rows
         assert again.notes[0] == {"note": "restart", "row": first, "at_most": self.every}
         assert f"the run before was killed: its state is that after {first} points" in again.errors
         whole = command("".join(self.text), "--stream-mode", "causal").points
