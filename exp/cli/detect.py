@@ -21,6 +21,8 @@ from ts_ad_evaluation import EvaluationError
 
 logger = logging.getLogger(__name__)
 
+FILE = ("time", "channels", "label", "missing", "max_gap", "sep", "decimal", "header", "date_format", "timezone")
+FILE += ("missing_values", "encoding")  # what says how a file is read
 TRAINING = ("train_until", "config", "set", "threshold", "risk", "quantile", "seed")  # what a saved detector brings
 
 
@@ -39,11 +41,16 @@ def build_parser() -> argparse.ArgumentParser:
     add("--out", type=Path, help="folder for the results")
     add("--model", type=Path, metavar="DIR", help="a saved detector (OUT/detector): score without training")
     data = parser.add_argument_group("the file")
-    data.add_argument("--time", metavar="COLUMN", help="column of times (found by name or content)")
+    data.add_argument(
+        "--time", nargs="+", metavar="COLUMN", help="column of times, or those of days and of times of day (found)"
+    )
     data.add_argument("--channels", nargs="+", metavar="COLUMN", help="channels (all columns of numbers)")
-    data.add_argument("--label", metavar="COLUMN", help="column of labels 0 and 1, to measure with ('label', if any)")
+    data.add_argument(
+        "--label", metavar="COLUMN", help="column of labels, to measure with (one named label, is_anomaly, …)"
+    )
     data.add_argument("--missing", choices=["error", "interpolate"], default="error", help="missing values (error)")
     data.add_argument("--max-gap", type=int, metavar="POINTS", help="longest gap that is interpolated")
+    _add_form(data)
     training = parser.add_argument_group("the training")
     training.add_argument(
         "--train-until", metavar="END", help="train on what is before: a row (5000), a share (0.5) or a time (all)"
@@ -69,6 +76,19 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_form(data: argparse._ArgumentGroup) -> None:
+    """Add the options that say how the file is written; what they leave open is decided, and said."""
+    data.add_argument("--sep", metavar="SIGN", help="separator: a sign, or comma, semicolon, tab, pipe or space")
+    data.add_argument("--decimal", choices=[".", ","], help="decimal mark")
+    data.add_argument(
+        "--header", choices=["yes", "no"], help="whether the first line holds names (yes, unless all of it is data)"
+    )
+    data.add_argument("--date-format", metavar="FORMAT", help="of times, like '%%d.%%m.%%Y %%H:%%M:%%S'")
+    data.add_argument("--timezone", metavar="ZONE", help="of times without one, like Europe/Berlin; others are moved")
+    data.add_argument("--missing-values", nargs="+", metavar="CODE", help="what stands for a missing value, like -999")
+    data.add_argument("--encoding", help="of the text: utf-8, utf-16, latin-1, … (UTF-8, or UTF-16 where it is seen)")
+
+
 def _run(options: argparse.Namespace) -> int:
     _check(options)
     if options.stream:
@@ -88,6 +108,13 @@ def _run(options: argparse.Namespace) -> int:
         label=options.label,
         missing=options.missing,
         max_gap=options.max_gap,
+        separator=options.sep,
+        decimal=options.decimal,
+        header=None if options.header is None else options.header == "yes",
+        date_format=options.date_format,
+        timezone=options.timezone,
+        missing_values=options.missing_values or (),
+        encoding=options.encoding,
     )
     for note in recording.notes:
         logger.warning("%s: %s", options.series, note)
@@ -117,12 +144,15 @@ def _check(options: argparse.Namespace) -> None:
     if options.stream:
         if options.series is not None or options.out is not None:
             raise UserError("--stream reads standard input and writes standard output: leave out the file and --out")
-        if options.missing != "error" or any((options.time, options.channels, options.label, options.max_gap)):
+        given = [f"--{name.replace('_', '-')}" for name in FILE if getattr(options, name) not in (None, "error")]
+        if given:
             raise UserError(
-                "--time, --channels, --label, --missing and --max-gap belong to a file: leave them out, the stream's "
-                "first line may name its columns"
+                f"{', '.join(given)}: of a file, and --stream reads none: leave it out, the stream's first line may "
+                "name its columns"
             )
         return
+    if options.series is None and len(options.time or ()) > 1:
+        raise UserError(f"--time {' '.join(options.time)}: holds the file, if it is there: put the file before --time")
     if options.series is None or options.out is None:
         raise UserError("give a file and where to write: python -m exp.detect SERIES.csv --out DIR")
     if any(value is not None for value in (options.stream_mode, options.state, options.drift_window)):
