@@ -473,7 +473,7 @@ def test_other_channels_than_in_training(trained, tmp_path, series, refuse):
     assert run(series(extra=range(ROWS)), *model, "--channels", "flow", "heat") == 0
 
 
-@pytest.mark.parametrize(("cell", "says"), [("inf", "finite"), ("", "--missing interpolate"), ("high", "no number")])
+@pytest.mark.parametrize(("cell", "says"), [("inf", "finite"), ("", "--missing interpolate"), ("high", "not a number")])
 def test_cells_that_are_not_finite_numbers(trained, tmp_path, series, refuse, cell, says):
     heat = plant()["heat"].astype(object)
     heat[60] = cell
@@ -482,12 +482,14 @@ def test_cells_that_are_not_finite_numbers(trained, tmp_path, series, refuse, ce
         refuse(path, "--out", tmp_path / "out", *options, says=[path, "row 61", "'heat'", says])
 
 
-@pytest.mark.parametrize("value", [1e30, -1e300])
-def test_a_value_too_large_to_be_scored(trained, tmp_path, series, refuse, value):
+@pytest.mark.parametrize(
+    ("value", "says"), [(1e30, ["NaN or infinit"]), (-1e300, ["row 221", "'heat'", "-1e+300", "--missing-values"])]
+)
+def test_a_value_too_large_to_be_scored(trained, tmp_path, series, refuse, value, says):
     heat = plant()["heat"].where(plant().index != 220, value)
     path = series(heat=heat)
     for options in (TRAIN, ["--model", trained / "out" / "detector"]):
-        refuse(path, "--out", tmp_path / "out", *options, says=[path, "NaN or infinit", "correct"])
+        refuse(path, "--out", tmp_path / "out", *options, says=[path, *says, "correct"])
 
 
 def test_files_that_cannot_be_read(tmp_path, refuse):
@@ -590,6 +592,8 @@ def test_an_altered_threshold_is_found(trained, tmp_path, model, refuse):
         (["--state", "x"], ["--state", "--stream"]),
         (["--drift-window", "9"], ["--drift-window", "--stream"]),
         (["--stream-mode", "causal"], ["--stream-mode", "--stream"]),
+        (["--gap", "10"], ["--gap", "--stream"]),
+        (["--state-every", "9"], ["--state-every", "--stream"]),
         (["--stream"], ["--stream", "--model DIR"]),
         (["--stream", "--model", "x"], ["--stream", "leave out the file and --out"]),
         (["--model", "nowhere"], ["nowhere", "no such file"]),
@@ -606,8 +610,8 @@ def test_an_altered_threshold_is_found(trained, tmp_path, model, refuse):
         (["--set", "model.patch_len=999"], ["patch_len 999"]),
         (["--seed", "-1"], ["seed"]),
         (["--device", "gpu"], ["--device gpu"]),
-        (["--channels", "flow", "flow"], ["flow, flow", "once"]),
-        (["--channels", "flow", "label"], ["flow, label", "neither time nor label"]),
+        (["--channels", "flow", "flow"], ["flow flow", "unique"]),
+        (["--channels", "flow", "label"], ["flow label", "neither time nor label"]),
     ],
 )
 def test_options(tmp_path, series, refuse, options, says):
