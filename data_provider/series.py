@@ -142,6 +142,12 @@ def _mean_and_deviation(values):
     # A variance within the rounding error of its sums is that of a constant channel.
     epsilon = np.finfo(np.float64).eps
     constant = variance <= len(values) * epsilon * variance + (len(values) * mean * epsilon) ** 2
+    for index in np.flatnonzero(constant & (values.min(axis=0) < values.max(axis=0))):
+        column = values[:, index]
+        if (column == np.floor(column)).all():  # whole numbers differ exactly, so that small ones can be computed with
+            differences = column - column[0]
+            mean[index], variance[index] = column[0] + differences.mean(), differences.var()
+            constant[index] = False
     return mean, np.sqrt(np.where(constant, 1.0, variance))
 
 

@@ -89,3 +89,11 @@ def test_min_max_scaling_equals_the_min_max_scaler(series):
     assert parts.train_full.min() == 0
     assert parts.train_full.max() == 1
     assert parts.scale[2] == 1
+
+
+@pytest.mark.parametrize("base", [10**13, 10**15, -(10**15)])
+def test_small_differences_of_large_whole_numbers_are_standardised(base):
+    values = (base + np.arange(1000) % 53)[:, None].astype(np.float64)
+    parts = split_series(Series("X", values, values, np.zeros(1000, np.uint8), ("a",)))
+    np.testing.assert_allclose(parts.train_full.std(), 1, rtol=1e-3)
+    assert len(np.unique(parts.train_full)) == 53
