@@ -60,7 +60,7 @@ class Journal:
         if self._malformed and not seen + repeated + older:
             raise UserError(
                 f"none of the {self._malformed} lines is a point; {self._first_malformed}: see that the input is CSV "
-                "with the detector's channels; --sep, --decimal, --header, --time and --date-format say how it is written"
+                "with the detector's channels; --sep, --decimal, --header and --date-format say how it is written"
             )
         if repeated or older:
             logger.warning(
