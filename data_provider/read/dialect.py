@@ -111,7 +111,8 @@ def advice(cell: str, decimal: str) -> str:
     if is_number(cell, other):
         return f": correct it, or say --decimal '{other}'"
     if cell and not any(map(str.isalnum, cell)):
-        return f": correct it, or, if it stands for a missing value, say --missing-values '{cell}'"
+        code = "-" if set(cell) == {"-"} else cell
+        return f": correct it, or, if it stands for a missing value, say --missing-values '{code}'"
     return ""
 
 
@@ -279,14 +280,22 @@ def _single_column(lines, source, separator, decimal) -> tuple[str, str]:
     if decimal:
         return (sign if sign != decimal else ";"), decimal
     body = lines[1:] or lines
-    commas = [line for line in body if "," in line]
-    if commas and sum(is_number(line, ",") for line in body) > 0.5 * len(body):
+    commas = [line for line in body if "," in line and is_number(line, ",")]
+    if commas and sum(is_number(line, ",") for line in body) == len(body):
         raise _doubtful(
             source,
             [commas[0]],
             "it may be one number with a decimal comma, or two cells",
             "--decimal ',' --sep semicolon, or --sep comma and a header of as many names",
         )
+    for other in [separator] if separator else [",", ";", "\t", "|"]:
+        counts = [len(row) for row in _rows(body, other)]
+        usual = max(counts, key=counts.count, default=1)
+        if usual > 1 and counts.count(usual) > 0.5 * len(counts):
+            raise DataError(
+                f"{source}: the first line {lines[0][:60]!r} has one cell, where the lines below have {usual}: remove "
+                "what stands above the names of the columns, correct the names, or say --sep"
+            )
     return sign, "."
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from data_provider.read.missing import prepare_series_command
 from exp.benchmark.jobs import Job, Outcome, finished, make_jobs, select
 from exp.benchmark.provenance import digest_file
 from exp.benchmark.run_folder import RunFolder, results_folder
