@@ -214,7 +214,7 @@ def test_missing_values_of_psm_are_counted(miniature, out, caplog):
     name, source, _ = miniature("PSM")
     with caplog.at_level("INFO"):
         run(name, source, out)
-    missing = [message for message in caplog.messages if "missing" in message]
+    missing = [message for message in caplog.messages if "missing values become" in message]
     assert missing == [f"{source / 'data' / 'train.csv'}: 2 missing values become 0"]
 
 
