@@ -33,11 +33,11 @@ LOOKED_AT = 300  # lines
 def number_pattern(decimal: str, *, infinite: bool = False) -> str:
     """Return the pattern of a number without blanks around it, of an infinite one too if asked."""
     mark = re.escape(decimal)
-    pattern = rf"[-+]?(?:\d+(?:{mark}\d*)?|{mark}\d+)(?:[eE][-+]?\d+)?"
+    pattern = rf"[-+]?(?:[0-9]+(?:{mark}[0-9]*)?|{mark}[0-9]+)(?:[eE][-+]?[0-9]+)?"
     return f"{pattern}|(?i:[-+]?inf(?:inity)?)" if infinite else pattern
 
 
-_NUMBER = {mark: re.compile(number_pattern(mark), re.ASCII) for mark in (".", ",")}
+_NUMBER = {mark: re.compile(number_pattern(mark)) for mark in (".", ",")}
 
 
 @dataclass(frozen=True)
@@ -150,6 +150,10 @@ def decide(
     separator, decimal = _known(source, separator, decimal)
     encoding, notes = _encoding(sample, source, encoding)
     lines = _lines(sample, source, encoding)
+    if separator is not None and decimal is None and lines and not any(separator in line for line in lines):
+        raise DataError(f"{source}: --sep {_shown(separator)}: no line holds it: correct it, or leave it out")
+    if lines and re.fullmatch(r'"?sep=.?"?', lines[0]):
+        raise DataError(f"{source}: the first line {lines[0]!r} is meant for Excel: remove it, the separator is found")
     choice = _marks(lines, source, separator, decimal)
     if (choice != (",", ".")) and (separator is None or (decimal is None and choice[1] == ",")):
         notes.append(

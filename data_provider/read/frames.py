@@ -167,7 +167,7 @@ def _large_whole_numbers(frame: pd.DataFrame, content: bytes, separator: dict, d
     )[: len(frame)]
     for name in large:
         cells = texts[name].str.strip()
-        if cells.dropna().str.fullmatch(r"[-+]?\d{1,18}").all():
+        if cells.dropna().str.fullmatch(r"[-+]?[0-9]{1,18}").all():
             frame[name] = cells.astype("Int64")
     return frame
 

@@ -76,7 +76,7 @@ def _floats(path: Path, column: pd.Series, notes: list[str]) -> np.ndarray:
 
 def _note_lost(column: pd.Series, floats: np.ndarray, notes: list[str]) -> None:
     """Say where distinct whole numbers are the same as floats."""
-    numbers = {int(cell) for cell in column.unique() if re.fullmatch(r"\s*[-+]?\d+\s*", str(cell))}
+    numbers = {int(cell) for cell in column.unique() if re.fullmatch(r"\s*[-+]?[0-9]+\s*", str(cell))}
     before, after = len(numbers), len(np.unique(floats[~np.isnan(floats)]))
     if after < before:
         notes.append(
