@@ -200,7 +200,7 @@ class EncoderLayer(nn.Module):
 
 
 class Context(nn.Module):
-    """Section "Cross-window Modeling": what a window's query finds in it moves the prototypes that all windows share."""
+    """Section "Cross-window Modeling": what its query finds in a window moves the prototypes that all share."""
 
     def __init__(self, config: CrossADConfig):
         super().__init__()
@@ -319,7 +319,7 @@ class GlobalContext(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Section "Next-scale Generation": M_2 lets a token see its own scale and all coarser ones, and G' is open to all."""
+    """Section "Next-scale Generation": M_2 lets a token see its own scale and the coarser ones; G' is open to all."""
 
     def __init__(self, config: CrossADConfig, layout: ScaleLayout):
         super().__init__()
