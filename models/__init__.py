@@ -11,6 +11,7 @@ What a network offers:
   ``network.score_sequence(represented)`` turns (n, …), that of n points in a row on the CPU, into scores (n, C), each
   from its point and the one before;
 * ``network.adjust_series(scores)``, where the published protocol changes the scores (n, C) of a whole part afterwards;
+* ``network.rows_by_fitting``, the names of weights whose number of rows fitting decides on;
 * ``network.share_statistics(total)``, where the network learns from a batch by other ways than gradients;
 * ``network.load_official(state_dict)``, where checkpoints of a published implementation exist.
 

@@ -17,6 +17,7 @@ from ts_ad_evaluation.files import replacing
 
 logger = logging.getLogger(__name__)
 
+CONTAINERS = ("state_dict", "model_state_dict")  # under which other programs keep weights
 # Parts of a name that stand for a wrapper around the network or a part of it.
 WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 
@@ -66,7 +67,7 @@ def save_network(path: Path, network: nn.Module, config: ExperimentConfig) -> No
 def load_network(path: Path, network: nn.Module, config: ExperimentConfig) -> None:
     """Fill `network` from one of this project's checkpoints, from bare weights of it, or from a published checkpoint.
 
-    Names that a wrapper has lengthened (`module.`, `_orig_mod.`) are cut, and that is said.
+    Names that a wrapper has lengthened (`module.`, `_orig_mod.`, `model.`) are cut, and that is said.
 
     Raises
     ------
@@ -75,7 +76,7 @@ def load_network(path: Path, network: nn.Module, config: ExperimentConfig) -> No
     """
     content = load(path)
     bare = "weights" not in content
-    weights = content if bare else content["weights"]
+    weights = _bare_weights(path, content) if bare else content["weights"]
     _check_weights(path, weights)
     own = network.state_dict()
     weights = _unwrapped(path, weights, own)
@@ -92,8 +93,17 @@ def load_network(path: Path, network: nn.Module, config: ExperimentConfig) -> No
     network.load_state_dict(weights)
 
 
+def _bare_weights(path: Path, content: Mapping[str, Any]) -> Any:
+    """Return the weights of another program's file: all that it holds, or what stands under one of the usual names."""
+    for name in CONTAINERS:
+        if isinstance(content.get(name), Mapping):
+            logger.info("%s: its weights are those under %r", path, name)
+            return content[name]
+    return content
+
+
 def check_fit(path: Path, weights: Mapping[str, Tensor] | None, network: nn.Module) -> None:
-    """See that weights have the names and shapes of the network's.
+    """See that weights have the names and shapes of the network's, but for the number of rows that fitting decides on.
 
     Parameters
     ----------
@@ -115,7 +125,8 @@ def check_fit(path: Path, weights: Mapping[str, Tensor] | None, network: nn.Modu
         if name not in own or name not in weights:
             where = "in the file alone" if name in weights else "missing"
             raise UserError(f"{path}: its weights do not fit the configuration, {name!r} is {where}: train again")
-        if own[name].shape != weights[name].shape:
+        skipped = int(name in getattr(network, "rows_by_fitting", ()))
+        if own[name].shape[skipped:] != weights[name].shape[skipped:]:
             raise UserError(
                 f"{path}: its weights do not fit, {name!r} has shape {tuple(weights[name].shape)} where the settings "
                 f"and the channels of the data need {tuple(own[name].shape)}: use its own data, or train again"
@@ -123,13 +134,20 @@ def check_fit(path: Path, weights: Mapping[str, Tensor] | None, network: nn.Modu
 
 
 def _unwrapped(path: Path, weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Cut what wrappers put into the names of weights: DataParallel, DDP, torch.compile, FSDP; also one in another."""
+    """Cut what wrappers put into the names of weights: DataParallel, DDP, torch.compile, FSDP; also one in another.
+
+    So is the name of an attribute that stands before all of them, as where the network is a part of a larger module.
+    """
     kept = {part for name in own for part in name.split(".")}
     cut = WRAPPERS - kept
     names = {name: ".".join(part for part in name.split(".") if part not in cut) for name in weights}
     if len(set(names.values())) < len(names):
         return dict(weights)  # two would have one name
     found = sorted({part for name in weights for part in name.split(".")} & cut)
+    first, _, rest = next(iter(names.values()), "").partition(".")
+    if rest in own and {f"{first}.{name}" for name in own} == set(names.values()):  # an attribute of a larger module
+        names = {name: short.partition(".")[2] for name, short in names.items()}
+        found.append(first)
     if found:
         prefixes = " and ".join(f"{part!r}" for part in found)
         logger.info("%s: saved from a wrapped network, %s is taken off the names of its weights", path, prefixes)

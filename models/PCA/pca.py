@@ -44,6 +44,8 @@ class PCA(nn.Module):
     M.-L. Shyu et al., "A Novel Anomaly Detection Scheme Based on Principal Component Classifier", 2003.
     """
 
+    rows_by_fitting = ("components",)
+
     def __init__(self, config: PCAConfig, channels: int):
         super().__init__()
         self.config = config

@@ -14,6 +14,7 @@ from data_provider import Series
 from exp.benchmark import jobs, suites
 from exp.benchmark.experiment import Experiment
 from exp.benchmark.run_folder import RunFolder
+from exp.benchmark.work import run_job
 from exp.cli.detect import main as detect
 from exp.cli.report import main as report
 from exp.config import ExperimentConfig
@@ -151,6 +152,9 @@ def test_an_experiment_measures_resumes_and_has_a_page(name, tmp_path):
     weights = folder.checkpoint.read_bytes()
     experiment.train(resume=True)
     assert folder.checkpoint.read_bytes() == weights
+    experiment = Experiment(config, series, folder, torch.device("cpu"), bars=False)  # knows nothing of that training
+    experiment.train(resume=True)
+    experiment = Experiment(config, series, folder, torch.device("cpu"), bars=False)
     assert experiment.test(["auc"])["auc"]["AUC_ROC"][0] > 0.8
     assert experiment.evaluate(["f1_raw"])["f1_raw"].shape[0] == 3
     assert report([str(folder.path)]) == 0
@@ -166,6 +170,6 @@ def test_a_sweep(name, tmp_path):
     mapping["data"] = {"name": "TOWN", "format": "ucr"}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(mapping))
     (job,) = jobs.make_jobs(tmp_path / "config.yaml", [], tmp_path, tmp_path / "results")
-    outcome = jobs.run_job(job, suites.UCR, "all", "cpu", False)
+    outcome = run_job(job, suites.UCR, "all", "cpu", False)
     assert outcome.status == "done", outcome.reason
     assert outcome.figures["topk"] <= 60

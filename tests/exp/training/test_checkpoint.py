@@ -129,6 +129,7 @@ PREFIXES = [
     "module.module.",
     "_fsdp_wrapped_module.",
 ]
+ATTRIBUTES = ["model.", "net.", "module.network.", "network._orig_mod."]
 
 
 def wrapped(weights, prefix):
@@ -159,6 +160,18 @@ def test_weights_of_a_wrapped_network(tmp_path, caplog, content, prefix):
     assert equal(filled, network(0))
     (line,) = caplog.messages
     assert all(text in line for text in (str(file), "wrapped", *prefix.strip(".").split(".")))
+
+
+@pytest.mark.parametrize("prefix", ATTRIBUTES)
+@pytest.mark.parametrize("container", ["state_dict", "model_state_dict", None])
+def test_weights_of_a_network_that_is_a_part_of_a_larger_module(tmp_path, caplog, container, prefix):
+    caplog.set_level("INFO")
+    weights = wrapped(network(0).state_dict(), prefix)
+    torch.save({container: weights, "epoch": 3} if container else weights, tmp_path / "a.pth")
+    filled = network(1)
+    checkpoint.load_network(tmp_path / "a.pth", filled, CONFIG)
+    assert equal(filled, network(0))
+    assert all(text in caplog.text for text in [*prefix.strip(".").split("."), container or "a.pth"])
 
 
 def test_a_part_of_the_network_that_is_wrapped(tmp_path):
