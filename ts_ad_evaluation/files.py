@@ -24,6 +24,8 @@ def replacing(path):
     ------
     FileNotFoundError
         When the folder does not exist.
+    IsADirectoryError
+        When there is a folder of that name.
 
     Examples
     --------
@@ -37,6 +39,8 @@ def replacing(path):
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} cannot be written: it is a folder")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary

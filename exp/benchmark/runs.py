@@ -73,7 +73,7 @@ class Run(NamedTuple):
     seed: str
     values: dict  # metric -> Value
     problems: tuple[str, ...]
-    of_series: bool
+    of_series: int  # how many series a table is of; 0: no table
     settings: dict  # section.key -> value
 
     def label(self):
@@ -155,7 +155,7 @@ def _read_run(root, folder, metric_files):
         seed=str(info.get("seed", _seed_of(folder))),
         values=values,
         problems=tuple(problems),
-        of_series=False,
+        of_series=0,
         settings=flatten(info.get("config")),
     )
 
@@ -174,9 +174,9 @@ def _read_table(root, path, *, alone):
     """Read a table of series; what is wrong with it becomes a problem of the run."""
     folder = path.parent
     own_info, problems = _read_own_info(folder)
-    values = {}
+    values, count = {}, 0
     try:
-        values, missing = _series_means(path)
+        values, missing, count = _series_means(path)
         problems += missing
     except EvaluationError as error:
         problems.append(str(error))
@@ -190,7 +190,7 @@ def _read_table(root, path, *, alone):
         seed=str(info.get("seed", _seed_of(folder))),
         values=values,
         problems=tuple(problems),
-        of_series=True,
+        of_series=count,
         settings=flatten(own_info.get("config")) or info.get("settings", {}),
     )
 
@@ -296,7 +296,7 @@ def _measure_values(path):
 
 
 def _series_means(path):
-    """The means of a table of series (metric to Value), and one line for each series missing from one."""
+    """The means of a table of series (metric to Value), one line for each series missing from one, and their number."""
     is_ucr = path.name == UCR_TABLE
     identifier, known = ("name", tuple(UCR_NAMES)) if is_ucr else ("file", tuple(TSB_AD_NOTES))
     left_out = path.with_name(NOT_COUNTED)
@@ -319,4 +319,4 @@ def _series_means(path):
     missing += [f"{row.get(identifier)}: {row.get('status')}: {row['reason']}" for row in explained]
     if len(others) > len(explained):
         missing.append(f"{len(others) - len(explained)} series not run to the end")
-    return values, missing
+    return values, missing, len(rows) + len(others)

@@ -71,7 +71,7 @@ def _row(key, metric, group, published):
     numbers = [value.number for value in values if value.number is not None]
     series = None
     if any(run.of_series for run in group):
-        series = (sum(value.used for value in values), sum(value.total for value in values))
+        series = (sum(value.used for value in values), sum(run.of_series for run in group))
     return Row(
         *key,
         metric=metric,

@@ -33,3 +33,9 @@ def test_missing_folder_is_named(tmp_path):
         replacing(tmp_path / "absent" / "figure.txt"),
     ):
         pass
+
+
+def test_a_folder_is_not_replaced(tmp_path):
+    (tmp_path / "figure.txt").mkdir()
+    with pytest.raises(IsADirectoryError, match=r"figure\.txt cannot be written"), replacing(tmp_path / "figure.txt"):
+        pass

@@ -85,6 +85,17 @@ def test_series_of_several_seeds_are_added_up(tmp_path):
     assert (row.runs, row.series) == ((2, 2), (3, 4))
 
 
+def test_series_of_a_seed_without_any_result_count(tmp_path):
+    """Every series of one seed, or of the only one, has failed."""
+    for folder, rows in (("A/seed_1", "a,0.1\nb,0.3\n"), ("A/seed_2", ""), ("B", "")):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "ucr.csv").write_text("name,alpha_quantile\n" + rows)
+        lost = "" if rows else "a,failed,empty\nb,failed,empty\n"
+        (tmp_path / folder / "not_counted.csv").write_text("name,status,reason\n" + lost)
+    rows, _ = summarise(find_runs(tmp_path))
+    assert [(row.dataset, row.runs, row.series) for row in rows] == [("A", (1, 2), (2, 4)), ("B", (0, 1), (0, 2))]
+
+
 def test_other_models_are_not_compared_with_the_published_figures(tmp_path):
     add_run(tmp_path / "a", dataset="MSL", model="CrossAD")
     add_run(tmp_path / "b", dataset="MSL", model="MIXAD")
@@ -233,6 +244,7 @@ def test_other_formats(results, kind, start):
     [
         (["absent"], "absent is not a folder"),
         ([ROOT / "ts_ad_evaluation"], "no run below"),
+        (["absent", "--format", "text"], "error: absent"),
         ([], "the following arguments are required: folder"),
     ],
 )
