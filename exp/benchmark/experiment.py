@@ -212,8 +212,7 @@ class Experiment:
         score : float32 array of shape (points, C)
         label : uint8 array of shape (points,)
         """
-        weights = weights or self.folder.checkpoint
-        checkpoint.load_network(weights, self.detector.network, self.config)
+        weights = self._load_weights(weights)
         start = time.perf_counter()
         score = self.score_part("test")
         seconds = time.perf_counter() - start
@@ -259,8 +258,17 @@ class Experiment:
         """Return the digest of the weights to score with, which those of the folder's training have in its record."""
         if weights is None and not self.folder.checkpoint.is_file() and "weights" in record:
             return record["weights"]
-        checkpoint.load_network(weights or self.folder.checkpoint, self.detector.network, self.config)
+        self._load_weights(weights)
         return provenance.digest_weights(self.detector.network.state_dict())
+
+    def _load_weights(self, weights: Path | None) -> Path:
+        """Fill the network from a checkpoint, by default the folder's own, and return which it was."""
+        own = self.folder.checkpoint
+        checkpoint.load_network(weights or own, self.detector.network, self.config)
+        trained_on = self.folder.read_record().get("trained_on") if weights in (None, own) else None
+        for part in provenance.changes(trained_on, self.data, ["train"]):
+            logger.warning("%s: %s have changed since these weights were trained", self.folder.path, part)
+        return weights or own
 
     def _origin(self, weights: str) -> dict:
         return provenance.scoring_origin(self.config, self.data, weights)

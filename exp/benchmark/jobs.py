@@ -104,6 +104,8 @@ class Job:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (ValueError, TypeError):
+            outcome = None
+        if outcome is None or not _is_whole(outcome):
             logger.warning("%s is damaged, the job is done again", self._result)
             return None
         return outcome if outcome.key == self.key else None
@@ -139,6 +141,12 @@ class Job:
     @property
     def _result(self) -> Path:
         return self.folder / "result.json"
+
+
+def _is_whole(outcome: Outcome) -> bool:
+    """Whether an outcome that was read has the form of one that was written."""
+    mappings = isinstance(outcome.figures, dict) and isinstance(outcome.data, dict | None)
+    return mappings and (outcome.status != "done" or bool(outcome.figures))
 
 
 def make_jobs(

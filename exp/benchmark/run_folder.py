@@ -116,9 +116,19 @@ class RunFolder:
             record = json.loads(self.record.read_text(encoding="utf-8"))
         except ValueError:
             record = None
-        if not isinstance(record, dict):
+        if not _is_record(record):
             raise UserError(f"{self.record}: damaged: delete it and run again")
         return record
+
+
+def _is_record(content: object) -> bool:
+    """Whether what run.json holds is of the form that this project writes."""
+    if not isinstance(content, dict):
+        return False
+    config = content.get("config", {})
+    mappings = [config, content.get("trained_on") or {}, content.get("scored_with") or {}]
+    mappings += config.values() if isinstance(config, dict) else []
+    return all(isinstance(mapping, dict) for mapping in mappings)
 
 
 def results_folder(save_path: Path, config: ExperimentConfig) -> Path:

@@ -84,11 +84,9 @@ def read_folder(path: Path, root: Path) -> Report:
 
 def _read_record(folder: RunFolder) -> dict:
     record = folder.read_record()
-    mappings = [record.get("versions", {}), config := record.get("config", {}), record.get("scored_with") or {}]
     epochs = record.get("epochs", [])
     if not (
-        all(isinstance(mapping, dict) for mapping in mappings)
-        and all(isinstance(section, dict) for section in config.values())
+        isinstance(record.get("versions", {}), dict)
         and isinstance(epochs, list)
         and all(isinstance(epoch, dict) and epoch.keys() >= LOSSES for epoch in epochs)
     ):

@@ -222,8 +222,10 @@ def test_an_undefined_measure_is_no_failure(many):
 def test_a_damaged_result_is_done_again(many, caplog):
     job = jobs_of(many)[0]
     done = do(job)
-    for text in ("", "[]", '{"key": 1}', json.dumps({"key": job.key, "status": "done", "more": 1})):
+    written = json.loads((job.folder / "result.json").read_text())
+    altered = [{"figures": None}, {"figures": {}}, {"figures": 3}, {"data": 3}, {"more": 1}]
+    for text in ("", "[]", '{"key": 1}', *(json.dumps(written | change) for change in altered)):
         (job.folder / "result.json").write_text(text)
-        assert job.outcome() is None
+        assert job.outcome() is None, text
     assert "damaged" in caplog.text
     assert do(job).figures == done.figures
