@@ -3,12 +3,13 @@
 import argparse
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from exp.config.schema import SEEDS
 from exp.errors import USER_ERRORS, UserError
 from ts_ad_evaluation.files import write_in_any_encoding
 
@@ -61,18 +62,43 @@ def common_overrides(options: argparse.Namespace) -> list[str]:
     Raises
     ------
     UserError
-        When both --seed and --seeds are given, or a seed twice.
+        When both --seed and --seeds are given, a seed twice, or one that is out of range.
     """
     if options.seed is not None and options.seeds:
         raise UserError("--seed and --seeds exclude each other: use one of them")
     if options.seeds and len(set(options.seeds)) < len(options.seeds):
         raise UserError(f"--seeds {' '.join(map(str, options.seeds))}: seeds must be unique")
+    for seed in options.seeds or []:
+        if not 0 <= seed < SEEDS:
+            raise UserError(f"--seeds {seed}: a seed is a whole number from 0 to {SEEDS - 1}")
     overrides = list(options.set)
     if options.seed is not None:
         overrides.append(f"train.seed={options.seed}")
     if options.cover_tail:
         overrides.append("evaluation.cover_tail=true")
     return overrides
+
+
+def refuse_idle(changes: Iterable[str], idle: Mapping[str, str]) -> None:
+    """Refuse changes of settings that would have no effect.
+
+    Parameters
+    ----------
+    changes : iterable of str
+        Each `section.key=value`, as --set gives them.
+    idle : mapping of str to str
+        By section or `section.key`, where that has no effect, in words that follow "has no effect".
+
+    Raises
+    ------
+    UserError
+        When there is such a change.
+    """
+    for change in changes:
+        key = change.partition("=")[0].strip()
+        where = idle.get(key) or idle.get(key.partition(".")[0])
+        if where:
+            raise UserError(f"--set {key} has no effect {where}: leave it out")
 
 
 def check_resume(mode: str) -> None:

@@ -21,7 +21,15 @@ from exp.benchmark.provenance import (
 )
 from exp.benchmark.run_folder import RunFolder, results_folder
 from exp.benchmark.seeds import summarise_seeds
-from exp.cli.common import MODES, check_resume, chosen_config, common_overrides, common_parser, run_program
+from exp.cli.common import (
+    MODES,
+    check_resume,
+    chosen_config,
+    common_overrides,
+    common_parser,
+    refuse_idle,
+    run_program,
+)
 from exp.config import ExperimentConfig, differences, load_config
 from exp.errors import UserError
 from exp.training.devices import check_abilities, choose_device
@@ -29,6 +37,10 @@ from exp.training.processes import Processes, join
 from ts_ad_evaluation.evaluator import MEASURES, THRESHOLD
 
 logger = logging.getLogger(__name__)
+
+THRESHOLD_SETTINGS = ("evaluation.spot_risks", "evaluation.anomaly_ratio")
+CURVE_SETTINGS = ("evaluation.window", "evaluation.n_thresholds")  # of r_auc and vus
+SCORING_SETTINGS = {"batch_size", "precision"}  # of `train`, what scoring uses too
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -96,6 +108,42 @@ def _check(options: argparse.Namespace, config: ExperimentConfig) -> None:
             "--t gives SPOT's risks, but evaluation.anomaly_ratio sets the thresholds: leave one of them out"
         )
     _check_thresholds(options, config)
+    refuse_idle(options.set, _idle_settings(options, config))
+
+
+def _idle_settings(options: argparse.Namespace, config: ExperimentConfig) -> dict[str, str]:
+    """Return the settings that have no effect with these options, and where they have none."""
+    if options.mode == "train":
+        return {"evaluation": "in --mode train, which scores nothing"}
+    idle = {}
+    if options.mode != "evaluate":
+        idle |= dict.fromkeys(THRESHOLD_SETTINGS, f"in --mode {options.mode}, only --mode evaluate sets thresholds")
+    else:
+        idle["evaluation.metrics"] = "in --mode evaluate, where --metrics names the measures"
+        if options.thresholds:
+            idle |= dict.fromkeys(THRESHOLD_SETTINGS, "beside --thresholds")
+        elif config.evaluation.anomaly_ratio is not None:
+            idle["evaluation.spot_risks"] = "beside evaluation.anomaly_ratio"
+    metrics = _metrics(options, config)
+    if not {"r_auc", "vus"} & set(metrics):
+        idle |= dict.fromkeys(CURVE_SETTINGS, f"on {', '.join(metrics) or 'no measures'}, only on r_auc and vus")
+    return idle
+
+
+def _check_training_settings(options: argparse.Namespace, config: ExperimentConfig, folder: RunFolder) -> None:
+    """Refuse settings of the training that differ from those that the weights to score with were trained with."""
+    keys = {change.partition("=")[0].strip().removeprefix("train.") for change in options.set}
+    keys |= {"seed"} if options.seed is not None else set()
+    now = config.to_dict()["train"]
+    then = folder.read_record().get("config", {}).get("train", {})
+    for key in sorted(keys & now.keys() - SCORING_SETTINGS):
+        if options.checkpoint:
+            raise UserError(f"train.{key} has no effect on the weights of --checkpoint: leave it out")
+        if key in then and then[key] != now[key]:
+            raise UserError(
+                f"{folder.path}: its weights were trained with train.{key} {then[key]}, not {now[key]}: leave it out, "
+                "or train with it"
+            )
 
 
 def _check_thresholds(options: argparse.Namespace, config: ExperimentConfig) -> None:
@@ -161,6 +209,8 @@ def _one_seed(
 ) -> dict:
     """Do what the mode asks for, show the measures, and return their tables."""
     folder = RunFolder(path)
+    if options.mode in ("test", "evaluate"):
+        _check_training_settings(options, config, folder)
     experiment = Experiment(config, series, folder, device, processes)
     metrics = _metrics(options, config)
     if options.mode != "train":

@@ -21,13 +21,28 @@ from exp.benchmark.seeds import summarise_seeds
 from exp.benchmark.suites import Benchmark, summarise
 from exp.benchmark.work import run_job
 from exp.benchmark.workers import run_jobs
-from exp.cli.common import MODES, check_resume, chosen_config, common_overrides, common_parser, run_program
+from exp.cli.common import (
+    MODES,
+    check_resume,
+    chosen_config,
+    common_overrides,
+    common_parser,
+    refuse_idle,
+    run_program,
+)
+from exp.config.schema import EvaluationConfig
 from exp.errors import UserError
 from exp.training.devices import check_abilities, choose_device
 from ts_ad_evaluation.files import replacing
 
 logger = logging.getLogger(__name__)
 
+# The suite itself says what is measured, and which files there are.
+IDLE = {
+    **{f"evaluation.{key}": "on a suite, which has its own measures" for key in EvaluationConfig.model_fields},
+    "data.file": "on a suite, whose table names the files",
+}
+del IDLE["evaluation.cover_tail"]
 SHOWN = 3  # series that a message names
 
 
@@ -84,6 +99,7 @@ def _check(benchmark: Benchmark, options: argparse.Namespace, jobs: list[Job]) -
     """Refuse options that do not go together or have no effect, and a folder without the series."""
     if options.resume:
         check_resume(options.mode)
+    refuse_idle(options.set, IDLE)
     _check_workers(options)
     if options.backend == "loky":
         device, train = choose_device(options.device), jobs[0].config.train

@@ -21,6 +21,7 @@ from models import DETECTORS, ConfigError, Settings
 from models.settings import nearest
 from ts_ad_evaluation.evaluator import MEASURES
 
+SEEDS = 2**32  # how many there are
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -64,7 +65,7 @@ class TrainConfig(Settings):
     final_rate: NonNegativeFloat = 0.0  # of the last epoch under linear
     pct_start: Share = 0.3  # share of the steps in which 1cycle's rate rises
     patience: PositiveInt = 3  # epochs without a better validation loss that end the training
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 2025
+    seed: Annotated[int, Field(ge=0, lt=SEEDS)] = 2025
     precision: Literal["fp32", "bf16"] = "fp32"  # of the products inside the network
     compile: bool = False  # torch.compile: a slow start, then faster steps
 

@@ -136,7 +136,9 @@ def test_evaluating_again(finished, copied, tmp_path, what):
     assert (copied.results / "_auc.csv").exists() is False  # of the old labels or scores
     again = succeed(copied, "--mode", "evaluate").stderr
     assert "using the scores" in again
-    assert "changed" not in again
+    assert "made again" not in again
+    # The folder's weights stay those of the old data, which is said each time.
+    assert ("the training values have changed since these weights were trained" in again) is (what == "train")
 
 
 def test_evaluating_scores_of_another_checkpoint(finished, copied):

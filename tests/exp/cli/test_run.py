@@ -156,7 +156,8 @@ def test_seeds(finished, place):
 
 def test_the_record_of_a_training_outlives_other_settings_of_a_test(copied):
     record = json.loads((copied.results / "run.json").read_text())
-    succeed(copied, "--mode", "test", "--seed", "7", "--set", "train.learning_rate=0.5", "evaluation.window=5")
+    copied.configure(train__seed=7, train__learning_rate=0.5)
+    succeed(copied, "--mode", "test", "--set", "evaluation.window=5")
     tested = json.loads((copied.results / "run.json").read_text())
     assert (tested["seed"], tested["config"]["train"]) == (record["seed"], record["config"]["train"])
     assert tested["config"]["evaluation"]["window"] == 5

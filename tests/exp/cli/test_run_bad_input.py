@@ -309,6 +309,8 @@ def test_options(place):
     refuse(place, "--seed", "-1", says=["seed"])
     refuse(place, "--seed", "1", "--seeds", "2", says=["--seed", "--seeds"])
     refuse(place, "--seeds", "2", "2", says=["--seeds", "unique"])
+    for seed in ("-1", "4294967296"):
+        refuse(place, "--seeds", "3", seed, says=[f"--seeds {seed}: ", "from 0 to 4294967295"])
     refuse(place, "--checkpoint", place.config, says=["--checkpoint", "--mode test"])
     refuse(place, "--mode", "train", "--checkpoint", place.config, says=["--checkpoint", "--mode test"])
 
@@ -327,10 +329,34 @@ def test_options(place):
         ("--thresholds 1", "--thresholds has no effect on auc, r_auc, vus, best_f1"),
         ("--mode evaluate --metrics vus --thresholds 1", "--thresholds has no effect on vus"),
         ("--mode test --metrics auc --thresholds 1", "affiliation"),
+        ("--mode train --set evaluation.metrics=[auc]", "--set evaluation.metrics has no effect in --mode train"),
+        ("--mode train --set evaluation.cover_tail=true", "--set evaluation.cover_tail has no effect in --mode train"),
+        ("--set evaluation.spot_risks=[0.1]", "--set evaluation.spot_risks has no effect in --mode all"),
+        ("--mode test --set evaluation.anomaly_ratio=0.1", "evaluation.anomaly_ratio has no effect in --mode test"),
+        ("--mode evaluate --set evaluation.metrics=[f1_raw]", "in --mode evaluate, where --metrics names the measures"),
+        ("--mode evaluate --thresholds 1 --set evaluation.anomaly_ratio=0.1", "has no effect beside --thresholds"),
+        ("--mode evaluate --set evaluation.anomaly_ratio=0.1 evaluation.spot_risks=[0.1]", "evaluation.spot_risks has"),
+        ("--metrics auc --set evaluation.window=5", "--set evaluation.window has no effect on auc"),
+        ("--mode evaluate --set evaluation.n_thresholds=5", "n_thresholds has no effect on affiliation"),
+        ("--mode test --checkpoint CONFIG --seed 7", "train.seed has no effect on the weights of --checkpoint"),
     ],
 )
 def test_options_without_effect(place, options, says):
     refuse(place, *options.replace("CONFIG", str(place.config)).split(), says=[says])
+
+
+@pytest.mark.parametrize("mode", ["test", "evaluate"])
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("--seed 7", "its weights were trained with train.seed 2025, not 7"),
+        ("--set train.learning_rate=0.5", "its weights were trained with train.learning_rate 0.001, not 0.5"),
+    ],
+)
+def test_settings_of_another_training_than_that_of_the_weights(copied, mode, options, says):
+    refuse(copied, "--mode", mode, *options.split(), says=[copied.results, says])
+    ended = copied.run("--mode", mode, "--seed", "2025", "--set", "train.learning_rate=1e-3", "train.batch_size=16")
+    assert ended.returncode == 0, ended.stderr
 
 
 def write_events(place, *events):
@@ -385,7 +411,8 @@ def test_a_folder_for_results_without_permission(place):
 
 
 def test_a_damaged_record(finished, copied):
-    for text in ("{", "[]", "3"):
+    damage = ['{"config": 3}', '{"config": {"train": 3}}', '{"trained_on": 3}', '{"scored_with": 3}']
+    for text in ("{", "[]", "3", *damage):
         (copied.results / "run.json").write_text(text)
         refuse(copied, "--mode", "test", says=[copied.results / "run.json", "damaged", "delete it"])
 

@@ -152,7 +152,8 @@ def test_stages(many, finished, capsys, monkeypatch):
     pd.testing.assert_frame_equal(many.table(), finished.table().head(3))
     monkeypatch.setattr("exp.benchmark.experiment.Experiment.__init__", refuse)
     (many.results / "ucr.csv").unlink()
-    assert many.run("--mode", "evaluate", "--series", "1,2,3", "--set", "evaluation.window=7") == 0
+    many.configure(evaluation={"window": 7})  # changes no score
+    assert many.run("--mode", "evaluate", "--series", "1,2,3") == 0
     pd.testing.assert_frame_equal(many.table(), finished.table().head(3))
 
 
@@ -191,6 +192,10 @@ def test_running_accuracy(finished, many, caplog):
         (["--set", "train.sead=1"], "did you mean 'seed'?"),
         (["--device", "tpu"], "--device tpu"),
         (["--seeds", "1", "1"], "seeds must be unique"),
+        (["--seeds", "1", "-1"], "--seeds -1: a seed is a whole number"),
+        (["--set", "evaluation.metrics=[auc]"], "--set evaluation.metrics has no effect on a suite"),
+        (["--set", "evaluation.window=5"], "--set evaluation.window has no effect on a suite"),
+        (["--set", "data.file=x"], "--set data.file has no effect on a suite"),
         (["--backend", "dask"], "--backend dask and --scheduler ADDRESS go together"),
         (["--address", "here:1"], "--backend ray and --address ADDRESS go together"),
         (["--backend", "dask", "--scheduler", "here:1"], "--jobs is for workers on this machine"),
