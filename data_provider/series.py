@@ -34,6 +34,8 @@ class Series:
         1 at anomalous points.
     channels : tuple of str
         Names of the C channels.
+    train_label : uint8 array of shape (n_train,), optional
+        Labels of the training part, where the file has them; no detector sees them.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Series:
     test: np.ndarray
     test_label: np.ndarray
     channels: tuple[str, ...]
+    train_label: np.ndarray | None = None
 
     def select(self, *, drop: Collection[int]) -> "Series":
         """Return the series without the channels at the indexes `drop`.

@@ -11,7 +11,7 @@ from ts_ad_evaluation.curves import plot_curves, plot_histogram, plot_vus_surfac
 from ts_ad_evaluation.evaluator import MEASURES, THRESHOLD, WINDOW, Evaluator
 from ts_ad_evaluation.events import find_events
 from ts_ad_evaluation.figures import plot_scores
-from ts_ad_evaluation.files import replacing
+from ts_ad_evaluation.files import replacing, write_in_any_encoding
 from ts_ad_evaluation.inputs import load_array
 from ts_ad_evaluation.spot import SPOT
 from ts_ad_evaluation.tables import Column, render
@@ -217,6 +217,7 @@ def _draw(options, label, score, threshold):
 
 def main(arguments=None):
     """Run the command line; return its exit code."""
+    write_in_any_encoding()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     options = parse_arguments(arguments)
     try:

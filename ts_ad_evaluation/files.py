@@ -1,6 +1,7 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and output that any terminal can show."""
 
 import os
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,3 +43,10 @@ def replacing(path):
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_in_any_encoding():
+    """Replace characters that the terminal's encoding lacks by a question mark; they would end the program."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # what stands in for a stream may have no encoding
+            stream.reconfigure(errors="replace")

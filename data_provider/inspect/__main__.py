@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from data_provider.errors import DataError
+from data_provider.files import write_in_any_encoding
 from data_provider.inspect.overview import draw_overview
 from data_provider.inspect.report import describe
 from data_provider.read.dataset import read_dataset, read_tsb_ad, read_ucr
@@ -47,6 +48,7 @@ def inspect(name: str, root: Path, out: Path | None) -> None:
 
 def main(arguments=None) -> int:
     """Run the command line; return its exit code."""
+    write_in_any_encoding()
     options = parse_arguments(arguments)
     try:
         inspect(options.name, options.root_path, options.out)

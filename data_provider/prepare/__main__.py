@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from data_provider.errors import DataError
+from data_provider.files import write_in_any_encoding
 from data_provider.prepare import NAMES, prepare
 from data_provider.prepare.datasets import check_request
 from data_provider.prepare.servers import FAMILIES
@@ -49,6 +50,7 @@ def parse_arguments(arguments=None):
 
 def main(arguments=None) -> int:
     """Run the command line; return its exit code."""
+    write_in_any_encoding()
     options = parse_arguments(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:

@@ -19,8 +19,8 @@ from data_provider.read.number_times import compact_format, unix_unit
 
 # Strict, for numbers below such a name are times: `timeouts` and `time_spent` are channels.
 TIME_NAME = re.compile(
-    r"(date|time|epoch|unix)([ _-]?(time|stamp))?s?([ _(\[/.-]*(utc|gmt|local|unix|index|days?|h|hours?|min|minutes?|"
-    r"s|sec|seconds?|ms|us|ns)[)\]]*)?|ts",
+    r"(date|time|epoch|unix|datum|(uhr)?zeit)([ _-]?(time|stamp|stempel))?s?([ _(\[/.-]*(utc|gmt|local|unix|index|"
+    r"days?|h|hours?|min|minutes?|s|sec|seconds?|ms|us|ns)[)\]]*)?|ts",
     re.IGNORECASE,
 )
 _HOUR_NAME = re.compile(r"time|hours?|hr|hh|hhmm(ss)?", re.IGNORECASE)
@@ -216,6 +216,10 @@ def _found(path, frame, names, channels, notes, any_text) -> str | None:
             f"--time {doubtful[0]} if the rows are to be sorted by it, or name the channels: --channels "
             f"{' '.join(others or ['COLUMN'])}"
         )
+    texts = [other for other in named if not is_numeric(frame[other]) and not holds_times_of_day(frame[other])]
+    if texts and name is None and frame[texts[0]].notna().any():
+        cell = frame[texts[0]].dropna().iloc[0]
+        notes.append(f"column {texts[0]!r} holds no dates that can be read ({cell!r}): --date-format reads them")
     if doubtful and channels is None:
         notes.append(f"column {doubtful[0]!r} is named like times, but its numbers do not rise: taken as a channel")
     return name

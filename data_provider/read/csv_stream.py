@@ -1,5 +1,6 @@
 """CSV files read in blocks of rows with a fixed schema, and their faults told in one line."""
 
+import codecs
 import csv
 import re
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from data_provider.errors import DataError
+from data_provider.read.dialect import is_missing, is_number
 
 BLOCK_BYTES = 4 << 20
 
@@ -34,14 +36,39 @@ def read_header(path: Path) -> list[str]:
     """
     try:
         with open(path, "rb") as file:
-            line = file.readline(BLOCK_BYTES).decode("utf-8-sig")
-        header = [name.strip() for name in next(csv.reader([line]), [])]
+            line = file.readline(BLOCK_BYTES)
+        if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise DataError(f"{path}: is written in UTF-16: save it as CSV in UTF-8")
+        header = [name.strip() for name in next(csv.reader([line.decode("utf-8-sig")]), [])]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as a CSV file of UTF-8 text: {error}") from error
+    if len(header) == 1 and re.search(r"[;\t|]", header[0]):
+        raise DataError(f"{path}: the first line {header[0][:60]!r} has no commas: separate the columns with commas")
+    if header and all(is_number(name) or is_missing(name) for name in header) and any(map(is_number, header)):
+        raise DataError(
+            f"{path}: the first line {', '.join(header)[:60]!r} holds numbers, where the names of the columns must be: "
+            "add them"
+        )
     if not any(header):
         raise DataError(f"{path}: the first line must name the columns: add it")
     check_unique(path, header)
     return header
+
+
+def read_first_row(path: Path) -> dict[str, str]:
+    """Cells of the first row below the header by the names of their columns; empty where there is none.
+
+    Raises
+    ------
+    DataError
+        As `read_header` does.
+    """
+    header = read_header(path)
+    with open(path, "rb") as file:
+        file.readline(BLOCK_BYTES)
+        line = next((line for line in iter(lambda: file.readline(BLOCK_BYTES), b"") if line.strip()), b"")
+    cells = next(csv.reader([line.decode("utf-8", errors="replace")]), [])
+    return dict(zip(header, (cell.strip() for cell in cells), strict=False))
 
 
 def check_unique(path: Path, names: Sequence[str]) -> None:

@@ -33,11 +33,11 @@ LOOKED_AT = 300  # lines
 def number_pattern(decimal: str, *, infinite: bool = False) -> str:
     """Return the pattern of a number without blanks around it, of an infinite one too if asked."""
     mark = re.escape(decimal)
-    pattern = rf"[-+]?(?:\d+(?:{mark}\d*)?|{mark}\d+)(?:[eE][-+]?\d+)?"
+    pattern = rf"[-+]?(?:[0-9]+(?:{mark}[0-9]*)?|{mark}[0-9]+)(?:[eE][-+]?[0-9]+)?"
     return f"{pattern}|(?i:[-+]?inf(?:inity)?)" if infinite else pattern
 
 
-_NUMBER = {mark: re.compile(number_pattern(mark), re.ASCII) for mark in (".", ",")}
+_NUMBER = {mark: re.compile(number_pattern(mark)) for mark in (".", ",")}
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,8 @@ def advice(cell: str, decimal: str) -> str:
     if is_number(cell, other):
         return f": correct it, or say --decimal '{other}'"
     if cell and not any(map(str.isalnum, cell)):
-        return f": correct it, or, if it stands for a missing value, say --missing-values '{cell}'"
+        code = "-" if set(cell) == {"-"} else cell
+        return f": correct it, or, if it stands for a missing value, say --missing-values '{code}'"
     return ""
 
 
@@ -149,6 +150,10 @@ def decide(
     separator, decimal = _known(source, separator, decimal)
     encoding, notes = _encoding(sample, source, encoding)
     lines = _lines(sample, source, encoding)
+    if separator is not None and decimal is None and lines and not any(separator in line for line in lines):
+        raise DataError(f"{source}: --sep {_shown(separator)}: no line holds it: correct it, or leave it out")
+    if lines and re.fullmatch(r'"?sep=.?"?', lines[0]):
+        raise DataError(f"{source}: the first line {lines[0]!r} is meant for Excel: remove it, the separator is found")
     choice = _marks(lines, source, separator, decimal)
     if (choice != (",", ".")) and (separator is None or (decimal is None and choice[1] == ",")):
         notes.append(
@@ -279,14 +284,22 @@ def _single_column(lines, source, separator, decimal) -> tuple[str, str]:
     if decimal:
         return (sign if sign != decimal else ";"), decimal
     body = lines[1:] or lines
-    commas = [line for line in body if "," in line]
-    if commas and sum(is_number(line, ",") for line in body) > 0.5 * len(body):
+    commas = [line for line in body if "," in line and is_number(line, ",")]
+    if commas and sum(is_number(line, ",") for line in body) == len(body):
         raise _doubtful(
             source,
             [commas[0]],
             "it may be one number with a decimal comma, or two cells",
             "--decimal ',' --sep semicolon, or --sep comma and a header of as many names",
         )
+    for other in [separator] if separator else [",", ";", "\t", "|"]:
+        counts = [len(row) for row in _rows(body, other)]
+        usual = max(counts, key=counts.count, default=1)
+        if usual > 1 and counts.count(usual) > 0.5 * len(counts):
+            raise DataError(
+                f"{source}: the first line {lines[0][:60]!r} has one cell, where the lines below have {usual}: remove "
+                "what stands above the names of the columns, correct the names, or say --sep"
+            )
     return sign, "."
 
 

@@ -167,7 +167,7 @@ def _large_whole_numbers(frame: pd.DataFrame, content: bytes, separator: dict, d
     )[: len(frame)]
     for name in large:
         cells = texts[name].str.strip()
-        if cells.dropna().str.fullmatch(r"[-+]?\d{1,18}").all():
+        if cells.dropna().str.fullmatch(r"[-+]?[0-9]{1,18}").all():
             frame[name] = cells.astype("Int64")
     return frame
 
@@ -200,7 +200,7 @@ def without_missing_codes(frame: pd.DataFrame, codes: Sequence[str], notes: list
     ----------
     frame : DataFrame
     codes : sequence of str
-        A number stands for all ways to write it.
+        A number stands for all ways to write it, - for any number of dashes.
     notes : list of str
         Says how many were found, for each code.
     """
@@ -214,7 +214,7 @@ def without_missing_codes(frame: pd.DataFrame, codes: Sequence[str], notes: list
                 found = (cells == value).fillna(False) if value is not None else pd.Series(False, cells.index)
             else:
                 text = cells.astype(str).str.strip()
-                found = text == code
+                found = text.str.fullmatch("-+") if code == "-" else text == code
                 if value is not None:
                     found |= (
                         pd.to_numeric(text.where(text.str.fullmatch(number_pattern("."))), errors="coerce") == value

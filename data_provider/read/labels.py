@@ -28,7 +28,12 @@ def is_label_name(name: str) -> bool:
 
 
 def choose_label(
-    path: Path, frame: pd.DataFrame, wanted: str | None, taken: Collection[str], notes: list[str]
+    path: Path,
+    frame: pd.DataFrame,
+    wanted: str | None,
+    times: Collection[str],
+    channels: Collection[str],
+    notes: list[str],
 ) -> tuple[str | None, list[str]]:
     """Return the column of labels, and other columns that hold labels.
 
@@ -38,8 +43,10 @@ def choose_label(
     frame : DataFrame
     wanted : str or None
         The user's word, a column.
-    taken : collection of str
-        Columns that are times or, by the user's word, channels.
+    times : collection of str
+        Columns of times.
+    channels : collection of str
+        What the user names as channels is no label, unless its name is `label`.
     notes : list of str
 
     Raises
@@ -47,7 +54,8 @@ def choose_label(
     DataError
         When several may be it, or one is named so and holds something else.
     """
-    found = [name for name in frame if is_label_name(name) and name not in taken and name != wanted]
+    free = [name for name in frame if name not in times and (name not in channels or name.lower() == "label")]
+    found = [name for name in free if is_label_name(name) and name != wanted]
     if wanted is not None:
         others = [name for name in found if _values(frame[name]) is not None]
         if others:

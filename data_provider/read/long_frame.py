@@ -7,7 +7,7 @@ import pandas as pd
 from pandas.api import types
 
 from data_provider.errors import DataError
-from data_provider.read.columns import TIME_NAME, holds_dates, is_numeric, is_row_number
+from data_provider.read.columns import TIME_NAME, holds_dates, holds_times_of_day, is_numeric, is_row_number
 from data_provider.read.labels import is_label_name
 
 _KEY_NAME = re.compile(
@@ -32,7 +32,11 @@ def as_wide(path: Path, frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
         return _from_blocks(path, frame, notes)
     columns = [name for name in frame if not is_row_number(name)]
     times = [name for name in columns if holds_dates(frame[name]) or TIME_NAME.fullmatch(name)]
-    keys = [name for name in columns if name not in times and _is_key(frame[name], name)]
+    keys = [
+        name
+        for name in columns
+        if name not in times and _is_key(frame[name], name) and not holds_times_of_day(frame[name])
+    ]
     if not times or len(keys) != 1:
         return frame
     (key,), time = keys, times[0]

@@ -16,7 +16,7 @@ def in_order(frame: pd.DataFrame, times: pd.Index, notes: list[str]) -> tuple[pd
     """
     if not times.is_monotonic_increasing:
         late = int((times[1:] < times[:-1]).sum())
-        if times.is_monotonic_decreasing or _is_fold(times[::-1]):
+        if times.is_monotonic_decreasing or (_is_fold(times[::-1]) and not _is_fold(times)):
             notes.append(
                 f"times out of order: {late} of {len(times)} rows are earlier than the one before, the newest "
                 "stands first; reversed"
@@ -45,6 +45,8 @@ def _is_fold(times: pd.Index) -> bool:
         return False
     steps = np.diff(times.to_numpy())
     back = steps < np.timedelta64(0)
+    if back.sum() * 2 > len(steps):
+        return False
     usual = pd.Timedelta(np.median(steps[~back])) if not back.all() else pd.Timedelta(0)
     if (
         not back.any()
@@ -65,6 +67,8 @@ def note_sampling(times: pd.Index, notes: list[str]) -> None:
         return
     numbers = numbers.astype(np.float64) if numbers.dtype.kind == "u" else numbers
     steps = np.diff(numbers)
+    if dates:
+        steps[steps < 0] += _HOUR.value  # where clocks were put back
     usual = np.median(steps)
     rounding = 0.0 if dates else 4 * np.spacing(np.abs(numbers).max().astype(np.float64))
     odd = np.abs(steps - usual) > max(REGULAR * usual, rounding)

@@ -108,7 +108,7 @@ def read_recording(
         known(path, frame, label)
     found = choose_times(path, frame, wanted, channels, notes, any_text=date_format is not None)
     frame, times = _in_time(path, frame, found, date_format, timezone, notes)
-    label, others = choose_label(path, frame, label, {*found.names, *(channels or ())}, notes)
+    label, others = choose_label(path, frame, label, found.names, channels or (), notes)
     label_values = None if label is None else read_labels(path, frame[label])
     taken = {*found.names, label} if channels else {*found.names, *found.clocks, label, *others}
     names = choose_channels(path, frame, channels, taken, notes)

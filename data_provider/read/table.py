@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data_provider.errors import DataError
-from data_provider.series import Series
+from data_provider.series import LARGEST, Series
 
 
 class Table(NamedTuple):
@@ -29,6 +29,9 @@ def check_table(path: Path, table: Table) -> None:
     index = label_index(path, table)
     label = Table(table.names[index : index + 1], table.values[index : index + 1])
     _refuse(path, table, ~np.isfinite(table.values), "every value must be a finite number: fill or remove it")
+    if max(table.values.max(), -table.values.min()) > LARGEST:
+        fault = f"values up to {LARGEST:g} can be computed with: correct or remove it"
+        _refuse(path, table, np.abs(table.values) > LARGEST, fault)
     _refuse(path, label, (label.values != 0) & (label.values != 1), "a label must be 0 or 1: correct it")
 
 
@@ -84,4 +87,5 @@ def series_from_table(path: Path, name: str, table: Table, train_rows: int, *, t
         values[:, test_start:].T,
         table.values[label, test_start:].astype(np.uint8),
         table.names[:label] + table.names[label + 1 :],
+        table.values[label, :train_rows].astype(np.uint8),
     )

@@ -15,7 +15,7 @@ from pandas.api import types
 from data_provider.errors import DataError
 from data_provider.read.date_text import CTIME, CTIME_IN_ORDER, LONG_FORMATS, SHORT_FORMATS, ZONE, canonical, format_of
 from data_provider.read.day_order import best_order, orders
-from data_provider.read.dialect import is_number
+from data_provider.read.dialect import is_number, number_pattern
 from data_provider.read.number_times import UNIX_UNITS, compact_format, from_compact, from_unix, unix_unit
 from data_provider.read.refusals import refuse
 from data_provider.read.zones import both_readings, in_offsets, in_zone, known_zone, zones_ahead
@@ -24,7 +24,6 @@ LOOKED_AT = 100  # cells that tell whether a column holds numbers
 _ISO = "ISO8601"
 _CLOCK = " %H:%M:%S.%f"  # as `canonical` writes it
 _DAY_S_END = re.compile(r" 24:00?:00?\.0+$")
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 
 
 @dataclass(frozen=True)
@@ -150,7 +149,7 @@ def _number(cell: str) -> int | float:
     text = cell.strip()
     if not is_number(text) or not np.isfinite(float(text)):
         raise ValueError(text)
-    return int(text) if re.fullmatch(r"[-+]?\d{1,18}", text) else float(text)
+    return int(text) if re.fullmatch(r"[-+]?[0-9]{1,18}", text) else float(text)
 
 
 def _read(
@@ -179,15 +178,18 @@ def _typed(cells: pd.Series, source: str) -> pd.Series:
     if not all(isinstance(cell, str) for cell in cells):
         return _from_objects(cells, source)
     text = cells.astype(object).str.strip()
+    refuse(source, cells, text == "", "where a time must be: fill it, or remove the row")
     if CTIME.fullmatch(text.iloc[0]):
         text = text.str.replace(CTIME, CTIME_IN_ORDER, regex=True)
-    if not text.head(LOOKED_AT).str.fullmatch(_NUMBER).any():
+    if not text.head(LOOKED_AT).str.fullmatch(number_pattern(".")).any():
         return text
-    fits = text.str.fullmatch(_NUMBER).astype(bool)
+    fits = text.str.fullmatch(number_pattern(".")).astype(bool)
     if fits.mean() <= 0.5:
         return text
     refuse(source, cells, ~fits, "which is not a time: correct it")
-    return pd.to_numeric(text)
+    numbers = pd.to_numeric(text, errors="coerce")
+    refuse(source, cells, ~np.isfinite(numbers.astype(np.float64)), "which is not a time: correct it")
+    return numbers
 
 
 def _from_objects(cells: pd.Series, source: str) -> pd.Series:
@@ -276,6 +278,8 @@ def _apply(cells: pd.Series, form: _Form, source: str, notes: list[str]) -> tupl
 
 
 def _dates(cells: pd.Series, form: _Form, source: str, notes: list[str]) -> tuple[pd.Series, _Form]:
+    words = arrow_compute.match_substring_regex(pa.array(cells, pa.string()), "^(now|today|nat)$", ignore_case=True)
+    refuse(source, cells, words.to_numpy(zero_copy_only=False), "which is not a time: correct it")  # pandas knows them
     if form.formats:
         dates, midnights = _filled(cells, form.formats)
         fault = f"which is not a time by the format '{form.formats[0]}': correct it, or --date-format"
@@ -308,7 +312,7 @@ def _iso(cells: pd.Series) -> pd.Series | None:
             dates = pd.to_datetime(cells, format=_ISO)
     except ValueError:
         return None
-    return dates if types.is_datetime64_dtype(dates) else None
+    return dates if types.is_datetime64_dtype(dates) and dates.notna().all() else None  # "" and "NaT" are NaT
 
 
 def _filled(cells: pd.Series, formats: tuple[str, ...]) -> tuple[pd.Series, np.ndarray]:

@@ -69,19 +69,19 @@ def _floats(path: Path, column: pd.Series, notes: list[str]) -> np.ndarray:
         raise DataError(
             f"{path}: row {row} of column {column.name!r} holds {cell!r}, which is not a number{remedy}{units}"
         )
-    if types.is_integer_dtype(numbers) and np.nanmax(np.abs(floats), initial=0) > _EXACT:
-        _note_lost(numbers.dropna(), notes)
+    if not types.is_float_dtype(column) and np.nanmax(np.abs(floats), initial=0) > _EXACT:
+        _note_lost(column.dropna(), floats, notes)
     return floats
 
 
-def _note_lost(numbers: pd.Series, notes: list[str]) -> None:
+def _note_lost(column: pd.Series, floats: np.ndarray, notes: list[str]) -> None:
     """Say where distinct whole numbers are the same as floats."""
-    before, after = numbers.nunique(), numbers.astype(np.float64).nunique()
+    numbers = {int(cell) for cell in column.unique() if re.fullmatch(r"\s*[-+]?[0-9]+\s*", str(cell))}
+    before, after = len(numbers), len(np.unique(floats[~np.isnan(floats)]))
     if after < before:
         notes.append(
-            f"{numbers.name}: whole numbers up to {numbers.abs().max() if numbers.min() < 0 else numbers.max()} lose "
-            f"their last digits, {before} distinct values become {after}: subtract a constant from the column, such as "
-            f"{numbers.min()}"
+            f"{column.name}: whole numbers up to {max(numbers, key=abs)} lose their last digits, {before} distinct "
+            f"values become {after}: subtract a constant from the column, such as {min(numbers)}"
         )
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 
 from data_provider import Parts, Series, read_dataset, read_tsb_ad, read_ucr, split_series
+from exp.benchmark import provenance
+from exp.benchmark.labels import why_unmeasurable
 from exp.benchmark.run_folder import RunFolder
 from exp.config import DataConfig, ExperimentConfig
 from exp.detection.detector import Detector
@@ -70,7 +72,8 @@ class Experiment:
             standardise=config.data.standardise,
             scaling=config.data.scaling,
         )
-        self.series_name = series.name
+        self.series_name, self.train_label = series.name, series.train_label
+        self.data = provenance.digest_series(series)
         self.detector = Detector(config, len(series.channels), device, processes, bars)
         self.training_windows = self.detector.training_windows(self.parts.train, self._name("training part"))
         self.validation_windows = self.detector.validation_windows(
@@ -91,10 +94,14 @@ class Experiment:
         """
         store = FileStore(self.folder.checkpoint, self.folder.state, self.config)
         state = store.read_state() if resume else None
+        if state is not None:
+            provenance.check_training_data(self.folder.read_record(), self.data, self.folder.path)
+            checkpoint.check_fit(self.folder.state, state.get("network"), self.detector.network)
         if self.processes.first:
             self.folder.make()
             if state is None:
                 self.folder.clear()
+                self.folder.update_record(trained_on={"train": self.data["train"]})
             self._start_record("training")
         self.processes.wait()
         progress = self.detector.fit(self.training_windows, self.validation_windows, store=store, state=state)
@@ -104,6 +111,7 @@ class Experiment:
                 best_epoch=progress.best_epoch,
                 epochs=progress.epochs,
                 train_seconds=progress.seconds,
+                weights=provenance.digest_weights(self.detector.network.state_dict()),
             )
 
     def check_measures(self, metrics, *, with_thresholds: bool) -> None:
@@ -126,14 +134,11 @@ class Experiment:
             raise UserError(
                 f"{by_threshold[0]} needs thresholds: give --thresholds, or use --mode evaluate, where SPOT sets them"
             )
-        label = self.parts.test_label[: self.scored_points]
-        if metrics and label.min() == label.max():
-            raise UserError(
-                f"{self.series_name}: all {len(label)} test points that are scored are labelled {label[0]}, so that "
-                "nothing can be measured: correct the labels, or use --set evaluation.metrics=[] for scores alone"
-            )
+        reason = why_unmeasurable(self.train_label, self.parts.test_label, self.scored_points) if metrics else None
+        if reason:
+            raise UserError(f"{self.series_name}: {reason}, or use --set evaluation.metrics=[] for scores alone")
 
-    def test(self, metrics, *, thresholds=None, weights: Path | None = None) -> dict:
+    def test(self, metrics, *, thresholds=None, weights: Path | None = None, keep_scores: bool = False) -> dict:
         """Score the test part, draw the score, and measure it.
 
         Parameters
@@ -144,13 +149,18 @@ class Experiment:
             For measures that need them.
         weights : Path, optional
             A checkpoint of this project or a published one; by default the one in the run's folder.
+        keep_scores : bool
+            Measure the scores that the folder holds, where the same weights, values and settings gave them.
 
         Returns
         -------
         dict of str to pandas.DataFrame
             A table for each measure, also written to `_<measure>.csv`.
         """
-        score, label = self.score_test(weights)
+        if keep_scores and self._keep_scores(weights, self.folder.test_score):
+            score, label = self.folder.load_array(self.folder.test_score), self.folder.load_array(self.folder.label)
+        else:
+            score, label = self.score_test(weights)
         points = self.detector.score_points(score)
         plot_scores(self.parts.test[: len(score)], points, label, path=self.folder.figure)
         tables = self._measure(self._evaluator(score, label), metrics, thresholds)
@@ -160,7 +170,7 @@ class Experiment:
     def evaluate(self, metrics, *, thresholds=None, weights: Path | None = None) -> dict:
         """Set thresholds by the scores of the whole training part, and measure what needs them.
 
-        Scores that the folder holds are used where they were made with the same settings, else computed.
+        Scores that the folder holds are used where the same weights, values and settings gave them, else computed.
 
         Parameters
         ----------
@@ -169,7 +179,7 @@ class Experiment:
         thresholds : sequence of float, optional
             Used in place of SPOT's.
         weights : Path, optional
-            As in `test`; with it all scores are computed anew.
+            As in `test`.
 
         Returns
         -------
@@ -178,11 +188,9 @@ class Experiment:
             to `_prior_anomaly_rate_thres_info.csv`.
         """
         files = (self.folder.test_score, self.folder.label, self.folder.train_score)
-        if weights or not all(file.is_file() for file in files) or not self._scored_alike():
+        if not self._keep_scores(weights, *files):
             self.score_test(weights)
             self._score_train()
-        else:
-            logger.info("using the scores in %s", self.folder.path)
         test_score, label, train_score = (self.folder.load_array(file) for file in files)
         evaluator = self._evaluator(test_score, label)
         if thresholds is None:
@@ -212,19 +220,50 @@ class Experiment:
         label = self.parts.test_label[: len(score)]
         logger.info("scored %d of %d test points in %.1f s", len(score), len(self.parts.test), seconds)
         self.folder.make()
-        self._start_record("scoring", checkpoint=str(weights), **self._of_training(weights))
-        self.folder.forget_other_scores(score)
+        record, origin = (
+            self.folder.read_record(),
+            self._origin(provenance.digest_weights(self.detector.network.state_dict())),
+        )
+        # While the files are written nothing is known of them.
+        self._start_record("scoring", checkpoint=str(weights), scored_with=None, **self._of_training(weights))
+        if record.get("scored_with") != origin:
+            self.folder.forget_train_score()
+        if record.get("scored_with") != origin or record.get("labels") != self.data["labels"]:
+            self.folder.forget_measures()
         self.folder.save_array(self.folder.test_score, score)
         self.folder.save_array(self.folder.label, label)
-        self.folder.update_record(status="scored", score_seconds=round(seconds, 3))
+        self.folder.update_record(
+            status="scored", scored_with=origin, labels=self.data["labels"], score_seconds=round(seconds, 3)
+        )
         return score, label
 
-    def _scored_alike(self) -> bool:
-        """Whether the scores in the folder were made with what decides on them now."""
-        then, now = self.folder.read_record().get("config"), self.config.to_dict()
-        if then is None or then["evaluation"]["cover_tail"] != now["evaluation"]["cover_tail"]:
+    def _keep_scores(self, weights: Path | None, *files: Path) -> bool:
+        """Whether the folder holds these files, and scores as they would be made now; if so, its labels are renewed."""
+        if not all(file.is_file() for file in files):
             return False
-        return then["data"] == now["data"] and then["model"] == now["model"]
+        record = self.folder.read_record()
+        reason = provenance.other_origin(record.get("scored_with"), self._origin(self._weights_digest(weights, record)))
+        if reason:
+            logger.warning("the scores in %s are made again: %s", self.folder.path, reason)
+            return False
+        logger.info("using the scores in %s", self.folder.path)
+        if record.get("labels") != self.data["labels"]:
+            logger.warning("the labels have changed since: the scores are measured again")
+            self.folder.forget_measures()
+            covered = len(self.folder.load_array(self.folder.test_score))
+            self.folder.save_array(self.folder.label, self.parts.test_label[:covered])
+            self.folder.update_record(labels=self.data["labels"])
+        return True
+
+    def _weights_digest(self, weights: Path | None, record: dict) -> str:
+        """Return the digest of the weights to score with, which those of the folder's training have in its record."""
+        if weights is None and not self.folder.checkpoint.is_file() and "weights" in record:
+            return record["weights"]
+        checkpoint.load_network(weights or self.folder.checkpoint, self.detector.network, self.config)
+        return provenance.digest_weights(self.detector.network.state_dict())
+
+    def _origin(self, weights: str) -> dict:
+        return provenance.scoring_origin(self.config, self.data, weights)
 
     def _score_train(self) -> None:
         self.folder.save_array(self.folder.train_score, self.score_part("train"))

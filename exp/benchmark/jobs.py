@@ -6,25 +6,19 @@ import functools
 import hashlib
 import json
 import logging
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import pandas as pd
-import torch
 
-from exp.benchmark.experiment import Experiment, read_series
-from exp.benchmark.run_folder import RunFolder, results_folder
-from exp.benchmark.suites import Benchmark
+from exp.benchmark.run_folder import results_folder
 from exp.config import ExperimentConfig, config_file, read_yaml, resolve
-from exp.errors import USER_ERRORS, UserError
-from exp.training.devices import choose_device
-from models import DETECTORS, ConfigError
+from exp.errors import UserError
+from models import ConfigError
 from models.settings import nearest
-from ts_ad_evaluation import EvaluationError
 from ts_ad_evaluation.files import replacing
 
 logger = logging.getLogger(__name__)
@@ -40,21 +34,31 @@ class Outcome:
         Of the job, `Job.key`.
     status : str
         "training", also where that was interrupted. "trained": not measured yet. "done": with figures. "undefined":
-        the measures are, for this series. "failed".
+        the measures are, for this series. "failed". "missing": the series is not at hand.
     reason : str
         One line, where it is undefined or failed.
     train_seconds, score_seconds : float or None
         None: has not ended yet.
     figures : dict
         The table's figures.
+    data : dict or None
+        Digests of the series' file and of its training values, test values and labels, by `provenance`; None, or a
+        single one None: unknown, as in results of earlier versions.
+    weights : str or None
+        The digest of the weights that gave the scores.
+    note : str
+        What had changed since the job was done before, and what was done again.
     """
 
     key: str
-    status: Literal["training", "trained", "done", "undefined", "failed"]
+    status: Literal["training", "trained", "done", "undefined", "failed", "missing"]
     reason: str = ""
     train_seconds: float | None = None
     score_seconds: float | None = None
     figures: dict = dataclasses.field(default_factory=dict)
+    data: dict | None = None
+    weights: str | None = None
+    note: str = ""
 
     @property
     def seconds(self) -> float:
@@ -69,7 +73,7 @@ class Job:
     Attributes
     ----------
     series : str
-        The file's name.
+        The file's path below `root`, in most suites its name.
     config : ExperimentConfig
     root, folder : Path
         Where the file stands, and where the job writes.
@@ -96,19 +100,23 @@ class Job:
     def outcome(self) -> Outcome | None:
         """Return how far this job has come, or None where it has not begun or another configuration's is there."""
         try:
-            outcome = Outcome(**json.loads(self._file.read_text(encoding="utf-8")))
+            outcome = Outcome(**json.loads(self._result.read_text(encoding="utf-8")))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (ValueError, TypeError):
-            logger.warning("%s is damaged, the job is done again", self._file)
+            logger.warning("%s is damaged, the job is done again", self._result)
             return None
         return outcome if outcome.key == self.key else None
 
-    def record(self, status: str, *, reason: str = "", figures: dict | None = None, **seconds: float) -> Outcome:
-        """Write and return how far the job has come; seconds that are not given stay as they are."""
+    def record(
+        self, status: str, *, reason: str = "", figures: dict | None = None, note: str = "", **entries
+    ) -> Outcome:
+        """Write and return how far the job has come; seconds and digests that are not given stay as they are."""
         earlier = self.outcome() or Outcome(self.key, status)
-        outcome = dataclasses.replace(earlier, status=status, reason=reason, figures=figures or {}, **seconds)
-        with replacing(self._file) as temporary:
+        outcome = dataclasses.replace(
+            earlier, status=status, reason=reason, figures=figures or {}, note=note, **entries
+        )
+        with replacing(self._result) as temporary:
             temporary.write_text(json.dumps(dataclasses.asdict(outcome), indent=2) + "\n", encoding="utf-8")
         return outcome
 
@@ -119,12 +127,17 @@ class Job:
         return self.record("failed", reason=reason)
 
     @property
-    def has_result(self) -> bool:
-        """Whether a result stands in the folder, of this job or of another configuration."""
-        return self._file.exists()
+    def file(self) -> Path:
+        """The file of the series."""
+        return self.root / self.series
 
     @property
-    def _file(self) -> Path:
+    def has_result(self) -> bool:
+        """Whether a result stands in the folder, of this job or of another configuration."""
+        return self._result.exists()
+
+    @property
+    def _result(self) -> Path:
         return self.folder / "result.json"
 
 
@@ -161,15 +174,29 @@ def make_jobs(
             raise ConfigError(f"{file}: {name!r} must be {needed}, for many series: give such a configuration")
     table, settings = mapping.pop("series"), mapping.pop("settings", None)
     configs = _configs_by_setting(mapping, settings, overrides, file)
-    jobs = []
-    for series, number in _read_table(file.parent / table, None if settings is None else configs):
+    jobs, rows = [], _read_table(file.parent / table, None if settings is None else configs)
+    folders = _folders([series for series, _ in rows])
+    for series, number in rows:
         config = configs[number]
         config = dataclasses.replace(config, data=config.data.model_copy(update={"file": series}))
         for seed in seeds or [config.train.seed]:
             seeded = dataclasses.replace(config, train=config.train.model_copy(update={"seed": seed}))
-            folder = results_folder(save_path, seeded) / "series" / Path(series).stem / f"seed_{seed}"
+            folder = results_folder(save_path, seeded) / "series" / folders[series] / f"seed_{seed}"
             jobs.append(Job(series, seeded, root.absolute(), folder.absolute()))
     return jobs
+
+
+def _folders(names: list[str]) -> dict[str, Path]:
+    """Return the folder of each series' results: its relative path, without the ending where that is unambiguous."""
+    paths = {name: Path(*_below(name)) for name in names}
+    shared = Counter(path.with_suffix("") for path in paths.values())
+    return {name: path if shared[path.with_suffix("")] > 1 else path.with_suffix("") for name, path in paths.items()}
+
+
+def _below(name: str) -> list[str]:
+    """Return the parts of a path such that it stays below whatever folder it is put in."""
+    path = Path(os.path.normpath(name))
+    return ["up" if part == ".." else part for part in path.parts if part != path.anchor]
 
 
 def _configs_by_setting(
@@ -194,16 +221,16 @@ def _read_table(file: Path, settings: Iterable[str] | None) -> list[tuple[str, s
     try:
         table = pd.read_csv(file, dtype=str, keep_default_na=False)
     except ValueError as error:
-        raise UserError(f"{file}: not a CSV file: {_line(error)}: correct it") from None
+        raise UserError(f"{file}: not a CSV file: {' '.join(str(error).split())}: correct it") from None
     for column in ("name", "model_setting"):
         if column not in table:
             raise UserError(f"{file}: there is no column {column!r}: add it")
     if table.empty:
         raise UserError(f"{file}: lists no series: add a line for each")
     rows = list(zip(table["name"], table["model_setting"], strict=True))
-    names = list(table["name"])
+    counts = Counter(os.path.normpath(name) for name in table["name"])
     for line, (name, number) in enumerate(rows, start=2):
-        if not name or names.count(name) > 1:
+        if not name or counts[os.path.normpath(name)] > 1:
             raise UserError(f"{file}, line {line}: name {name!r} is empty or stands twice: correct it")
         if settings is not None and number not in settings:
             raise UserError(f"{file}, line {line}: model_setting {number!r} is unknown: {nearest(number, settings)}")
@@ -231,93 +258,18 @@ def select(jobs: list[Job], patterns: str | None) -> list[Job]:
     return [job for job in jobs if job.series in chosen]
 
 
-def finished(outcome: Outcome | None, mode: str) -> bool:
-    """Whether `mode` has nothing left to do for a job that has come so far."""
-    if outcome is None or mode == "evaluate":
-        return False
-    return outcome.status in ("done", "undefined") or (mode == "train" and outcome.status == "trained")
-
-
-def run_job(job: Job, benchmark: Benchmark, mode: str, device: str, resume: bool) -> Outcome:
-    """Do what is left of a job and record how it ended; whatever goes wrong in it becomes its outcome.
+def finished(outcome: Outcome | None, mode: str, file: str | None) -> bool:
+    """Whether `mode` has nothing left to do for a job.
 
     Parameters
     ----------
-    job : Job
-    benchmark : Benchmark
+    outcome : Outcome or None
+        How far it has come.
     mode : {"all", "train", "test", "evaluate"}
-        "evaluate" measures the scores that are there.
-    device : str
-        As on the command line, of the machine that this runs on.
-    resume : bool
-        Go on with an interrupted training of the same job.
+    file : str or None
+        The digest of the series' file today; None: it is not at hand, and what is done stays.
     """
-    try:
-        RunFolder(job.folder).make()
-        with _log_to(job.folder / "log.txt"):
-            try:
-                return _run(job, benchmark, mode, device, resume)
-            except USER_ERRORS as error:
-                return job.fail(_line(error))
-            except Exception as error:
-                logger.exception("the job failed")
-                return job.fail(f"{type(error).__name__}: {_line(error)}")
-    except (OSError, UserError) as error:  # not even its folder can be written
-        return Outcome(job.key, "failed", _line(error))
-
-
-def _run(job: Job, benchmark: Benchmark, mode: str, device: str, resume: bool) -> Outcome:
-    series = read_series(job.config.data, job.root)
-    folder, begun = RunFolder(job.folder), job.outcome()
-    earlier = begun or Outcome(job.key, "training")
-    scored = earlier.score_seconds is not None and earlier.status != "failed"  # after a failure scores are made anew
-    trained = earlier.train_seconds is not None
-    if mode == "evaluate" and earlier.score_seconds is None:
-        raise UserError("this configuration has no scores of it: run with --mode test first")
-    if mode == "test" and not trained:
-        raise UserError("there is no finished training of this configuration: run with --mode train first")
-    if mode != "evaluate" and not scored:
-        experiment = Experiment(job.config, series, folder, _own_device(device, job.key), bars=False)
-        if not trained:
-            job.record("training")
-            experiment.train(resume=resume and begun is not None)
-            job.record("trained", train_seconds=folder.read_record()["train_seconds"])
-        if mode == "train":
-            return job.record("trained")
-        experiment.score_test()
-        job.record("trained", score_seconds=folder.read_record()["score_seconds"])
-    score = DETECTORS[job.config.detector].score_points(folder.load_array(folder.test_score))
-    try:
-        figures = benchmark.measure(series, score, folder.load_array(folder.label))
-    except EvaluationError as error:
-        return job.record("undefined", reason=_line(error))
-    return job.record("done", figures={name: np.asarray(value).item() for name, value in figures.items()})
-
-
-def _own_device(name: str, key: str) -> torch.device:
-    """Return the device of a job: of several CUDA devices one by its key, and of the CPU one thread."""
-    device = choose_device(name)
-    if device.type == "cpu":
-        torch.set_num_threads(1)  # each worker is one; so that results do not depend on their number
-    if device.type == "cuda" and device.index is None:
-        return torch.device("cuda", int(key, 16) % torch.cuda.device_count())
-    return device
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-@contextmanager
-def _log_to(file: Path) -> Iterator[None]:
-    """Send the messages of this process to a file, and only there."""
-    handler = logging.FileHandler(file, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    root.handlers, root.level = [handler], logging.INFO
-    try:
-        yield
-    finally:
-        root.handlers, root.level = handlers, level
-        handler.close()
+    if outcome is None or (mode == "evaluate" and file is not None):
+        return False
+    done = outcome.status in ("done", "undefined") or (mode == "train" and outcome.status == "trained")
+    return done and (file is None or (outcome.data is not None and outcome.data.get("file") == file))

@@ -73,16 +73,14 @@ class RunFolder:
         for path in [*old, *self.path.glob("_*.csv"), *self.path.glob(".*.tmp")]:  # the last from a process killed
             path.unlink(missing_ok=True)
 
-    def forget_other_scores(self, test_score: np.ndarray) -> None:
-        """Remove what belongs to other weights than those that have given `test_score`."""
-        try:
-            same = np.array_equal(self.load_array(self.test_score), test_score)
-        except UserError:  # missing or damaged
-            same = False
-        if same:
-            return
-        for path in [self.train_score, self.figure, self.report, *self.path.glob("_*.csv")]:
+    def forget_measures(self) -> None:
+        """Remove what was made from scores and labels: measures, figure and report."""
+        for path in [self.figure, self.report, *self.path.glob("_*.csv")]:
             path.unlink(missing_ok=True)
+
+    def forget_train_score(self) -> None:
+        """Remove the scores of the training part, which are of other weights or data than those to come."""
+        self.train_score.unlink(missing_ok=True)
 
     def save_array(self, path: Path, array: np.ndarray) -> None:
         """Write one of the arrays."""

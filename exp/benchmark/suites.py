@@ -57,7 +57,7 @@ def _tsb_ad(series: Series, score: np.ndarray, label: np.ndarray) -> dict:
 
 def _source(name: str) -> str:
     """Return the dataset that a series of TSB-AD comes from, the second part of its name."""
-    return name.split("_")[1]
+    return Path(name).name.split("_")[1]
 
 
 _TSB_AD_FIGURES = (

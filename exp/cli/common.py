@@ -3,13 +3,14 @@
 import argparse
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from exp.errors import USER_ERRORS, UserError
+from ts_ad_evaluation.files import write_in_any_encoding
 
 MODES = ("all", "train", "test", "evaluate")
 
@@ -23,10 +24,19 @@ def common_parser(program: str, description: str) -> argparse.ArgumentParser:
     add("--save_path", type=Path, default=Path("test_results"), help="where results go (test_results)")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (auto)")
     add("--seed", type=int, help="of weights, order and dropout (the configuration's)")
-    add("--seeds", type=int, nargs="+", help="several runs, one for each seed; what is done already is skipped")
+    add(
+        "--seeds",
+        type=int,
+        nargs="+",
+        help="several runs, one for each seed; what was done with the same settings, data and weights is skipped",
+    )
     add("--set", nargs="+", default=[], metavar="SECTION.KEY=VALUE", action="extend", help="change single settings")
     add("--cover_tail", action="store_true", help="also score the points behind the last whole window")
-    add("--resume", action="store_true", help="go on after the last finished epoch")
+    add(
+        "--resume",
+        action="store_true",
+        help="go on after the last finished epoch; refused where the training values have changed",
+    )
     return parser
 
 
@@ -56,7 +66,7 @@ def common_overrides(options: argparse.Namespace) -> list[str]:
     if options.seed is not None and options.seeds:
         raise UserError("--seed and --seeds exclude each other: use one of them")
     if options.seeds and len(set(options.seeds)) < len(options.seeds):
-        raise UserError(f"--seeds {' '.join(map(str, options.seeds))}: each seed may stand once")
+        raise UserError(f"--seeds {' '.join(map(str, options.seeds))}: seeds must be unique")
     overrides = list(options.set)
     if options.seed is not None:
         overrides.append(f"train.seed={options.seed}")
@@ -65,12 +75,39 @@ def common_overrides(options: argparse.Namespace) -> list[str]:
     return overrides
 
 
+def check_resume(mode: str) -> None:
+    """Refuse --resume where there is nothing to go on with.
+
+    Raises
+    ------
+    UserError
+        When the mode trains nothing.
+    """
+    if mode in ("test", "evaluate"):
+        raise UserError(f"--resume goes on with a training, and --mode {mode} trains nothing: leave it out")
+
+
 def run_program(
     work: Callable[[argparse.Namespace], int],
-    options: argparse.Namespace,
+    parser: argparse.ArgumentParser,
+    arguments: Sequence[str] | None = None,
     after_interruption: str = ": --resume goes on after the last finished epoch",
 ) -> int:
-    """Do the work and return the exit code: its own, 2 for what the user can mend, 130 when interrupted."""
+    """Do the work and return the exit code: its own, 2 for what the user can mend, 130 when interrupted.
+
+    Parameters
+    ----------
+    work : callable
+        Takes the options.
+    parser : ArgumentParser
+        Of the options.
+    arguments : sequence of str, optional
+        By default the process's.
+    after_interruption : str
+        What the line that tells of an interruption ends with.
+    """
+    write_in_any_encoding()
+    options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     try:
         with logging_redirect_tqdm():

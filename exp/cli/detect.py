@@ -28,8 +28,6 @@ from ts_ad_evaluation import EvaluationError
 
 logger = logging.getLogger(__name__)
 
-# What says how lines are written; the time may be named for a file and for a stream.
-READING = ("sep", "decimal", "header", "date_format", "timezone", "missing_values", "encoding")
 STREAM = ("stream_mode", "state", "state_every", "drift_window", "gap")
 # What a saved detector brings.
 TRAINING = ("train_until", "detector", "config", "set", "threshold", "risk", "quantile", "seed")
@@ -37,7 +35,7 @@ TRAINING = ("train_until", "detector", "config", "set", "threshold", "risk", "qu
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code."""
-    return run_program(_run, build_parser().parse_args(arguments), after_interruption="")
+    return run_program(_run, build_parser(), arguments, after_interruption="")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -54,13 +52,15 @@ def build_parser() -> argparse.ArgumentParser:
     add("--model", type=Path, metavar="DIR", help="a saved detector (OUT/detector): score without training")
     data = parser.add_argument_group("the file")
     data.add_argument(
-        "--time", nargs="+", metavar="COLUMN", help="column of times, or those of dates and of times of day (found)"
+        "--time", nargs="+", metavar="COLUMN", help="column of times, or those of days and of times of day (found)"
     )
     data.add_argument("--channels", nargs="+", metavar="COLUMN", help="channels (all columns of numbers)")
-    data.add_argument("--label", metavar="COLUMN", help="column of labels 0 and 1, to measure with ('label', if any)")
+    data.add_argument(
+        "--label", metavar="COLUMN", help="column of labels, to measure with (one named label, is_anomaly, ...)"
+    )
     data.add_argument("--missing", choices=["error", "interpolate"], help="missing values (error)")
     data.add_argument("--max-gap", type=int, metavar="POINTS", help="longest gap that is interpolated")
-    _add_reading(parser)
+    _add_form(parser.add_argument_group("how the file or the stream is written (found, and said if not plain)"))
     training = parser.add_argument_group("the training")
     training.add_argument(
         "--train-until", metavar="END", help="train on what is before: a row (5000), a share (0.5) or a time (all)"
@@ -104,16 +104,17 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_reading(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say how the lines of a stream are written."""
-    add = parser.add_argument_group("how lines are written (found, and said where it is not plain)").add_argument
-    add("--sep", help="what separates cells: a sign, or comma, semicolon, tab, pipe or space")
-    add("--decimal", choices=[".", ","], metavar="MARK", help="the decimal mark, . or ,")
-    add("--header", choices=["yes", "no"], help="whether the first line names the columns")
-    add("--encoding", help="such as utf-8, utf-16, latin-1 or cp1252")
-    add("--date-format", metavar="FORMAT", help="of times, such as '%%d.%%m.%%Y %%H:%%M'")
-    add("--timezone", metavar="NAME", help="of times without one, such as Europe/Berlin")
-    add("--missing-values", nargs="+", metavar="CELL", help="what stands for a missing value, such as -999")
+def _add_form(data: argparse._ArgumentGroup) -> None:
+    """Add the options that say how the file or the stream is written; what they leave open is decided, and said."""
+    data.add_argument("--sep", metavar="SIGN", help="separator: a sign, or comma, semicolon, tab, pipe or space")
+    data.add_argument("--decimal", choices=[".", ","], help="decimal mark")
+    data.add_argument(
+        "--header", choices=["yes", "no"], help="whether the first line holds names (yes, unless all of it is data)"
+    )
+    data.add_argument("--date-format", metavar="FORMAT", help="of times, like '%%d.%%m.%%Y %%H:%%M:%%S'")
+    data.add_argument("--timezone", metavar="ZONE", help="of times without one, like Europe/Berlin; others are moved")
+    data.add_argument("--missing-values", nargs="+", metavar="CODE", help="what stands for a missing value, like -999")
+    data.add_argument("--encoding", help="of the text: utf-8, utf-16, latin-1, ... (UTF-8, or UTF-16 where it is seen)")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -177,7 +178,7 @@ def _read(options: argparse.Namespace, detector: CrossADDetector | None) -> Reco
         encoding=options.encoding,
         date_format=options.date_format,
         timezone=options.timezone,
-        missing_values=options.missing_values,
+        missing_values=options.missing_values or (),
         label=options.label,
         missing=options.missing or "error",
         max_gap=options.max_gap,
@@ -232,6 +233,8 @@ def _check(options: argparse.Namespace) -> None:
     if options.stream:
         _check_stream(options)
         return
+    if options.series is None and len(options.time or ()) > 1:
+        raise UserError(f"--time {' '.join(options.time)}: holds the file, if it is there: put the file before --time")
     if options.series is None or options.out is None:
         raise UserError("give a file and where to write: python -m exp.detect SERIES.csv --out DIR")
     stream_alone = _given(options, STREAM)

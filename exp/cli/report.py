@@ -13,7 +13,7 @@ from exp.report.page import write_report
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code."""
-    return run_program(_run, build_parser().parse_args(arguments), after_interruption="")
+    return run_program(_run, build_parser(), arguments, after_interruption="")
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -10,21 +10,30 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from data_provider import Series
 from exp.benchmark.experiment import Experiment, read_series
+from exp.benchmark.provenance import (
+    check_training_data,
+    digest_series,
+    other_origin,
+    own_weights_digest,
+    scoring_origin,
+)
 from exp.benchmark.run_folder import RunFolder, results_folder
 from exp.benchmark.seeds import summarise_seeds
-from exp.cli.common import MODES, chosen_config, common_overrides, common_parser, run_program
+from exp.cli.common import MODES, check_resume, chosen_config, common_overrides, common_parser, run_program
 from exp.config import ExperimentConfig, differences, load_config
 from exp.errors import UserError
-from exp.training.devices import choose_device
+from exp.training.devices import check_abilities, choose_device
 from exp.training.processes import Processes, join
+from ts_ad_evaluation.evaluator import MEASURES, THRESHOLD
 
 logger = logging.getLogger(__name__)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code."""
-    return run_program(_run, build_parser().parse_args(arguments))
+    return run_program(_run, build_parser(), arguments)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -40,72 +49,145 @@ def build_parser() -> argparse.ArgumentParser:
     add("--root_path", type=Path, default=Path("dataset"), help="folder with DETECT_META.csv and data/ (dataset)")
     add("--metrics", nargs="+", help="measures to write (the configuration's; in --mode evaluate affiliation)")
     add("--t", nargs="+", type=float, help="SPOT's risks in --mode evaluate (the configuration's)")
-    add("--thresholds", nargs="+", type=float, help="of measures that need some, in place of SPOT's")
+    add("--thresholds", nargs="+", type=float, help="of measures that take thresholds, in place of SPOT's")
     add("--checkpoint", type=Path, help="weights to score with: one of this project's or a published one")
     return parser
 
 
 def _run(options: argparse.Namespace) -> int:
     config = _resolve(options)
-    if options.checkpoint and options.mode in ("all", "train"):
-        raise UserError("--checkpoint names weights to score with: add --mode test or --mode evaluate")
-    if options.thresholds and any(map(math.isnan, options.thresholds)):
-        raise UserError("--thresholds: nan is no threshold: give numbers")
-    if options.checkpoint and not options.checkpoint.is_file():
-        raise UserError(f"{options.checkpoint}: no such checkpoint: correct --checkpoint")
-    if options.t and options.mode != "evaluate":
-        raise UserError("--t gives SPOT's risks, which only --mode evaluate uses: add it, or leave --t out")
+    _check(options, config)
     device = choose_device(options.device)
+    check_abilities(device, precision=config.train.precision, compiled=config.train.compile)
     with join(device.type) as processes:
         if device.type == "cuda" and processes.size > 1:
             device = torch.device("cuda", processes.local_rank)
         if not processes.first:
             logging.disable(logging.INFO)
         folder = results_folder(options.save_path, config)
-        if not options.seeds:
-            _one_seed(config, folder / "results_0", device, processes, options)
-            return 0
-        figures = {}
-        for seed in options.seeds:
-            seeded = dataclasses.replace(config, train=config.train.model_copy(update={"seed": seed}))
-            logger.info("seed %d", seed)
-            path = folder / f"seed_{seed}"
-            tables = _measured(RunFolder(path), seeded, options) or _one_seed(seeded, path, device, processes, options)
-            figures[seed] = _single_figures(tables)
-        if processes.first and any(figures.values()):
-            sys.stdout.write(summarise_seeds(figures, folder / "seeds.csv"))
+        series = read_series(config.data, options.root_path)
+        if options.seeds:
+            return _several_seeds(config, series, folder, device, processes, options)
+        _one_seed(config, series, folder / "results_0", device, processes, options)
+    return 0
+
+
+def _check(options: argparse.Namespace, config: ExperimentConfig) -> None:
+    """Refuse options that do not go together, or would have no effect."""
+    mode = options.mode
+    if options.checkpoint and mode in ("all", "train"):
+        raise UserError("--checkpoint names weights to score with: add --mode test or --mode evaluate")
+    if options.checkpoint and options.seeds:
+        raise UserError("--checkpoint gives each of --seeds the same weights: leave one of them out")
+    if options.checkpoint and not options.checkpoint.is_file():
+        raise UserError(f"{options.checkpoint}: no such checkpoint: correct --checkpoint")
+    if mode == "train":
+        for option in ("metrics", "thresholds", "cover_tail"):
+            if getattr(options, option):
+                raise UserError(f"--{option} has no effect in --mode train, which scores nothing: leave it out")
+    if options.resume:
+        check_resume(mode)
+    if options.t and mode != "evaluate":
+        raise UserError("--t gives SPOT's risks, which only --mode evaluate uses: add it, or leave --t out")
+    if options.t and options.thresholds:
+        raise UserError("--thresholds are used in place of SPOT's, whose risks --t gives: leave one of them out")
+    if options.t and config.evaluation.anomaly_ratio is not None:
+        raise UserError(
+            "--t gives SPOT's risks, but evaluation.anomaly_ratio sets the thresholds: leave one of them out"
+        )
+    _check_thresholds(options, config)
+
+
+def _check_thresholds(options: argparse.Namespace, config: ExperimentConfig) -> None:
+    if not options.thresholds:
+        return
+    if any(map(math.isnan, options.thresholds)):
+        raise UserError("--thresholds: nan is not a threshold: give numbers")
+    metrics = _metrics(options, config)
+    if not any(MEASURES[name].takes == THRESHOLD for name in metrics):
+        needing = ", ".join(name for name, measure in MEASURES.items() if measure.takes == THRESHOLD)
+        raise UserError(
+            f"--thresholds has no effect on {', '.join(metrics) or 'no measures'}: leave it out, or add one of "
+            f"{needing} to --metrics"
+        )
+
+
+def _metrics(options: argparse.Namespace, config: ExperimentConfig) -> list[str]:
+    """Return the measures to write."""
+    if options.mode == "evaluate":
+        return options.metrics or ["affiliation"]
+    return list(config.evaluation.metrics)
+
+
+def _several_seeds(
+    config: ExperimentConfig,
+    series: Series,
+    folder: Path,
+    device: torch.device,
+    processes: Processes,
+    options: argparse.Namespace,
+) -> int:
+    """Do the same for each seed, less what is done already, and show mean and standard deviation."""
+    runs = {
+        seed: (
+            dataclasses.replace(config, train=config.train.model_copy(update={"seed": seed})),
+            RunFolder(folder / f"seed_{seed}"),
+        )
+        for seed in options.seeds
+    }
+    if options.mode in ("all", "train"):
+        for seeded, run in runs.values():  # before any work
+            if run.state.is_file() and _same_training(run, seeded):
+                check_training_data(run.read_record(), digest_series(series), run.path)
+    figures = {}
+    for seed, (seeded, run) in runs.items():
+        logger.info("seed %d", seed)
+        tables = _measured(run, seeded, series, options)
+        if tables is None:
+            tables = _one_seed(seeded, series, run.path, device, processes, options)
+        figures[seed] = _single_figures(tables)
+    if processes.first and any(figures.values()):
+        sys.stdout.write(summarise_seeds(figures, folder / "seeds.csv"))
     return 0
 
 
 def _one_seed(
-    config: ExperimentConfig, path: Path, device: torch.device, processes: Processes, options: argparse.Namespace
+    config: ExperimentConfig,
+    series: Series,
+    path: Path,
+    device: torch.device,
+    processes: Processes,
+    options: argparse.Namespace,
 ) -> dict:
     """Do what the mode asks for, show the measures, and return their tables."""
-    series = read_series(config.data, options.root_path)
     folder = RunFolder(path)
     experiment = Experiment(config, series, folder, device, processes)
-    metrics = config.evaluation.metrics
-    if options.mode == "evaluate":
-        metrics = options.metrics or ["affiliation"]
+    metrics = _metrics(options, config)
     if options.mode != "train":
         experiment.check_measures(metrics, with_thresholds=bool(options.thresholds) or options.mode == "evaluate")
     if options.mode in ("all", "train"):
         experiment.train(resume=options.resume or bool(options.seeds and _same_training(folder, config)))
     if options.mode == "train" or not processes.first:  # training is shared, scoring is quick enough for one
         return {}
-    measure = experiment.evaluate if options.mode == "evaluate" else experiment.test
-    tables = measure(metrics, thresholds=options.thresholds, weights=options.checkpoint)
+    if options.mode == "evaluate":
+        tables = experiment.evaluate(metrics, thresholds=options.thresholds, weights=options.checkpoint)
+    else:
+        keep = bool(options.seeds)
+        tables = experiment.test(metrics, thresholds=options.thresholds, weights=options.checkpoint, keep_scores=keep)
     sys.stdout.write(_format(tables) + f"results in {path}\n")
     return tables
 
 
-def _measured(folder: RunFolder, config: ExperimentConfig, options: argparse.Namespace) -> dict | None:
-    """Return the tables of a run that has been tested with exactly these settings and its own weights, or None."""
-    if options.mode not in ("all", "test") or options.thresholds or options.checkpoint:
+def _measured(folder: RunFolder, config: ExperimentConfig, series: Series, options: argparse.Namespace) -> dict | None:
+    """Return the tables of a run that was tested with these settings, weights, values and labels, or None."""
+    if options.mode not in ("all", "test") or options.thresholds:
         return None
     files = {name: folder.path / f"_{name}.csv" for name in config.evaluation.metrics}
-    tested = {"status": "tested", "config": config.to_dict(), "checkpoint": str(folder.checkpoint)}
-    if not tested.items() <= folder.read_record().items() or not all(file.is_file() for file in files.values()):
+    record, data = folder.read_record(), digest_series(series)
+    tested = {"status": "tested", "config": config.to_dict(), "labels": data["labels"]}
+    if not tested.items() <= record.items() or not all(file.is_file() for file in files.values()):
+        return None
+    if other_origin(record.get("scored_with"), scoring_origin(config, data, own_weights_digest(folder))):
         return None
     logger.info("measured already: %s", folder.path)
     return {name: pd.read_csv(file, float_precision="round_trip") for name, file in files.items()}
@@ -140,9 +222,9 @@ def _format(tables: dict) -> str:
         else:
             lines.append(table.to_string(index=False, float_format="{:.6g}".format) + "\n")
     if "best_f1" in tables:
-        lines.append("(…_best: at the threshold that is best for the test labels, an oracle's figure)\n")
+        lines.append("(*_best: at the threshold that is best for the test labels, an oracle's figure)\n")
     if "best_f1_pa" in tables:
-        lines.append("(…_best_PA: the oracle's figure, point-adjusted: an event counts whole once it is hit)\n")
+        lines.append("(*_best_PA: the oracle's figure, point-adjusted: an event counts whole once it is hit)\n")
     if "accomplish_UCR" in tables:
         ranked = tables["accomplish_UCR"].iloc[0]
         lines.append(f"the anomaly's first point is ranked {ranked['topk']:.0f} of {ranked['total_len']:.0f}\n")

@@ -6,7 +6,7 @@ import sys
 from exp.benchmark.runs import find_runs
 from exp.benchmark.summary import format_summary, summarise
 from ts_ad_evaluation.checks import EvaluationError
-from ts_ad_evaluation.files import replacing
+from ts_ad_evaluation.files import replacing, write_in_any_encoding
 from ts_ad_evaluation.tables import FORMATS
 
 
@@ -20,6 +20,7 @@ def main(arguments=None):
     parser.add_argument("folder", help="folder with results, such as test_results")
     parser.add_argument("--format", choices=FORMATS, default="text")
     parser.add_argument("--out", metavar="FILE", help="write here instead of to the terminal")
+    write_in_any_encoding()
     options = parser.parse_args(arguments)
     try:
         text = format_summary(*summarise(find_runs(options.folder)), options.format)

@@ -4,6 +4,8 @@ import argparse
 import functools
 import logging
 import sys
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import joblib
@@ -12,23 +14,27 @@ import torch
 from tqdm import tqdm
 
 from data_provider.read.missing import prepare_series_command
-from exp.benchmark.jobs import Job, Outcome, finished, make_jobs, run_job, select
+from exp.benchmark.jobs import Job, Outcome, finished, make_jobs, select
+from exp.benchmark.provenance import digest_file
 from exp.benchmark.run_folder import RunFolder, results_folder
 from exp.benchmark.seeds import summarise_seeds
 from exp.benchmark.suites import Benchmark, summarise
+from exp.benchmark.work import run_job
 from exp.benchmark.workers import run_jobs
-from exp.cli.common import MODES, chosen_config, common_overrides, common_parser, run_program
+from exp.cli.common import MODES, check_resume, chosen_config, common_overrides, common_parser, run_program
 from exp.errors import UserError
-from exp.training.devices import choose_device
+from exp.training.devices import check_abilities, choose_device
+from exp.training.forecast import spoken
 from ts_ad_evaluation.files import replacing
 
 logger = logging.getLogger(__name__)
 
+SHOWN = 3  # series that a message names
+
 
 def main(benchmark: Benchmark, program: str, arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code: 1 when a series failed."""
-    options = build_parser(benchmark, program).parse_args(arguments)
-    return run_program(functools.partial(_run, benchmark), options)
+    return run_program(functools.partial(_run, benchmark), build_parser(benchmark, program), arguments)
 
 
 def build_parser(benchmark: Benchmark, program: str) -> argparse.ArgumentParser:
@@ -44,6 +50,7 @@ def build_parser(benchmark: Benchmark, program: str) -> argparse.ArgumentParser:
     add("--root_path", type=Path, default=benchmark.root, help=f"the folder of the series ({benchmark.root})")
     add("--series", help="only these: numbers, names or globs, separated by commas (135,136 or '*ECG*')")
     add("--jobs", type=int, help="workers on this machine, each with one thread (one for each core or CUDA device)")
+    add("--jobs-per-device", type=int, metavar="N", help="so many workers for each CUDA device, in place of --jobs (1)")
     add(
         "--backend",
         choices=["loky", "dask", "ray"],
@@ -57,13 +64,10 @@ def build_parser(benchmark: Benchmark, program: str) -> argparse.ArgumentParser:
 
 
 def _run(benchmark: Benchmark, options: argparse.Namespace) -> int:
-    _check(options)
     config = chosen_config(options)
     jobs = make_jobs(config, common_overrides(options), options.root_path, options.save_path, options.seeds or [])
+    _check(benchmark, options, jobs)
     chosen = select(jobs, options.series)
-    if not options.root_path.is_dir():
-        command = prepare_series_command(options.root_path) or prepare_series_command(benchmark.root)
-        raise UserError(f"{options.root_path}: no such folder: make it: {command} (see dataset/README.md)")
     folder = results_folder(options.save_path, jobs[0].config)
     RunFolder(folder).make()
     new = _do(benchmark, chosen, options)
@@ -74,55 +78,132 @@ def _run(benchmark: Benchmark, options: argparse.Namespace) -> int:
         _gather_seeds(benchmark, outcomes, folder)
     else:
         _gather(benchmark, outcomes, folder)
-    return int(any(outcomes[job].status == "failed" for job in chosen))
+    return int(any(outcomes[job].status in ("failed", "missing") for job in chosen))
 
 
-def _check(options: argparse.Namespace) -> None:
-    """Refuse options that do not go together."""
+def _check(benchmark: Benchmark, options: argparse.Namespace, jobs: list[Job]) -> None:
+    """Refuse options that do not go together or have no effect, and a folder without the series."""
+    if options.resume:
+        check_resume(options.mode)
+    _check_workers(options)
+    if options.backend == "loky":
+        device, train = choose_device(options.device), jobs[0].config.train
+        if options.mode != "evaluate":
+            check_abilities(device, precision=train.precision, compiled=train.compile)
+    root = options.root_path
+    command = prepare_series_command(root) or prepare_series_command(benchmark.root)
+    if not root.is_dir():
+        raise UserError(f"{root}: no such folder: make it: {command} (see dataset/README.md)")
+    if not any(job.file.is_file() or job.has_result for job in jobs):
+        raise UserError(
+            f"{root}: none of the {_n_series(jobs)} series is there ({jobs[0].series}, ...): name their folder with "
+            f"--root_path, or make it: {command} (see dataset/README.md)"
+        )
+
+
+def _n_series(jobs: Iterable[Job]) -> int:
+    return len({job.series for job in jobs})
+
+
+def _check_workers(options: argparse.Namespace) -> None:
+    """Refuse options of the workers that do not go together or have no effect."""
     for backend, option in {"dask": "scheduler", "ray": "address"}.items():
         if (options.backend == backend) != bool(getattr(options, option)):
             raise UserError(f"--backend {backend} and --{option} ADDRESS go together: give both or none")
     if options.backend != "loky" and options.jobs is not None:
         raise UserError(f"--jobs is for workers on this machine: leave it out, --backend {options.backend} uses all")
-    if options.jobs is not None and options.jobs < 1:
-        raise UserError(f"--jobs {options.jobs}: at least 1")
-    if options.backend == "loky":
-        choose_device(options.device)
+    per_device = options.jobs_per_device
+    if per_device is not None and options.backend != "loky":
+        raise UserError(
+            f"--jobs-per-device is for workers on this machine: start as many with {options.backend} itself"
+        )
+    if per_device is not None and options.jobs is not None:
+        raise UserError("--jobs and --jobs-per-device both say how many workers there are: leave one of them out")
+    for name, number in (("--jobs", options.jobs), ("--jobs-per-device", per_device)):
+        if number is not None and number < 1:
+            raise UserError(f"{name} {number}: at least 1")
+    if per_device is not None and choose_device(options.device).type != "cuda":
+        raise UserError(f"--jobs-per-device has no effect on --device {options.device}, which is not CUDA: use --jobs")
 
 
 def _do(benchmark: Benchmark, jobs: list[Job], options: argparse.Namespace) -> dict[Job, Outcome]:
     """Do what is left of the jobs, with a progress bar over all of them, and return how they ended."""
     outcomes = {job: job.outcome() for job in jobs}
-    waiting = [job for job, outcome in outcomes.items() if not finished(outcome, options.mode)]
+    files = {path: digest_file(path) for path in {job.file for job in jobs}}
+    unfinished = [job for job in jobs if not finished(outcomes[job], options.mode, files[job.file])]
+    waiting = [job for job in unfinished if job.file.is_file()]
+    missing = [job for job in unfinished if not job.file.is_file()]
+    outcomes |= {job: Outcome(job.key, "missing", f"not in {options.root_path}") for job in missing}
+    _say_what_is_missing(jobs, missing, options.root_path)
     work = functools.partial(
         run_job, benchmark=benchmark, mode=options.mode, device=options.device, resume=options.resume
     )
-    n_workers = (options.jobs or default_workers(options.device)) if options.backend == "loky" else 0  # a cluster's own
+    n_workers = 0  # a cluster's own
+    if options.backend == "loky":
+        n_workers = options.jobs or default_workers(options.device, options.jobs_per_device or 1)
     results = run_jobs(waiting, work, n_workers, options.backend, options.scheduler or options.address)
-    done = len(jobs) - len(waiting)
+    done = len(jobs) - len(waiting) - len(missing)
     logger.info("%d jobs, %d of them done already", len(jobs), done)
     replaced = sum(outcomes[job] is None and job.has_result for job in waiting)
     if replaced:
         logger.warning("results of another configuration that are replaced: %d", replaced)
-    with tqdm(total=len(jobs), initial=done, unit="series", disable=None) as bar:
+    total = len(jobs) - len(missing)
+    with tqdm(total=total, initial=done, unit="series", disable=None) as bar:
         for number, (job, outcome) in enumerate(results, start=done + 1):
             outcomes[job] = outcome
             mean = _running_mean(benchmark, outcomes)
             bar.set_postfix_str(mean, refresh=False)
             bar.update()
+            if number == done + 1:
+                _say_how_long(outcome, total - number, n_workers)
             if outcome.status in ("failed", "undefined"):
                 logger.warning("%s: %s: %s", job.name, outcome.status, outcome.reason)
             elif bar.disable:  # not a terminal
-                logger.info("%d of %d: %s: %s %s", number, len(jobs), job.name, outcome.status, mean)
+                logger.info("%d of %d: %s: %s %s", number, total, job.name, outcome.status, mean)
+    _say_what_was_done_again(outcomes[job] for job in waiting)
     return outcomes
 
 
-def default_workers(device: str) -> int:
-    """Return how many workers this machine feeds: one for each core, or for each device that `device` means."""
+def _say_how_long(first: Outcome, left: int, n_workers: int) -> None:
+    """Say, from the first series, how long the others will take on this machine's workers."""
+    if left and n_workers and first.seconds:
+        whole = first.seconds * left / min(n_workers, left)
+        logger.info("the first took %s: about %s for the %d others", spoken(first.seconds), spoken(whole), left)
+
+
+def _say_what_is_missing(jobs: list[Job], missing: list[Job], root: Path) -> None:
+    """Say once how many of the series are there, and which are not."""
+    absent = {job.series: None for job in jobs if not job.file.is_file()}
+    if not absent:
+        return
+    total = _n_series(jobs)
+    logger.warning(
+        "%d of %d series are in %s, %d are not: %s",
+        total - len(absent), total, root, len(absent), _some(list(absent)),
+    )  # fmt: skip
+    kept = len(absent) - _n_series(missing)
+    if kept:
+        logger.warning("%d of these have results already, which are kept as they are", kept)
+
+
+def _say_what_was_done_again(outcomes: Iterable[Outcome]) -> None:
+    """Say for how many series something had changed."""
+    for note, count in Counter(outcome.note for outcome in outcomes if outcome.note).items():
+        logger.warning("%d %s: %s", count, "job" if count == 1 else "jobs", note)
+
+
+def _some(names: list[str]) -> str:
+    """Return the first names, and how many more there are."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def default_workers(device: str, per_device: int = 1) -> int:
+    """Return how many workers this machine feeds: one for each core, or `per_device` for each that `device` means."""
     chosen = choose_device(device)
     if chosen.type == "cpu":
         return joblib.cpu_count()
-    return torch.cuda.device_count() if chosen == torch.device("cuda") else 1
+    return per_device * (torch.cuda.device_count() if chosen == torch.device("cuda") else 1)
 
 
 def _running_mean(benchmark: Benchmark, outcomes: dict[Job, Outcome | None]) -> str:
@@ -150,7 +231,7 @@ def _gather(benchmark: Benchmark, outcomes: dict[Job, Outcome | None], folder: P
             continue
         status, reason = (outcome.status, outcome.reason) if outcome else ("not run", "")
         missing.append({benchmark.series_column: job.series, "status": status, "reason": reason})
-        if reason:
+        if reason and status != "missing":  # these may be hundreds, and have been told in one line
             sys.stdout.write(f"{status}: {job.name}: {reason}\n")
     table = pd.DataFrame(rows, columns=benchmark.columns)
     folder.mkdir(parents=True, exist_ok=True)

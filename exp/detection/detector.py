@@ -9,7 +9,7 @@ from tqdm import tqdm
 from data_provider import Windows
 from exp.config import ExperimentConfig
 from exp.detection.scorer import Scorer
-from exp.training.devices import seed_everything
+from exp.training.devices import check_abilities, seed_everything
 from exp.training.processes import ALONE, Processes
 from exp.training.store import FileStore, MemoryStore
 from exp.training.trainer import Progress, Trainer
@@ -50,6 +50,7 @@ class Detector:
         bars: bool = True,
     ):
         self.config, self.channels, self.processes, self.bars = config, channels, processes, bars
+        check_abilities(device, precision=config.train.precision, compiled=config.train.compile)
         self.model = DETECTORS[config.detector]
         seed_everything(config.train.seed)
         self.network = self.model.build(config.model, channels).to(device).eval()

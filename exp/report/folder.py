@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from exp.benchmark.experiment import read_series
+from exp.benchmark.provenance import changes, digest_series
 from exp.benchmark.run_folder import RunFolder
 from exp.config import DataConfig
 from exp.detection.events import ranked_events
@@ -60,7 +61,7 @@ def read_folder(path: Path, root: Path) -> Report:
     points = detector.score_points if detector else lambda scores: scores.mean(axis=1)
     score, config = points(channel_scores), record.get("config", {})
     threshold = _find_threshold(folder, config, score, points)
-    values, channels, notes = _read_values(config, root, label, channel_scores.shape[1])
+    values, channels, notes = _read_values(record, root, label, channel_scores.shape[1])
     merge_gap = config.get("model", {}).get("seq_len", 0) // 4
     names = channels if channel_scores.shape[1] == len(channels) else ("all channels",)
     return Report(
@@ -83,7 +84,7 @@ def read_folder(path: Path, root: Path) -> Report:
 
 def _read_record(folder: RunFolder) -> dict:
     record = folder.read_record()
-    mappings = [record.get("versions", {}), config := record.get("config", {})]
+    mappings = [record.get("versions", {}), config := record.get("config", {}), record.get("scored_with") or {}]
     epochs = record.get("epochs", [])
     if not (
         all(isinstance(mapping, dict) for mapping in mappings)
@@ -150,19 +151,29 @@ def _read_threshold(path: Path, origin: str) -> Threshold:
 
 
 def _read_values(
-    config: dict, root: Path, label: np.ndarray, scored_channels: int
+    record: dict, root: Path, label: np.ndarray, scored_channels: int
 ) -> tuple[np.ndarray | None, tuple[str, ...], list[str]]:
     """Return the test part's values (n, C), or None, the channels' names, and what to say of it."""
     numbered = tuple(f"channel {index}" for index in range(scored_channels))
     try:
-        series = read_series(DataConfig.from_dict(config.get("data", {}), section="data"), root)
+        series = read_series(DataConfig.from_dict(record.get("config", {}).get("data", {}), section="data"), root)
     except USER_ERRORS as error:
         return None, numbered, [f"The data is not at hand: {error}"]
     n, count = len(label), len(series.channels)
-    same = np.array_equal(series.test_label[:n], label) and scored_channels in (1, count)
-    if not same:
+    now, origin = digest_series(series), record.get("scored_with")
+    changed = changes(origin, now)
+    if changed:
+        text = f"The data is not at hand: {' and '.join(changed)} of {series.name} in {root} have changed since."
+        return None, numbered, [text]
+    other_labels = not np.array_equal(series.test_label[:n], label)
+    if scored_channels not in (1, count) or (other_labels and origin is None):
         return None, numbered, [f"The data is not at hand: {series.name} in {root} is not what was scored."]
     notes = []
+    if other_labels:
+        notes.append(
+            f"The labels of {series.name} in {root} have changed since: labels and measures here are the earlier ones. "
+            "Run --mode test again."
+        )
     if len(series.test) > n:
         notes.append(f"Scored are the first {spaced(n)} of {spaced(len(series.test))} test points.")
     return series.test[:n], series.channels, notes

@@ -69,7 +69,8 @@ def with_times(columns: Columns, cells: list[str]) -> Columns:
         return columns
     others = [place for place in range(columns.count) if place not in columns.channels]
     dates = [place for place in others if is_date(cells[place]) and not is_number(cells[place])]
-    times = (columns.named_times or dates)[:1]
+    holding = [place for place in columns.named_times if _is_time(cells[place])]
+    times = (holding or columns.named_times or dates)[:1]
     if times and is_time_of_day(cells[times[0]]):  # it may stand before its date
         times = [place for place in dates if place in columns.named_times][:1] or times
     if times and _is_day(cells[times[0]]):
@@ -90,6 +91,10 @@ def columns_by_place(cells: list[str], channels: int) -> Columns:
     if before not in (0, 1) and not (before == 2 and _is_day(cells[0]) and is_time_of_day(cells[1])):
         raise ValueError(f"{len(cells)} cells in place of {channels}")
     return Columns(len(cells), list(range(before, len(cells))), list(range(before)), [])
+
+
+def _is_time(cell: str) -> bool:
+    return is_date(cell) or is_time_of_day(cell) or is_number(cell)
 
 
 def _is_day(cell: str) -> bool:

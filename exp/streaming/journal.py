@@ -60,19 +60,19 @@ class Journal:
         if self._malformed and not seen + repeated + older:
             raise UserError(
                 f"none of the {self._malformed} lines is a point; {self._first_malformed}: see that the input is CSV "
-                "with the detector's channels"
+                "with the detector's channels; --sep, --decimal, --header and --date-format say how it is written"
             )
         if repeated or older:
             logger.warning(
-                "skipped %d points whose time is the last one seen, and %d that are older%s",
+                "points skipped for their time: %d repeat the last one seen, %d are older%s",
                 repeated,
                 older,
                 ": are the times too coarse, or does the clock start again?" if repeated + older > seen > 0 else "",
             )
         if gaps:
-            logger.warning("%d gaps in time", gaps)
+            logger.warning("gaps in time: %d", gaps)
         if self._malformed:
-            logger.info("skipped %d of %d lines that are not points", self._malformed, self.lines)
+            logger.info("lines skipped that are not points: %d of %d", self._malformed, self.lines)
         return self._end_of_skipped()
 
     def _counts(self) -> tuple[int, int, int, int]:

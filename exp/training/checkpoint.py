@@ -1,6 +1,7 @@
 """Checkpoints: weights on disk as tensors and plain values, read without running any code in them."""
 
 import io
+import logging
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,11 @@ from exp.config import ExperimentConfig, differences
 from exp.errors import UserError
 from models import ConfigError
 from ts_ad_evaluation.files import replacing
+
+logger = logging.getLogger(__name__)
+
+# Parts of a name that stand for a wrapper around the network or a part of it.
+WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 
 
 def save(path: Path, content: Mapping[str, Any]) -> None:
@@ -58,7 +64,9 @@ def save_network(path: Path, network: nn.Module, config: ExperimentConfig) -> No
 
 
 def load_network(path: Path, network: nn.Module, config: ExperimentConfig) -> None:
-    """Fill `network` from one of this project's checkpoints or from a published one.
+    """Fill `network` from one of this project's checkpoints, from bare weights of it, or from a published checkpoint.
+
+    Names that a wrapper has lengthened (`module.`, `_orig_mod.`) are cut, and that is said.
 
     Raises
     ------
@@ -66,19 +74,66 @@ def load_network(path: Path, network: nn.Module, config: ExperimentConfig) -> No
         When the file is no usable checkpoint, or one of another configuration.
     """
     content = load(path)
-    published = "weights" not in content
-    weights = content if published else content["weights"]
+    bare = "weights" not in content
+    weights = content if bare else content["weights"]
     _check_weights(path, weights)
+    own = network.state_dict()
+    weights = _unwrapped(path, weights, own)
+    published = bare and not (weights and weights.keys() <= own.keys())
     try:
         if published:
             _load_official(network, weights, config.detector)
-        else:
+            return
+        if not bare:
             _check_model(content.get("model"), config)
-            network.load_state_dict(weights)
     except ConfigError as error:
         raise UserError(f"{path}: {error}") from None
-    except RuntimeError:  # of PyTorch, a line for each weight
-        raise UserError(f"{path}: its weights do not fit its own configuration: train again") from None
+    check_fit(path, weights, network)
+    network.load_state_dict(weights)
+
+
+def check_fit(path: Path, weights: Mapping[str, Tensor] | None, network: nn.Module) -> None:
+    """See that weights have the names and shapes of the network's.
+
+    Parameters
+    ----------
+    path : Path
+        Where they come from.
+    weights : mapping of str to Tensor, or None
+        None: nothing to see.
+    network : nn.Module
+
+    Raises
+    ------
+    UserError
+        When they have others.
+    """
+    if weights is None:
+        return
+    own = network.state_dict()
+    for name in sorted(own.keys() | weights.keys()):
+        if name not in own or name not in weights:
+            where = "in the file alone" if name in weights else "missing"
+            raise UserError(f"{path}: its weights do not fit the configuration, {name!r} is {where}: train again")
+        if own[name].shape != weights[name].shape:
+            raise UserError(
+                f"{path}: its weights do not fit, {name!r} has shape {tuple(weights[name].shape)} where the settings "
+                f"and the channels of the data need {tuple(own[name].shape)}: use its own data, or train again"
+            )
+
+
+def _unwrapped(path: Path, weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Cut what wrappers put into the names of weights: DataParallel, DDP, torch.compile, FSDP; also one in another."""
+    kept = {part for name in own for part in name.split(".")}
+    cut = WRAPPERS - kept
+    names = {name: ".".join(part for part in name.split(".") if part not in cut) for name in weights}
+    if len(set(names.values())) < len(names):
+        return dict(weights)  # two would have one name
+    found = sorted({part for name in weights for part in name.split(".")} & cut)
+    if found:
+        prefixes = " and ".join(f"{part!r}" for part in found)
+        logger.info("%s: saved from a wrapped network, %s is taken off the names of its weights", path, prefixes)
+    return {names[name]: tensor for name, tensor in weights.items()}
 
 
 def _check_weights(path: Path, weights: Any) -> None:

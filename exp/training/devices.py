@@ -2,14 +2,21 @@
 
 import contextlib
 import itertools
+import os
 import platform
 import re
+import shutil
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
 from exp.errors import UserError
+
+CPU_INFO = Path("/proc/cpuinfo")
+BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # the last is ARM's
+COMPILERS = {"Darwin": "clang++", "Windows": "cl"}  # that PyTorch takes where CXX names none; elsewhere g++
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -51,6 +58,65 @@ def describe_device(device: torch.device) -> str:
     if device.type == "cpu":
         return f"cpu ({platform.machine()}, {torch.get_num_threads()} threads)"
     return str(device)
+
+
+def check_abilities(device: torch.device, *, precision: str, compiled: bool) -> None:
+    """See, before any work, that a device can do what the settings ask for.
+
+    Parameters
+    ----------
+    device : torch.device
+    precision : {"fp32", "bf16"}
+    compiled : bool
+        Whether the network is to be compiled.
+
+    Raises
+    ------
+    UserError
+        When the device has no bf16, or nothing compiles for it here.
+    """
+    if precision == "bf16":
+        lack = _lack_of_bf16(device)
+        if lack:
+            raise UserError(f"train.precision bf16: {lack}: use train.precision=fp32, or another --device")
+    if compiled:
+        lack = _lack_of_compiler(device)
+        if lack:
+            raise UserError(f"train.compile: {lack}: use train.compile=false")
+
+
+def _lack_of_bf16(device: torch.device) -> str | None:
+    if device.type == "cuda":
+        able = torch.cuda.get_device_capability(device) >= (8, 0)
+        return None if able else f"{describe_device(device)} has no bf16 instructions"
+    if device.type == "mps":
+        return None if torch.backends.mps.is_macos_or_newer(14, 0) else "on MPS it needs macOS 14 or newer"
+    flags = _cpu_flags()
+    return None if flags is None or flags & BF16_FLAGS else "this CPU has no bf16 instructions"
+
+
+def _cpu_flags() -> set[str] | None:
+    """Return the instruction sets of the CPU as Linux names them, or None where nothing tells them."""
+    try:
+        text = CPU_INFO.read_text(errors="replace")
+    except OSError:
+        return None
+    lines = re.findall(r"^(?:flags|Features)\s*:(.*)$", text, re.MULTILINE)
+    return set(lines[0].split()) if lines else None
+
+
+def _lack_of_compiler(device: torch.device) -> str | None:
+    if not torch._dynamo.is_dynamo_supported():
+        return f"torch.compile does not work with Python {platform.python_version()} on {platform.system()}"
+    if device.type == "cuda":
+        if torch.cuda.get_device_capability(device) < (7, 0):
+            return f"{describe_device(device)} is too old for torch.compile, which needs compute capability 7.0"
+        return None if torch.utils._triton.has_triton() else "torch.compile needs the package triton for CUDA"
+    if device.type == "cpu":
+        compiler = os.environ.get("CXX") or COMPILERS.get(platform.system(), "g++")
+        if not shutil.which(compiler.split()[0]):
+            return f"torch.compile needs a C++ compiler for the CPU, and there is no {compiler} (CXX names another)"
+    return None
 
 
 def mixed_precision(device: torch.device, precision: str) -> contextlib.AbstractContextManager:

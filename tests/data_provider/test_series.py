@@ -154,3 +154,11 @@ def test_values_that_are_large_but_within_the_range():
     actuator = np.where(np.arange(1000) < 990, 1e-17 * np.sin(np.arange(1000)), 1.0)  # noise about 0, then on
     assert np.isfinite(one_channel(actuator).train_full).all()
     assert np.isfinite(one_channel(np.full(1000, 20.1), WAVE).test).all()
+
+
+@pytest.mark.parametrize("base", [10**13, 10**15, -(10**15)])
+def test_small_differences_of_large_whole_numbers_are_standardised(base):
+    values = (base + np.arange(1000) % 53)[:, None].astype(np.float64)
+    parts = split_series(Series("X", values, values, np.zeros(1000, np.uint8), ("a",)))
+    np.testing.assert_allclose(parts.train_full.std(), 1, rtol=1e-3)
+    assert len(np.unique(parts.train_full)) == 53

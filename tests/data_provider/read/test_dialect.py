@@ -50,6 +50,7 @@ def test_what_is_decided(text, separator, decimal, header):
         ("a;b\n1.234,5;5\n", ["'1.234,5'", "thousands"]),
         ('time,v\n2024-01-01,"1,234"\n', ["'1,234'", "thousands", "--decimal"]),
         ("2024-01-01,5.1,normal\n2024-01-02,5.2,odd\n", ["--header yes", "--header no"]),
+        ("sep=;\na;b\n1;2\n", ["'sep=;'", "remove"]),
         ("Zeit;Druck, bar\n", ["comma or semicolon", "--sep"]),
     ],
 )
@@ -69,6 +70,7 @@ def test_options_decide():
     assert decided("1,2\n3,4\n", header=True) == (",", ".", True, [])
     for options, says in (
         ({"separator": "xx"}, "--sep 'xx'"),
+        ({"separator": ";"}, "--sep semicolon"),
         ({"decimal": ";"}, "--decimal ';'"),
         ({"encoding": "utf-99"}, "--encoding utf-99"),
     ):

@@ -432,7 +432,7 @@ def test_channels_that_are_none(csv):
     path = csv("time,a,kind,label\n1,2,x,0\n2,3,y,1\n")
     refuse(path, channels=["a", "a"], says=["a a", "unique"])
     refuse(path, channels=["a", "time"], time="time", says=["a time", "neither time nor label"])
-    refuse(path, channels=["a", "label"], label="label", says=["a label", "neither time nor label"])
+    refuse(path, channels=["a", "label"], says=["a label", "neither time nor label"])
     refuse(path, channels=["a", "kind"], says=["'kind'", "no numbers", "choose"])
 
 

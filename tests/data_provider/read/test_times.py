@@ -185,6 +185,11 @@ def test_other_numbers_stay_numbers():
         (["2024-01-01", None], ["row 2", "nothing", "fill it"]),
         (["2024-01-01", "yesterday"], ["row 2", "'yesterday'"]),
         (["1", "x", "3"], ["row 2", "'x'"]),
+        (["1", "1e400", "3"], ["row 2", "'1e400'"]),
+        (["1", "2", "٣"], ["row 3"]),
+        (["2024-01-01", " "], ["row 2", "fill it"]),
+        (["2024-01-01", "NaT"], ["row 2", "'NaT'"]),
+        (["2024-01-01", "now"], ["row 2", "'now'"]),
         ([1.0, float("inf")], ["row 2", "inf"]),
         (["23:00", "23:30"], ["row 1", "not a date"]),
         (["13/01/2024"] * 500 + ["01/13/2024"], ["row 501", "'01/13/2024'"]),
@@ -215,6 +220,6 @@ def test_the_end_of_a_day_is_the_next_midnight():
 def test_single_cells(first, cell, right):
     reader = TimeReader([first], "S")
     assert reader.read(cell) == right
-    for wrong in ("x", "", "nan", "2024-13-45"):
+    for wrong in ("x", "", "nan", "2024-13-45", "now"):
         with pytest.raises(DataError, match=r"S: .* is not a time"):
             reader.read(wrong)

@@ -16,6 +16,24 @@ def test_columns_that_are_no_channels_are_not_read(tmp_path, extra):
     assert table.values.tolist() == [[1, 2.5], [0, 1], [3, 4]]
 
 
+@pytest.mark.parametrize("name", ["ts", "epoch", "TS", "time", "date_index", "timestamp_(min)"])
+@pytest.mark.parametrize("numbers", [(0, 1, 2), (0.5, 0.75, 3), (1718150400, 1718150390, 1718150400)])
+def test_numbers_that_are_times_are_no_channel(tmp_path, name, numbers):
+    path = tmp_path / "X.csv"
+    path.write_text(f"{name},a,label\n" + "".join(f"{number},{index},0\n" for index, number in enumerate(numbers)))
+    table = read_wide_csv(path)
+    assert table.names == ("a", "label")
+    assert table.values.tolist() == [[0, 1, 2], [0, 0, 0]]
+
+
+@pytest.mark.parametrize("name", ["ts", "epoch", "TS", "time"])
+def test_numbers_below_a_name_of_times_that_do_not_rise_are_doubtful(tmp_path, name):
+    path = tmp_path / "X.csv"
+    path.write_text(f"{name},a,label\n3,1,0\n1,2,1\n2,3,0\n")
+    with pytest.raises(DataError, match=rf"X.csv: column '{name}' .* do not rise .* remove it .* rename it"):
+        read_wide_csv(path)
+
+
 def test_rows_over_many_blocks(tmp_path, monkeypatch):
     values = np.random.default_rng(0).standard_normal((300, 3))
     path = tmp_path / "X.csv"

@@ -6,10 +6,11 @@ import logging
 import numpy as np
 import pytest
 
-from exp.benchmark import jobs
+from exp.benchmark import work
 from exp.benchmark.experiment import Experiment
-from exp.benchmark.jobs import Outcome, finished, make_jobs, run_job, select
+from exp.benchmark.jobs import Outcome, finished, make_jobs, select
 from exp.benchmark.suites import UCR
+from exp.benchmark.work import run_job
 from exp.errors import UserError
 from models import ConfigError
 from tests.support.many_series import ManySeries
@@ -102,12 +103,20 @@ def test_a_pattern_that_matches_nothing_is_refused(many, patterns):
 
 
 def test_finished():
-    begun = {status: Outcome("", status) for status in ("training", "trained", "done", "undefined", "failed")}
-    assert [status for status in begun if finished(begun[status], "all")] == ["done", "undefined"]
-    assert [status for status in begun if finished(begun[status], "test")] == ["done", "undefined"]
-    assert [status for status in begun if finished(begun[status], "train")] == ["trained", "done", "undefined"]
-    assert not any(finished(outcome, "evaluate") for outcome in (None, *begun.values()))
-    assert not finished(None, "all")
+    states = ("training", "trained", "done", "undefined", "failed")
+    begun = {status: Outcome("", status, data={"file": "now"}) for status in states}
+    for file in ("now", None):  # without the file nothing can be done again
+        assert [status for status in begun if finished(begun[status], "all", file)] == ["done", "undefined"]
+        assert [status for status in begun if finished(begun[status], "test", file)] == ["done", "undefined"]
+        assert [status for status in begun if finished(begun[status], "train", file)] == [
+            "trained",
+            "done",
+            "undefined",
+        ]
+    assert not any(finished(outcome, "evaluate", "now") for outcome in (None, *begun.values()))
+    assert not any(finished(outcome, "all", "another") for outcome in (None, *begun.values()))
+    assert not finished(Outcome("", "done"), "all", "now")
+    assert not finished(None, "all", "now")
 
 
 def test_no_stage_is_done_twice(many, monkeypatch):
@@ -184,7 +193,7 @@ def test_whatever_goes_wrong_becomes_the_outcome(many, monkeypatch):
     def explode(*_):
         raise RuntimeError("out of\nmemory")
 
-    monkeypatch.setattr(jobs, "read_series", explode)
+    monkeypatch.setattr(work, "read_series", explode)
     handlers = logging.getLogger().handlers[:]
     outcome = do(job)
     assert (outcome.status, outcome.reason) == ("failed", "RuntimeError: out of memory")

@@ -546,7 +546,7 @@ def test_more_columns_than_the_detector_needs_are_left_out_and_said(trained, tmp
     assert note.endswith("extra, comment, more")
 
 
-@pytest.mark.parametrize(("cell", "says"), [("inf", "finite"), ("", "--missing interpolate"), ("high", "no number")])
+@pytest.mark.parametrize(("cell", "says"), [("inf", "finite"), ("", "--missing interpolate"), ("high", "not a number")])
 def test_cells_that_are_not_finite_numbers(trained, tmp_path, series, refuse, cell, says):
     heat = plant()["heat"].astype(object)
     heat[60] = cell
@@ -681,6 +681,8 @@ def test_an_altered_threshold_is_found(trained, tmp_path, model, refuse):
         (["--state", "x"], ["--state", "--stream"]),
         (["--drift-window", "9"], ["--drift-window", "--stream"]),
         (["--stream-mode", "causal"], ["--stream-mode", "--stream"]),
+        (["--gap", "10"], ["--gap", "--stream"]),
+        (["--state-every", "9"], ["--state-every", "--stream"]),
         (["--stream"], ["--stream", "--model DIR"]),
         (["--stream", "--model", "x"], ["--stream", "leave out the file and --out"]),
         (["--model", "nowhere"], ["nowhere", "no such file"]),
@@ -710,8 +712,8 @@ def test_an_altered_threshold_is_found(trained, tmp_path, model, refuse):
         (["--device", "gpu"], ["--device gpu"]),
         (["--device", ""], ["--device"]),
         (["--device", "cuda:99"], ["--device cuda:99"]),
-        (["--channels", "flow", "flow"], ["flow, flow", "once"]),
-        (["--channels", "flow", "label"], ["flow, label", "neither time nor label"]),
+        (["--channels", "flow", "flow"], ["flow flow", "unique"]),
+        (["--channels", "flow", "label"], ["flow label", "neither time nor label"]),
     ],
 )
 def test_options(tmp_path, series, refuse, options, says):

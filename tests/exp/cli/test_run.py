@@ -13,6 +13,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 from exp.config import load_config
+from exp.training import devices
 from models.CrossAD import CrossAD, CrossADConfig
 from tests.support.command_line import (
     REPOSITORY,
@@ -289,6 +290,7 @@ def test_a_short_validation_part(place):
     assert epoch["validation_loss"] == pytest.approx(float(loss), rel=1e-4)
 
 
+@pytest.mark.skipif(devices._lack_of_bf16(torch.device("cpu")) is not None, reason="this CPU has no bf16 instructions")
 def test_bf16(finished, place):
     succeed(place, "--set", "train.precision=bf16")
     first = place.bytes()

@@ -308,9 +308,48 @@ def test_options(place):
     refuse(place, "--set", "data.format=ucr", "data.file=x.txt", "data.train_rows=9", says=["'train_rows'"])
     refuse(place, "--seed", "-1", says=["seed"])
     refuse(place, "--seed", "1", "--seeds", "2", says=["--seed", "--seeds"])
-    refuse(place, "--seeds", "2", "2", says=["--seeds", "once"])
+    refuse(place, "--seeds", "2", "2", says=["--seeds", "unique"])
     refuse(place, "--checkpoint", place.config, says=["--checkpoint", "--mode test"])
     refuse(place, "--mode", "train", "--checkpoint", place.config, says=["--checkpoint", "--mode test"])
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("--mode train --metrics auc", "--metrics has no effect in --mode train"),
+        ("--mode train --thresholds 1", "--thresholds has no effect in --mode train"),
+        ("--mode train --cover_tail", "--cover_tail has no effect in --mode train"),
+        ("--mode test --resume", "--resume goes on with a training, and --mode test trains nothing"),
+        ("--mode evaluate --resume", "--mode evaluate trains nothing"),
+        ("--mode test --checkpoint CONFIG --seeds 1 2", "--checkpoint gives each of --seeds the same weights"),
+        ("--mode evaluate --t 0.1 --thresholds 1", "--thresholds are used in place of SPOT's"),
+        ("--mode evaluate --t 0.1 --set evaluation.anomaly_ratio=0.1", "evaluation.anomaly_ratio sets the thresholds"),
+        ("--thresholds 1", "--thresholds has no effect on auc, r_auc, vus, best_f1"),
+        ("--mode evaluate --metrics vus --thresholds 1", "--thresholds has no effect on vus"),
+        ("--mode test --metrics auc --thresholds 1", "affiliation"),
+    ],
+)
+def test_options_without_effect(place, options, says):
+    refuse(place, *options.replace("CONFIG", str(place.config)).split(), says=[says])
+
+
+def write_events(place, *events):
+    """Write the dataset with events at rows [begin, end)."""
+    label = [0] * len(values()[1])
+    for begin, end in events:
+        label[begin:end] = [1] * (end - begin)
+    write_wide(place, label=label)
+
+
+def test_events_where_nothing_is_scored(place):
+    """The last whole window ends at test point 120 of 130, at row 320."""
+    write_events(place, (TRAIN_ROWS + 125, TRAIN_ROWS + 130))
+    refuse(place, says=["TOY: ", "test points 125 to 129, in the unscored tail of 10 points", "--cover_tail"])
+    write_events(place, (20, 30), (60, 61))
+    refuse(place, says=["the first at points 20 to 29 of the series, in the training part", "first 200 points"])
+    place.configure(data__format="ucr", data__file="001_UCR_Anomaly_X_200_100_120.txt")
+    np.savetxt(place.root / "001_UCR_Anomaly_X_200_100_120.txt", values()[0][:, 0])
+    refuse(place, says=["points 100 to 119 of the series, in the training part"])
 
 
 @pytest.mark.parametrize("option", [["--mode", "tset"], ["--seed", "x"], ["--sede", "1"], ["--config"]])

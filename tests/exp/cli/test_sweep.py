@@ -64,7 +64,11 @@ def test_tsb_ad(tmp_path):
     assert (written["Time"] > 0).all()
     assert list(written["file"]) == [many.names[0], *many.names[2:]]
     assert many.not_counted() == {
-        many.names[1]: ("undefined", "label has no anomalous point, the measure is undefined")
+        many.names[1]: (
+            "undefined",
+            "label has no anomalous point among the 312 test points that are scored (all are labelled 0), nothing can "
+            "be measured: correct the labels",
+        )
     }
     (run,) = find_runs(many.save_path)
     assert (run.dataset, run.model, run.seed) == ("MANY", "CrossAD", str(SETTINGS["train"].get("seed", 2025)))
@@ -113,9 +117,10 @@ def test_a_corrupt_an_empty_and_a_missing_series(many, capsys, finished):
     assert many.run() == 1
     shown = capsys.readouterr().out
     not_counted = many.not_counted()
-    assert [status for status, _ in not_counted.values()] == ["failed"] * 3
+    assert [status for status, _ in not_counted.values()] == ["failed", "failed", "missing"]
     reasons = [reason for _, reason in not_counted.values()]
-    for name, reason, part in zip(many.names, reasons, ("two", "no rows of data", "no such file"), strict=False):
+    assert reasons.pop() == f"not in {many.root}"
+    for name, reason, part in zip(many.names, reasons, ("two", "no rows of data"), strict=False):
         assert name in reason
         assert part in reason
         assert f"failed: {name}, seed 2025: {reason}\n" in shown
@@ -142,8 +147,8 @@ def test_stages(many, finished, capsys, monkeypatch):
     assert "trained 4 of 4" in capsys.readouterr().out
     (many.root / many.names[3]).unlink()
     assert many.run("--mode", "test") == 1
-    assert many.run("--mode", "train", "--series", "4") == 1
-    assert "failed: 004" in capsys.readouterr().out
+    assert many.not_counted() == {many.names[3]: ("missing", f"not in {many.root}")}
+    assert many.run("--mode", "train", "--series", "4") == 0  # has been trained, and stays so
     pd.testing.assert_frame_equal(many.table(), finished.table().head(3))
     monkeypatch.setattr("exp.benchmark.experiment.Experiment.__init__", refuse)
     (many.results / "ucr.csv").unlink()
@@ -185,7 +190,7 @@ def test_running_accuracy(finished, many, caplog):
         (["--config", "nowhere"], "nowhere: no such file"),
         (["--set", "train.sead=1"], "did you mean 'seed'?"),
         (["--device", "tpu"], "--device tpu"),
-        (["--seeds", "1", "1"], "each seed may stand once"),
+        (["--seeds", "1", "1"], "seeds must be unique"),
         (["--backend", "dask"], "--backend dask and --scheduler ADDRESS go together"),
         (["--address", "here:1"], "--backend ray and --address ADDRESS go together"),
         (["--backend", "dask", "--scheduler", "here:1"], "--jobs is for workers on this machine"),

@@ -3,6 +3,8 @@ import json
 import numpy as np
 import pytest
 
+from data_provider import Series
+from data_provider.read.long_csv import write_long_csv
 from exp.benchmark.run_folder import RunFolder
 from exp.detection.events import ranked_events
 from exp.report.__main__ import main
@@ -62,13 +64,40 @@ def test_without_the_dataset_the_page_says_so(copied, tmp_path, capsys):
     assert capsys.readouterr().out == f"{copied.results / 'report.html'}\n"
 
 
-def test_a_dataset_that_is_another_one_is_not_shown(copied):
-    label = np.load(copied.results / "a_gt.npy")
-    np.save(copied.results / "a_gt.npy", np.roll(label, 1))
+def test_a_dataset_that_has_changed_is_not_shown(copied):
+    points, label = values()
+    points[TRAIN_ROWS + 5, 1] += 1
+    write(copied, points, label)
     contents = read_folder(copied.results, copied.root)
     assert contents.values is None
     assert contents.channels == ("channel 0", "channel 1")
+    assert contents.notes == [f"The data is not at hand: the test values of TOY in {copied.root} have changed since."]
+
+
+def test_labels_that_have_changed_are_told(copied):
+    points, label = values()
+    label[-80] = 0
+    write(copied, points, label)
+    contents = read_folder(copied.results, copied.root)
+    np.testing.assert_array_equal(contents.label, np.load(copied.results / "a_gt.npy"))
+    assert contents.values is not None
+    assert contents.notes[0].startswith(f"The labels of TOY in {copied.root} have changed since")
+
+
+def test_a_folder_of_an_earlier_version(copied):
+    """It does not say what was scored; other labels mean other data then."""
+    folder = RunFolder(copied.results)
+    folder.update_record(scored_with=None, trained_on=None, labels=None)
+    assert read_folder(copied.results, copied.root).values is not None
+    folder.save_array(folder.label, np.roll(folder.load_array(folder.label), 1))
+    contents = read_folder(copied.results, copied.root)
+    assert contents.values is None
     assert "is not what was scored" in contents.notes[0]
+
+
+def write(place, points, label):
+    train, test = points[:TRAIN_ROWS], points[TRAIN_ROWS:]
+    write_long_csv(place.csv, Series("TOY", train, test, label[TRAIN_ROWS:], ("a", "b")))
 
 
 def test_a_run_of_another_detector(folder, tmp_path):

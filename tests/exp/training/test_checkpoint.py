@@ -119,3 +119,75 @@ def assert_loaded_or_refused(file, content):
         text = str(error)
     assert text.startswith(f"{file}: ")
     assert len(text.splitlines()) == 1
+
+
+PREFIXES = [
+    "module.",
+    "_orig_mod.",
+    "module._orig_mod.",
+    "_orig_mod.module.",
+    "module.module.",
+    "_fsdp_wrapped_module.",
+]
+
+
+def wrapped(weights, prefix):
+    return {prefix + name: tensor for name, tensor in weights.items()}
+
+
+def own_file(network, prefix):
+    weights = wrapped(network.state_dict(), prefix)
+    return {"data": "TOY", "model": CONFIG.to_dict()["model"], "weights": weights}
+
+
+def bare_file(network, prefix):
+    return wrapped(network.state_dict(), prefix)
+
+
+def published_file(network, prefix):
+    return wrapped(network.official_state_dict(), prefix)
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.parametrize("content", [own_file, bare_file, published_file])
+def test_weights_of_a_wrapped_network(tmp_path, caplog, content, prefix):
+    caplog.set_level("INFO")
+    file = tmp_path / "wrapped.pth"
+    torch.save(content(network(0), prefix), file)
+    filled = network(1)
+    checkpoint.load_network(file, filled, CONFIG)
+    assert equal(filled, network(0))
+    (line,) = caplog.messages
+    assert all(text in line for text in (str(file), "wrapped", *prefix.strip(".").split(".")))
+
+
+def test_a_part_of_the_network_that_is_wrapped(tmp_path):
+    weights = {name.replace("encoder.", "encoder._orig_mod.", 1): w for name, w in network(0).state_dict().items()}
+    torch.save(weights, tmp_path / "a.pth")
+    filled = network(1)
+    checkpoint.load_network(tmp_path / "a.pth", filled, CONFIG)
+    assert equal(filled, network(0))
+
+
+def test_bare_weights_without_a_prefix(tmp_path, caplog):
+    caplog.set_level("INFO")
+    torch.save(network(0).state_dict(), tmp_path / "a.pth")
+    filled = network(1)
+    checkpoint.load_network(tmp_path / "a.pth", filled, CONFIG)
+    assert equal(filled, network(0))
+    assert not caplog.messages
+
+
+def test_names_that_collide_without_the_prefix_are_refused(tmp_path):
+    weights = network(0).state_dict()
+    torch.save(weights | wrapped(weights, "module."), tmp_path / "a.pth")
+    with pytest.raises(UserError, match=r"a\.pth: "):
+        checkpoint.load_network(tmp_path / "a.pth", network(1), CONFIG)
+
+
+def test_weights_of_another_shape_name_the_first(tmp_path):
+    content = own_file(network(0), "")
+    content["weights"]["decoder.projection.weight"] = torch.zeros(3, 16)
+    torch.save(content, tmp_path / "a.pth")
+    with pytest.raises(UserError, match=r"a\.pth: .*'decoder\.projection\.weight' has shape \(3, 16\).*need \(4, 16\)"):
+        checkpoint.load_network(tmp_path / "a.pth", network(1), CONFIG)

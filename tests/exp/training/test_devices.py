@@ -107,3 +107,59 @@ def test_the_network_makes_no_choice_of_its_own(norm):
     score = network.score(x)
     assert score.shape == x.shape
     assert score.device.type == "meta"
+
+
+@pytest.mark.parametrize(
+    ("text", "able"),
+    [
+        ("flags\t\t: fpu avx2 avx512f avx512_bf16\n", True),
+        ("flags\t\t: fpu amx_bf16\n", True),
+        ("Features\t: fp asimd i8mm bf16\n", True),
+        ("flags\t\t: fpu avx2 avx512f\n", False),
+        ("Features\t: fp asimd\n", False),
+        ("model name\t: none of the words\n", True),  # unknown
+        (None, True),
+    ],
+)
+def test_bf16_on_a_cpu(monkeypatch, tmp_path, text, able):
+    monkeypatch.setattr(devices, "CPU_INFO", tmp_path / "cpuinfo")
+    if text is not None:
+        (tmp_path / "cpuinfo").write_text(text)
+    devices.check_abilities(torch.device("cpu"), precision="fp32", compiled=False)
+    if able:
+        devices.check_abilities(torch.device("cpu"), precision="bf16", compiled=False)
+    else:
+        with pytest.raises(
+            UserError, match=r"^train\.precision bf16: this CPU has no bf16 .*: use train\.precision=fp32"
+        ):
+            devices.check_abilities(torch.device("cpu"), precision="bf16", compiled=False)
+
+
+@pytest.mark.parametrize(
+    ("capability", "bf16", "compiled"), [((9, 0), True, True), ((7, 5), False, True), ((6, 1), False, False)]
+)
+def test_abilities_of_a_cuda_device(machine, monkeypatch, capability, bf16, compiled):
+    machine(cuda=1)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    monkeypatch.setattr(torch.utils._triton, "has_triton", lambda: True)
+    for able, asked in (
+        (bf16, {"precision": "bf16", "compiled": False}),
+        (compiled, {"precision": "fp32", "compiled": True}),
+    ):
+        if able:
+            devices.check_abilities(torch.device("cuda"), **asked)
+        else:
+            with pytest.raises(UserError, match="Pretended 0"):
+                devices.check_abilities(torch.device("cuda"), **asked)
+
+
+def test_nothing_that_compiles(machine, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CXX", "clang++-99 -v")
+    with pytest.raises(UserError, match=r"train\.compile: .*C\+\+ compiler.*no clang\+\+-99.*train\.compile=false"):
+        devices.check_abilities(torch.device("cpu"), precision="fp32", compiled=True)
+    machine(cuda=1)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    monkeypatch.setattr(torch.utils._triton, "has_triton", lambda: False)
+    with pytest.raises(UserError, match=r"train\.compile: .*triton"):
+        devices.check_abilities(torch.device("cuda"), precision="fp32", compiled=True)

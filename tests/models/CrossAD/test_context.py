@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.CrossAD.context import Context, GlobalContext, PeriodAwareRouter
+from models.CrossAD.crossad import Context, GlobalContext, PeriodAwareRouter
 from tests.support.crossad_cases import small
 
 

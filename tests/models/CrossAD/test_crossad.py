@@ -7,6 +7,7 @@ from hypothesis import settings as hypothesis_settings
 from torch.nn import functional as F
 
 from models.CrossAD import CrossAD
+from models.CrossAD.fast import SCORE_CHUNK
 from models.CrossAD.scales import downsample
 from tests.support.crossad_cases import configs, network, small, windows
 
@@ -99,7 +100,7 @@ def test_channels_and_windows_are_independent(norm):
 def test_the_score_does_not_depend_on_the_batch():
     model, x = network().eval(), windows(70, 4)
     whole = model.score(x)
-    assert whole.shape[0] * whole.shape[2] > 2 * CrossAD.score_chunk
+    assert whole.shape[0] * whole.shape[2] > 2 * SCORE_CHUNK
     for size in (1, 7, 33):
         parts = torch.cat([model.score(part) for part in x.split(size)])
         torch.testing.assert_close(parts, whole, rtol=1e-6, atol=1e-6)

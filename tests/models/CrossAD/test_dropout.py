@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.CrossAD.dropout import add_dropped, dropout, joint_rate
+from models.CrossAD.fast import add_dropped, dropout, joint_rate
 
 COUNT = 300_000
 rates = st.floats(0, 0.99)

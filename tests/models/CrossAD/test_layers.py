@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from models.CrossAD.layers import CrossAttention, FeedForward, SelfAttention, TokenBatchNorm, attend, make_norm
+from models.CrossAD.crossad import FeedForward
+from models.CrossAD.fast import CrossAttention, SelfAttention, attend
+from models.CrossAD.norms import TokenBatchNorm, make_norm
 from models.CrossAD.scales import ScaleLayout
 from tests.support.crossad_cases import configs, network, small
 
