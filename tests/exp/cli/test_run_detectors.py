@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 import yaml
 
+from data_provider import Series
+from data_provider.read.long_csv import write_long_csv
 from models import DETECTORS
-from tests.support.command_line import WINDOW, Place, settings
+from tests.support.command_line import TRAIN_ROWS, WINDOW, Place, settings, values
 
 SMALL = {
     "DualSTF": {"seq_len": WINDOW, "points_per_token": 4, "d_model": 8, "n_heads": 2, "patch_sizes": [4, 6]}
@@ -118,6 +120,19 @@ def test_a_checkpoint_of_another_detector_is_refused(place, tmp_path):
     ended = place.run("--mode", "test", "--checkpoint", str(other.results / "checkpoint.pth"))
     assert ended.returncode == 2
     assert "belongs to another configuration" in ended.stderr.splitlines()[-1]
+
+
+def test_data_with_another_number_of_channels_is_refused(place):
+    place.done()
+    points, label = values()
+    points = np.repeat(points, 2, axis=1)
+    names = ("a", "b", "c", "d")
+    write_long_csv(place.csv, Series("TOY", points[:TRAIN_ROWS], points[TRAIN_ROWS:], label[TRAIN_ROWS:], names))
+    for mode in ("test", "evaluate"):
+        ended = place.run("--mode", mode)
+        assert ended.returncode == 2
+        assert "and the channels of the data need" in ended.stderr.splitlines()[-1]
+        assert "Traceback" not in ended.stderr
 
 
 def test_a_graph_of_one_channel_is_refused(tmp_path):
