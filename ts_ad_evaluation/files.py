@@ -22,8 +22,8 @@ def replacing(path):
 
     Raises
     ------
-    FileNotFoundError
-        When the folder does not exist.
+    FileNotFoundError, IsADirectoryError
+        When the folder does not exist, or the path is one itself.
 
     Examples
     --------
@@ -37,6 +37,8 @@ def replacing(path):
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} cannot be written: it is a directory")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
