@@ -32,8 +32,8 @@ def parse_arguments(arguments=None):
         prog="python -m ts_ad_evaluation",
         description="Measures of an anomaly score against a label.",
         epilog="FILE is .npy, .npz[:KEY] or .csv[:COLUMN]; KEY and COLUMN are needed where there are several. A CSV "
-        "file has a header unless all cells of its first line are numbers, and its columns are then counted "
-        "from 1. It may have semicolons or tabs between its cells, decimal commas, and be UTF-8 or, with a "
+        "file has a header unless all cells of its first line are numbers, true or false, and its columns are then "
+        "counted from 1. It may have semicolons or tabs between its cells, decimal commas, and be UTF-8 or, with a "
         "mark, UTF-16; what was decided is told.",
     )
     parser.add_argument("--label", required=True, metavar="FILE", help="1 for anomalous points, 0 for normal ones")

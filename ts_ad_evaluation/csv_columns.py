@@ -1,8 +1,8 @@
 """Reads one column of numbers from a CSV file.
 
-One rule decides whether there is a header: a first line all of whose cells are numbers (or empty) is data, any other
-names the columns. Wherever the first line holds a number, what was decided is logged, as are a separator other than
-the comma, decimal commas and an encoding other than UTF-8.
+One rule decides whether there is a header: a first line all of whose cells are numbers, true or false (or empty) is
+data, any other names the columns. Wherever the first line holds such a cell, what was decided is logged, as are a
+separator other than the comma, decimal commas and an encoding other than UTF-8.
 """
 
 import codecs
@@ -17,6 +17,7 @@ from ts_ad_evaluation.checks import EvaluationError
 logger = logging.getLogger(__name__)
 
 SEPARATORS = {";": "semicolons", "\t": "tabs", ",": "commas"}
+TRUTHS = {"true": "1", "false": "0"}
 LOOKED_AT = 50  # lines from which the separator is found
 MARKS = {  # those of UTF-32 begin as those of UTF-16 do
     codecs.BOM_UTF8: "UTF-8",
@@ -46,8 +47,10 @@ def load_column(path, choose):
         When the file is no text, is empty, or its lines differ in their number of cells; when a cell of the column is
         empty or is not a number.
     """
-    lines = _decode(path).rstrip("\n").split("\n")
+    text = _decode(path).rstrip("\n")
+    lines = text.lstrip("\n").split("\n")
     table = _split(path, lines)
+    table.index += len(text) - len(text.lstrip("\n"))  # blank lines above
     first = [str(cell).strip() for cell in table.iloc[0]]
     has_header = not all(_is_number(cell) or not cell for cell in first)
     if any(_is_number(cell) for cell in first):
@@ -128,6 +131,8 @@ def _find_separator(lines):
 
 
 def _is_number(cell):
+    if cell.lower() in TRUTHS:
+        return True
     try:
         float(cell.replace(",", ".", 1))
     except ValueError:
@@ -143,7 +148,7 @@ def _numbers(place, cells):
     if cells.str.contains(",", regex=False).any() and not cells.str.contains(".", regex=False).any():
         plain = cells.str.replace(",", ".", n=1, regex=False)
         logger.info("%s: read with decimal commas", place)
-    truths = plain.str.lower().map({"true": "1", "false": "0"})
+    truths = plain.str.lower().map(TRUTHS)
     values = pd.to_numeric(truths.fillna(plain), errors="coerce").to_numpy(dtype=np.float64)
     wrong = np.isnan(values)
     if wrong.any():

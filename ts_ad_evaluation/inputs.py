@@ -80,6 +80,7 @@ def _numeric(place, array):
 
 def _chosen(path, part, names, kind):
     """The part that is meant: the one named, or the only one there is."""
+    names = [name for name in names if name] or names  # the unnamed column of row numbers, which pandas writes
     listed = ", ".join(names)
     if not names:
         raise EvaluationError(f"{path} holds no {kind}")

@@ -1,8 +1,9 @@
-"""What the columns of a table are: the times and the channels."""
+"""What the columns of a table are, and which of them are the times."""
 
 import re
 from collections.abc import Collection, Sequence
 from datetime import date, time
+from itertools import takewhile
 from numbers import Number
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +24,8 @@ TIME_NAME = re.compile(
     r"days?|h|hours?|min|minutes?|s|sec|seconds?|ms|us|ns)[)\]]*)?|ts",
     re.IGNORECASE,
 )
-_HOUR_NAME = re.compile(r"time|hours?|hr|hh|hhmm(ss)?", re.IGNORECASE)
+HOUR_NAME = re.compile(r"hours?|hr|hh", re.IGNORECASE)
+CLOCK_NAME = re.compile(rf"time|hhmm(ss)?|{HOUR_NAME.pattern}", re.IGNORECASE)
 _ROW_NUMBER_NAME = re.compile(r"|unnamed: 0|index", re.IGNORECASE)  # as pandas writes it
 LOOKED_AT = 100  # cells that tell what a column holds
 
@@ -127,10 +129,16 @@ def numbers_are_times(numbers: np.ndarray) -> bool:
 
     The rule for recordings and benchmark files.
     """
-    numbers = numbers[np.isfinite(numbers)]
+    numbers = numbers[~pd.isna(numbers)]
     if len(numbers) < 2:
         return len(numbers) > 0
-    return bool((np.diff(numbers) > 0).all()) or bool(unix_unit(numbers) or compact_format(numbers))
+    return bool((numbers[1:] > numbers[:-1]).all()) or bool(unix_unit(numbers) or compact_format(numbers))
+
+
+def exact(column: pd.Series) -> np.ndarray:
+    """Return the numbers of a column; large whole ones that differ as floats are kept apart."""
+    numbers = as_numbers(column).dropna()
+    return numbers.to_numpy() if types.is_integer_dtype(numbers) else numbers.to_numpy(np.float64, na_value=np.nan)
 
 
 # The times
@@ -177,9 +185,11 @@ def choose_times(
     names = [name for name in frame if name not in (channels or ())]
     name = _found(path, frame, names, channels, notes, any_text)
     if name is None:
-        return Times(None)
-    clocks = _clocks(frame, [name], channels, notes)
+        return _of_parts(frame, names, notes)
     hours = _hours(path, frame, name, names)
+    if hours is None:
+        name = _with_time_of_day(frame, name, names, notes)
+    clocks = _clocks(frame, [name], channels, notes)
     if hours is None:
         return Times(frame[name], (name,), clocks)
     notes.append(f"the times are those of columns {name!r} and {hours!r} together; --time decides otherwise")
@@ -193,7 +203,7 @@ def _found(path, frame, names, channels, notes, any_text) -> str | None:
         if holds_dates(frame[name]):
             return name
         if is_numeric(frame[name]):
-            numbers = as_numbers(frame[name]).to_numpy(np.float64, na_value=np.nan)
+            numbers = exact(frame[name])
             if not numbers_are_times(numbers):
                 doubtful.append(name)
                 continue
@@ -231,7 +241,7 @@ def _clocks(frame, taken, channels, notes) -> tuple[str, ...]:
     for name in frame:
         if name in taken or name in (channels or ()) or not TIME_NAME.fullmatch(name) or not is_numeric(frame[name]):
             continue
-        numbers = as_numbers(frame[name]).to_numpy(np.float64, na_value=np.nan)
+        numbers = exact(frame[name])
         if len(numbers) > 1 and numbers_are_times(numbers):
             found.append(name)
     if found and channels is None:
@@ -248,7 +258,7 @@ def _hours(path: Path, frame: pd.DataFrame, days: str, names: list[str]) -> str 
         return None
     found = [name for name in names if name != days and holds_times_of_day(frame[name])]
     if len(found) > 1:
-        named = [name for name in found if TIME_NAME.fullmatch(name) or _HOUR_NAME.fullmatch(name)]
+        named = [name for name in found if TIME_NAME.fullmatch(name) or CLOCK_NAME.fullmatch(name)]
         if len(named) != 1:
             raise DataError(
                 f"{path}: the times of day may be those of column {' or '.join(found)}: say which with --time {days} "
@@ -271,17 +281,17 @@ def _holds_days(column: pd.Series) -> bool:
 
 def _are_hours(frame: pd.DataFrame, days: str, name: str) -> bool:
     """Whether a column of numbers counts hours, or holds times such as 930, and no day has one twice."""
-    if not _HOUR_NAME.fullmatch(name) or not types.is_integer_dtype(frame[name]):
+    if not CLOCK_NAME.fullmatch(name) or not types.is_integer_dtype(frame[name]):
         return False
     return _clock_of_numbers(frame[name]) is not None and not frame.duplicated([days, name]).any()
 
 
 def _clock_of_numbers(numbers: pd.Series) -> pd.Series | None:
-    """Return hours (0 to 23), 930 or 93000 as text of times of day, or None where they are none."""
+    """Return hours (0 to 24), 930 or 93000 as text of times of day, or None where they are none."""
     high = numbers.max()
-    width = 2 if high < 24 else 4 if high < 2400 else 6
+    width = 2 if high <= 24 else 4 if high <= 2400 else 6
     text = numbers.astype(np.int64).astype(str).str.zfill(width)
-    if numbers.min() < 0 or not text.str.fullmatch(r"([01]\d|2[0-3])([0-5]\d)*").all():
+    if numbers.min() < 0 or not text.str.fullmatch(r"([01]\d|2[0-3])([0-5]\d)*|24(00)*").all():
         return None
     return text.str.replace(r"(\d\d)(?=\d)", r"\1:", regex=True) + (":00" if width == 2 else "")
 
@@ -310,38 +320,41 @@ def _joined(path: Path, frame: pd.DataFrame, days: str, hours: str) -> pd.Series
     return joined.rename(f"{day.name} {hour.name}")
 
 
-# The channels
+def _with_time_of_day(frame: pd.DataFrame, days: str, names: list[str], notes: list[str]) -> str:
+    """Return a column of dates with times of day, where one of days alone holds days twice; else the latter."""
+    if not (holds_dates(frame[days]) and _holds_days(frame[days]) and frame[days].duplicated().any()):
+        return days
+    others = (name for name in names if name != days and holds_dates(frame[name]) and not _holds_days(frame[name]))
+    found = next(others, days)
+    if found != days:
+        notes.append(
+            f"the times are those of column {found!r}, for {days!r} has no times of day; --time decides otherwise"
+        )
+    return found
 
 
-def choose_channels(
-    path: Path, frame: pd.DataFrame, wanted: Sequence[str] | None, others: Collection[str], notes: list[str]
-) -> list[str]:
-    """Return the channels: the user's, or all columns of numbers that are nothing else.
+def parts_of_times(names: Collection[str]) -> list[str]:
+    """Return the columns named year, month and day, and hour, minute and second as far as there are; else none."""
+    by_name = {name.lower(): name for name in names}
+    found = list(takewhile(by_name.__contains__, ("year", "month", "day", "hour", "minute", "second")))
+    return [by_name[part] for part in found] if len(found) > 2 else []
 
-    Raises
-    ------
-    DataError
-        When one cannot be a channel, or there is none.
-    """
-    if wanted is not None:
-        names, absent = list(wanted), [name for name in wanted if name not in frame]
-        if absent:
-            raise MissingColumnsError(path, absent, frame.columns)
-        if len(set(names)) < len(names) or set(others) & set(names):
-            raise DataError(
-                f"{path}: --channels {' '.join(names)}: channels must be unique, and neither time nor label: correct "
-                "the list"
-            )
-        for name in names:
-            if not is_numeric(frame[name]):
-                raise DataError(f"{path}: column {name!r} holds no numbers: choose other channels")
-        return names
-    names, left_out = [], []
-    for name in frame:
-        if name not in others and not is_row_number(name):
-            (names if is_numeric(frame[name]) else left_out).append(name)
-    if left_out:
-        notes.append(f"not numeric, left out: {', '.join(left_out)}")
-    if not names:
-        raise DataError(f"{path}: there is no column of numbers beside times and labels: add one for each channel")
-    return names
+
+def join_parts(cells: Sequence[str]) -> str:
+    """Return the text of a date in which year, month, day, and what there is of the clock, are numbers."""
+    date, clock = cells[:3], [cell.zfill(2) for cell in [*cells[3:], "0", "0", "0"][:3]]
+    return "-".join(date) + " " + ":".join(clock)
+
+
+def _of_parts(frame: pd.DataFrame, names: list[str], notes: list[str]) -> Times:
+    """Return the times that stand in columns named year, month, day and so on, if there are such."""
+    parts = parts_of_times(names)
+    limits = ((1900, 2100), (1, 12), (1, 31), (0, 24), (0, 59), (0, 59))
+    if not parts or not all(
+        types.is_integer_dtype(frame[name]) and frame[name].between(*within).all()
+        for name, within in zip(parts, limits, strict=False)
+    ):
+        return Times(None)
+    notes.append(f"the times are those of columns {', '.join(parts)} together; --channels decides otherwise")
+    cells = [join_parts(row) for row in zip(*(frame[name].astype(str) for name in parts), strict=True)]
+    return Times(pd.Series(cells, frame.index, dtype=object, name=" ".join(parts)), tuple(parts))

@@ -23,7 +23,7 @@ CELL = re.compile(
 CTIME = re.compile(r"\s*(?:[a-z]{3},?\s+)?([a-z]{3}\s+\d{1,2})\s+(\d\d?:\S+)(\s+[a-z]+)?\s+(\d{4})\s*", re.IGNORECASE)
 _ISO = re.compile(r"\d{4}-\d\d(-\d\d(T\d\d.*)?)?|\d{8}T\d{4,6}.*")
 CTIME_IN_ORDER = r"\1 \4 \2\3"
-TIME_OF_DAY = re.compile(rf"\s*(?:{_TIME})\s*", re.IGNORECASE)
+TIME_OF_DAY = re.compile(rf"\s*(?:{_TIME})(?:\s*(?:Z|[+-]\d\d:?\d\d))?\s*", re.IGNORECASE)
 # The zone of a cell, behind a time of day.
 _HALF = r"[ap]\.?m\.?"
 ZONE = rf"(?i)(?:\d:\d\d(?:[.,]\d+)?|T\d{{4,6}})\s*(?:{_HALF})?\s*[(\[]?(?!{_HALF}\s*$)({_ZONE})[)\]]?\s*$"

@@ -27,6 +27,13 @@ _INFINITE = re.compile(r"[-+]?inf(inity)?", re.IGNORECASE)
 _GROUPED = {mark: re.compile(rf"[-+]?[1-9]\d{{0,2}}(?:{re.escape(mark)}\d{{3}})+") for mark in (".", ",")}
 _BOTH = (re.compile(r"[-+]?\d{1,3}(?:\.\d{3})+,\d*"), re.compile(r"[-+]?\d{1,3}(?:,\d{3})+\.\d*"))
 _WHOLE = re.compile(r"\d+")
+_MARKS = {  # those of UTF-32 begin as those of UTF-16 do
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
 LOOKED_AT = 300  # lines
 
 
@@ -108,7 +115,7 @@ def advice(cell: str, decimal: str) -> str:
     )
     if grouped or any(pattern.fullmatch(cell) for pattern in _BOTH) or re.search(r"\d[ '’\u00a0\u202f]\d{3}", cell):
         return f": write numbers without thousands marks, or, if it is a decimal mark, say --decimal '{other}'"
-    if is_number(cell, other):
+    if other in cell and is_number(cell, other):
         return f": correct it, or say --decimal '{other}'"
     if cell and not any(map(str.isalnum, cell)):
         code = "-" if set(cell) == {"-"} else cell
@@ -182,20 +189,20 @@ def _shown(separator: str) -> str:
 
 
 def _encoding(sample: bytes, source: str, encoding: str | None) -> tuple[str, list[str]]:
+    marked = next((name for mark, name in _MARKS.items() if sample.startswith(mark)), None)
     if encoding is not None:
         try:
-            return codecs.lookup(encoding).name, []
+            "".encode(encoding)  # a codec of other things than text is a LookupError too
         except LookupError:
             raise DataError(
                 f"{source}: --encoding {encoding}: unknown: give utf-8, utf-16, latin-1 or cp1252"
             ) from None
-    for mark, name in (
-        (codecs.BOM_UTF8, "utf-8"),
-        (codecs.BOM_UTF16_LE, "utf-16-le"),
-        (codecs.BOM_UTF16_BE, "utf-16-be"),
-    ):
-        if sample.startswith(mark):
-            return name, [f"read as {name.upper()}, for the file begins with its mark"] if name != "utf-8" else []
+        encoding = codecs.lookup(encoding).name
+        if marked is not None and not marked.startswith(encoding.removesuffix("-sig")):
+            raise DataError(f"{source}: --encoding {encoding}: begins with the mark of {marked.upper()}: leave it out")
+        return encoding, []
+    if marked is not None:
+        return marked, [f"read as {marked.upper()}, for the file begins with its mark"] if marked != "utf-8" else []
     for name, blank, full in (("utf-16-le", 1, 0), ("utf-16-be", 0, 1)):
         pairs = sample[: len(sample) // 2 * 2][:4000]
         zeros = pairs[blank::2].count(0)
@@ -293,12 +300,13 @@ def _single_column(lines, source, separator, decimal) -> tuple[str, str]:
             "--decimal ',' --sep semicolon, or --sep comma and a header of as many names",
         )
     for other in [separator] if separator else [",", ";", "\t", "|"]:
-        counts = [len(row) for row in _rows(body, other)]
+        first, *counts = (len(row) for row in _rows([lines[0], *body], other))
+        has = "one cell" if first == 1 else f"{first} cells"
         usual = max(counts, key=counts.count, default=1)
         if usual > 1 and counts.count(usual) > 0.5 * len(counts):
             raise DataError(
-                f"{source}: the first line {lines[0][:60]!r} has one cell, where the lines below have {usual}: remove "
-                "what stands above the names of the columns, correct the names, or say --sep"
+                f"{source}: the first line {lines[0][:60]!r} has {has}, where the lines below have {usual}: "
+                "remove what stands above the names of the columns, correct the names, or say --sep"
             )
     return sign, "."
 

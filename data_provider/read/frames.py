@@ -149,9 +149,9 @@ def _blank_lines_at_end(content: bytes) -> int:
 
 
 def _large_whole_numbers(frame: pd.DataFrame, content: bytes, separator: dict, dialect: Dialect) -> pd.DataFrame:
-    """Read again, exactly, the columns of large whole numbers that are floats because cells are missing."""
+    """Read again, exactly, the columns of large whole numbers that are floats for a cell is missing or ends with .0."""
     floats = frame.select_dtypes(np.float64)
-    large = [name for name in floats if floats[name].abs().max() > 2**53 and floats[name].isna().any()]
+    large = [name for name in floats if 2**53 < floats[name].abs().max() < 1e18]
     if not large:
         return frame
     texts = pd.read_csv(
@@ -166,7 +166,7 @@ def _large_whole_numbers(frame: pd.DataFrame, content: bytes, separator: dict, d
         **separator,
     )[: len(frame)]
     for name in large:
-        cells = texts[name].str.strip()
+        cells = texts[name].str.strip().str.replace(rf"{re.escape(dialect.decimal)}0*$", "", regex=True)
         if cells.dropna().str.fullmatch(r"[-+]?[0-9]{1,18}").all():
             frame[name] = cells.astype("Int64")
     return frame

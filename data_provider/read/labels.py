@@ -11,8 +11,8 @@ from pandas.api import types
 from data_provider.errors import DataError
 
 _NAME = re.compile(
-    r"labels?|(is[ _-]?)?(anomal(y|ies|ous)|outliers?|attacks?)([ _-]?(labels?|flag))?|label[ _-]?anomaly|"
-    r"ground[ _-]?truth|y[ _-]?true|normal[ _/-]attack",
+    r"labels?|(is[ _-]?)?(anom|anomal(y|ies|ous)|outliers?|att|attacks?)([ _-]?(labels?|flag))?|label[ _-]?anomaly|"
+    r"change[ _-]?points?|ground[ _-]?truth|gt|y[ _-]?true|normal[ _/-]attack",
     re.IGNORECASE,
 )
 _WORDS = {

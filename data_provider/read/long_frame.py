@@ -37,16 +37,17 @@ def as_wide(path: Path, frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
         for name in columns
         if name not in times and _is_key(frame[name], name) and not holds_times_of_day(frame[name])
     ]
-    if not times or len(keys) != 1:
+    if len(keys) != 1:
         return frame
-    (key,), time = keys, times[0]
-    if frame[time].nunique() * 2 > len(frame) or frame.duplicated([time, key]).any():
-        return frame
+    (key,), time = keys, next(iter(times), None)
     values = [
         name for name in columns if name not in (*times, key) and is_numeric(frame[name]) and not is_label_name(name)
     ]
     labels = [name for name in columns if name not in (*times, key) and is_label_name(name)]
-    complete = frame[time].nunique() * frame[key].nunique() == len(frame)
+    apart = time is None or frame[time].nunique() * 2 > len(frame) or frame.duplicated([time, key]).any()
+    if apart and not (len(values) == 1 and _KEY_NAME.fullmatch(key)):
+        return frame
+    complete = not apart and frame[time].nunique() * frame[key].nunique() == len(frame)
     if len(values) != 1 or len(times) > 1 or len(labels) > 1 or not complete:
         raise DataError(
             f"{path}: this looks like a long file, whose rows belong to the series that column {key!r} names: give a "

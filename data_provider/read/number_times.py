@@ -39,7 +39,7 @@ def from_unix(numbers: np.ndarray, unit: str) -> pd.DatetimeIndex:
 def compact_format(numbers: np.ndarray) -> str | None:
     """Return the format by which all numbers are dates, such as 20240612 or 202406120930, or None.
 
-    A single number of ten digits is a Unix time, which dates with an hour cannot be told from.
+    Unix times that are dates with an hour as well, such as 2024061209, are those after 2030.
     """
     if not len(numbers) or not 1e7 < np.min(numbers) <= np.max(numbers) < 1e14:
         return None
@@ -47,7 +47,7 @@ def compact_format(numbers: np.ndarray) -> str | None:
         return None
     texts = pd.Series(numbers.astype(np.int64)).astype(str)
     digits = len(texts.iloc[0])
-    if digits not in _COMPACT or (digits == 10 and len(texts) == 1) or (texts.str.len() != digits).any():
+    if digits not in _COMPACT or (texts.str.len() != digits).any():
         return None
     dates = pd.to_datetime(texts, format=_COMPACT[digits], errors="coerce")
     return _COMPACT[digits] if dates.notna().all() and dates.dt.year.between(1900, 2100).all() else None

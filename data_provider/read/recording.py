@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from data_provider.errors import DataError
-from data_provider.read.columns import MissingColumnsError, Times, choose_channels, choose_times, is_row_number, known
+from data_provider.read.channels import choose_channels
+from data_provider.read.columns import MissingColumnsError, Times, choose_times, is_row_number, known
 from data_provider.read.frames import read_frame, without_missing_codes
 from data_provider.read.labels import choose_label, read_labels
 from data_provider.read.long_frame import as_wide

@@ -18,7 +18,7 @@ from data_provider.read.day_order import best_order, orders
 from data_provider.read.dialect import is_number, number_pattern
 from data_provider.read.number_times import UNIX_UNITS, compact_format, from_compact, from_unix, unix_unit
 from data_provider.read.refusals import refuse
-from data_provider.read.zones import both_readings, in_offsets, in_zone, known_zone, zones_ahead
+from data_provider.read.zones import IN_UTC, both_readings, in_offsets, in_zone, known_zone, zones_ahead
 
 LOOKED_AT = 100  # cells that tell whether a column holds numbers
 _ISO = "ISO8601"
@@ -83,6 +83,7 @@ def read_times(
     """
     times, notes, _ = _read(cells, source, date_format, timezone)
     if timezone is not None:
+        notes = [note for note in notes if note != IN_UTC]
         times = in_zone(times, timezone, source, notes)
     return times, notes
 
@@ -205,6 +206,10 @@ def _form(cells: pd.Series, source: str, date_format: str | None, notes: list[st
     """Return how a column is read, as far as it can be told without reading it as a whole."""
     if date_format is not None and "%" not in date_format and date_format != _ISO:
         raise DataError(f"{source}: --date-format {date_format!r}: write it like '%d.%m.%Y %H:%M:%S'")
+    try:
+        pd.to_datetime("", format=date_format, errors="coerce")
+    except ValueError as error:
+        raise DataError(f"{source}: --date-format {date_format!r}: {error}: correct it") from None
     if types.is_datetime64_any_dtype(cells):
         if date_format is not None:
             raise DataError(f"{source}: --date-format: column {cells.name!r} holds dates, not texts: leave it out")
@@ -282,7 +287,7 @@ def _dates(cells: pd.Series, form: _Form, source: str, notes: list[str]) -> tupl
     refuse(source, cells, words.to_numpy(zero_copy_only=False), "which is not a time: correct it")  # pandas knows them
     if form.formats:
         dates, midnights = _filled(cells, form.formats)
-        fault = f"which is not a time by the format '{form.formats[0]}': correct it, or --date-format"
+        fault = f"which is not a time by the format '{form.formats[0]}': correct it, or the format"
         refuse(source, cells, dates.isna(), fault)
         _note_midnights(cells, midnights, notes)
         return dates, form

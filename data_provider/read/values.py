@@ -9,7 +9,7 @@ from pandas.api import types
 
 from data_provider.errors import DataError
 from data_provider.read.columns import as_numbers
-from data_provider.read.dialect import advice
+from data_provider.read.dialect import advice, is_number
 from data_provider.series import LARGEST
 
 _EXACT = 2**53  # whole numbers up to it are exact as floats
@@ -64,11 +64,10 @@ def _floats(path: Path, column: pd.Series, notes: list[str]) -> np.ndarray:
     if wrong.any():
         place = int(wrong.argmax())
         cell, row = column.iloc[place], column.index[place]
+        fault = "is too large for a number" if is_number(str(cell)) else "is not a number"
         remedy = advice(str(cell), ".") or ": correct it"
         units = ", or remove the line if it names units" if row == 1 else ""
-        raise DataError(
-            f"{path}: row {row} of column {column.name!r} holds {cell!r}, which is not a number{remedy}{units}"
-        )
+        raise DataError(f"{path}: row {row} of column {column.name!r} holds {cell!r}, which {fault}{remedy}{units}")
     if not types.is_float_dtype(column) and np.nanmax(np.abs(floats), initial=0) > _EXACT:
         _note_lost(column.dropna(), floats, notes)
     return floats

@@ -10,6 +10,8 @@ from data_provider.errors import DataError
 from data_provider.read.date_text import ZONE, minutes_ahead
 from data_provider.read.refusals import refuse
 
+IN_UTC = "times with different offsets from UTC: all are given in UTC"
+
 
 def zones_ahead(cells: pd.Series, source: str, notes: list[str]) -> pd.Series:
     """Return by how many minutes the zone of each cell is ahead of UTC.
@@ -42,7 +44,7 @@ def in_offsets(dates: pd.DatetimeIndex, ahead: pd.Series, notes: list[str]) -> p
     if ahead.nunique() == 1:
         minutes = int(ahead.iloc[0])
         return dates.tz_convert(timezone(timedelta(minutes=minutes))) if minutes else dates
-    notes.append("times with different offsets from UTC: all are given in UTC")
+    notes.append(IN_UTC)
     return dates
 
 
@@ -65,7 +67,9 @@ def in_zone(times: pd.DatetimeIndex, name: str, source: str, notes: list[str]) -
         return early
     steps = np.diff(times.asi8)
     falling = (steps < 0).sum() > (steps > 0).sum()  # the newest row stands first
-    steps_back = np.concatenate([[False], steps < 0]) if not falling else np.concatenate([steps > 0, [False]])
+    # A time that comes again is a step back where nothing else comes twice, as with a row an hour.
+    again = 0 if times[~twice].has_duplicates else 1
+    steps_back = np.concatenate([[False], steps < again]) if not falling else np.concatenate([steps > -again, [False]])
     runs = np.cumsum(np.concatenate([[True], twice[1:] != twice[:-1]]))
     groups = pd.Series(steps_back & twice)
     groups = groups[::-1] if falling else groups

@@ -359,7 +359,7 @@ def _rows_before(recording: Recording, until: str) -> int:
     if time.tzinfo is None:
         time = time.tz_localize(zone, ambiguous=True, nonexistent="shift_forward")
     elif zone is None:
-        raise UserError(f"--train-until {until}: the file's times have no zone: leave it out")
+        raise UserError(f"--train-until {until}: the file's times have no zone: write it without one")
     if time > recording.times[-1]:
         raise UserError(
             f"--train-until {until}: the file ends at {recording.times[-1]}: give an earlier time, or leave it out to "

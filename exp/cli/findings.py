@@ -42,7 +42,7 @@ def write_findings(
         A folder.
     """
     names = [str(name) for name in detector.feature_names_in_]
-    scored = names if channel_scores.shape[1] == len(names) else ["all channels"]
+    scored = detector.score_names
     score, threshold = detector.point_scores(channel_scores), detector.threshold_
     events = ranked_events(
         score,

@@ -272,6 +272,12 @@ class AnomalyDetector(BaseEstimator):
         return 1 if self.detector_.scorer.by_sequence else max(1, self.window // OVERLAP)
 
     @property
+    def score_names(self) -> list[str]:
+        """Names of the channel scores: of the channels, or "all channels" where these have one score together."""
+        names = self._channel_names()
+        return names if self.score_channels_ == len(names) else ["all channels"]
+
+    @property
     def network_(self) -> torch.nn.Module:
         """The fitted network."""
         return self.detector_.network

@@ -66,6 +66,8 @@ def own_data(sections: dict, source: str, *, strict: bool) -> dict:
 
 def _without_effect(section: str, key: str) -> str:
     """Return why a setting has no effect, or nothing."""
+    if (section, key) == ("model", "name"):
+        return "the model is chosen by the detector's name, on the command line with --detector"
     if section == "evaluation":
         return "how scores are measured is fixed here"
     return INSTEAD.get(key, "") if section == "data" else ""

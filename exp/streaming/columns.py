@@ -1,8 +1,10 @@
 """Where a line of a stream holds what: its names, or the places of the channels and of the time."""
 
+import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from data_provider.read.columns import TIME_NAME
+from data_provider.read.columns import CLOCK_NAME, HOUR_NAME, TIME_NAME, join_parts, parts_of_times
 from data_provider.read.date_text import is_date, is_time_of_day
 from data_provider.read.dialect import is_number
 from exp.errors import UserError
@@ -21,12 +23,27 @@ class Columns(NamedTuple):
         Places of the time: none, one, or those of a date and a time of day. None: the first point will show it.
     named_times : list of int
         Places of the columns that are named as times are, and not a channel.
+    clocks, hours : list of int
+        Places of those that may hold times of day as numbers, such as 930, and of those that then hold hours.
     """
 
     count: int
     channels: list[int]
     times: list[int] | None
     named_times: list[int]
+    clocks: Sequence[int] = ()
+    hours: Sequence[int] = ()
+
+    def told(self, cells: list[str]) -> str | None:
+        """Return the time of a line as it stands there, that of several columns together; None where there is none."""
+        found = [cells[place] for place in self.times or ()]
+        if len(found) > 2:
+            return join_parts(found)
+        if len(found) == 2 and found[1].isdecimal():
+            digits = found[1].zfill(2 if self.times[1] in self.hours else 4)
+            clock = re.findall("..", digits.zfill(len(digits) + len(digits) % 2))
+            found[1] = ":".join(clock if len(clock) > 1 else [*clock, "00"])
+        return " ".join(found) or None
 
 
 def columns_by_name(cells: list[str], channels: list[str], time: tuple[str, ...]) -> Columns | None:
@@ -54,9 +71,14 @@ def columns_by_name(cells: list[str], channels: list[str], time: tuple[str, ...]
             raise UserError(f"line 1: there is no column {name!r} for --time: the columns are {', '.join(cells)}")
         if name in channels and name in time:
             raise UserError(f"--time {name}: the detector was trained on this column as a channel: name another")
-    times = [cells.index(name) for name in time] if time else None
-    named = [place for place, cell in enumerate(cells) if TIME_NAME.fullmatch(cell) and cell not in channels]
-    return Columns(len(cells), [cells.index(name) for name in channels], times, named)
+    others = [cell for cell in cells if cell not in channels]
+    named, clocks, hours = (
+        [cells.index(cell) for cell in others if pattern.fullmatch(cell)]
+        for pattern in (TIME_NAME, CLOCK_NAME, HOUR_NAME)
+    )
+    parts = [] if time or named else parts_of_times(others)
+    times = [cells.index(name) for name in time or parts]
+    return Columns(len(cells), [cells.index(name) for name in channels], times or None, named, clocks, hours)
 
 
 def with_times(columns: Columns, cells: list[str]) -> Columns:
@@ -74,8 +96,11 @@ def with_times(columns: Columns, cells: list[str]) -> Columns:
     if times and is_time_of_day(cells[times[0]]):  # it may stand before its date
         times = [place for place in dates if place in columns.named_times][:1] or times
     if times and _is_day(cells[times[0]]):
-        clocks = [place for place in columns.named_times or others if is_time_of_day(cells[place])]
-        times += clocks[:1]
+        named = sorted({*columns.named_times, *columns.clocks}) or others
+        clocks = [place for place in named if is_time_of_day(cells[place])]
+        clocks += [place for place in columns.clocks if cells[place].isdecimal() and place not in times]
+        whole = [place for place in dates if not _is_day(cells[place])]
+        times = times + clocks[:1] if clocks else (whole or times)[:1]
     return columns._replace(times=times)
 
 

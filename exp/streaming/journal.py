@@ -1,6 +1,7 @@
 """What is told of a stream beside its scores: gaps, skipped points, lines that cannot be read."""
 
 import logging
+import math
 
 from exp.errors import UserError
 from exp.streaming.clock import DATE, DATE_IN_ZONE, Verdict
@@ -9,6 +10,7 @@ from exp.streaming.stream import StreamingDetector
 logger = logging.getLogger(__name__)
 
 NANOSECONDS = 1e9  # a second
+SHOWN = 20  # lines that are not points, before only their number is told
 
 
 class Journal:
@@ -28,8 +30,12 @@ class Journal:
 
     def refuse(self, error: Exception) -> None:
         """Report a line that is not a point."""
-        logger.warning("line %d: %s: skipped", self.lines, error)
         self._malformed += 1
+        if self._malformed <= SHOWN or math.log10(self._malformed).is_integer():
+            more = f", the {self._malformed}th" if self._malformed > SHOWN else ""
+            logger.warning("line %d: %s: skipped%s", self.lines, error, more)
+        if self._malformed == SHOWN:
+            logger.warning("of further lines that are not points, only the 100th, 1000th and so on is shown")
         self._first_malformed = self._first_malformed or f"line {self.lines}: {error}"
 
     def note(self, verdict: Verdict, time: str) -> list[dict]:

@@ -218,7 +218,7 @@ class Layout:
             raise ValueError(f"{len(cells)} cells in place of {columns.count}")
         values = [self._number(cells[place], dialect) for place in columns.channels]
         columns = with_times(columns, cells)
-        told = " ".join(cells[place] for place in columns.times) if columns.times else None
+        told = columns.told(cells)
         if told is not None and self.reading.date_format is None and not _may_be_time(told, dialect.decimal):
             raise ValueError(f"{told[:SHOWN]!r} is not a time")
         return columns, Point(values, told)
@@ -283,8 +283,8 @@ class Layout:
                 shown,
                 dialect.decimal,
             )
-        if len(columns.times) == 2 and not self.reading.time:
-            logger.warning("%s: dates and times of day in two columns are joined: %s", SOURCE, point.told)
+        if len(columns.times) > 1 and not self.reading.time:
+            logger.warning("%s: dates and times of day in several columns are joined: %s", SOURCE, point.told)
         elif self.columns is not None and columns.times and not self.columns.named_times and not self.reading.time:
             logger.warning("%s: column %d holds the times: %s", SOURCE, columns.times[0] + 1, point.told)
 

@@ -51,7 +51,8 @@ def stream_lines(
     order of training, behind a time or not. How lines are written is found from the first ones (see `Layout`).
 
     Each line of output has `row`, `time` where there is one, `score`, `threshold`, `alarm` and `channels`, their scores
-    by name; a point that never has a score has null for it. Notes stand between them: see `NOTES_HELP`.
+    by name (that of all channels together, where the model has no others); a point that never has a score has null for
+    it. Notes stand between them: see `NOTES_HELP`.
 
     A malformed line is reported and skipped. SIGINT, SIGTERM and SIGHUP end the stream after the last line that has
     been read from `source`.
@@ -158,9 +159,9 @@ class _Scorer:
         self.target, self.stream = target, stream
         detector = stream.detector
         named = hasattr(detector, "feature_names_in_")
-        self.names = list(map(str, detector.feature_names_in_ if named else range(detector.n_features_in_)))
+        names = list(map(str, detector.feature_names_in_ if named else range(detector.n_features_in_)))
         self.waiting = stream.kept.setdefault("times", [])  # of the points without a line yet
-        self.layout = Layout(self.names, named, reading, stream.kept.setdefault("layout", {}))
+        self.layout = Layout(names, named, reading, stream.kept.setdefault("layout", {}))
         self.journal = Journal(stream)
 
     def take(self, line: str) -> None:
@@ -198,7 +199,7 @@ class _Scorer:
             results = {"score": None, "threshold": None, "alarm": False, "channels": None}
             if row in by_row:
                 score, channels, threshold, alarm = by_row[row]
-                by_name = dict(zip(self.names, channels.tolist(), strict=True))
+                by_name = dict(zip(self.stream.detector.score_names, channels.tolist(), strict=True))
                 results = {"score": float(score), "threshold": float(threshold), "alarm": bool(alarm)}
                 results["channels"] = by_name
             lines.append(line | results)

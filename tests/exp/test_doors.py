@@ -19,6 +19,7 @@ from exp.cli.report import main as report
 from exp.config import ExperimentConfig
 from exp.detector import AnomalyDetector
 from exp.streaming import StreamingDetector
+from exp.streaming.lines import stream_lines
 from models import DETECTORS
 from tests.support import toy
 
@@ -102,6 +103,20 @@ def test_a_stream_in_pieces_and_with_a_restart(fitted, mode, tmp_path):
         np.testing.assert_array_equal(rows, np.arange(fitted.window - 1, 150))
         whole = StreamingDetector(fitted, mode=mode).update(series).score
         np.testing.assert_array_equal(score, whole)
+
+
+@pytest.mark.parametrize("mode", ["window", "causal"])
+def test_lines_of_text_become_lines_of_json(fitted, mode, tmp_path):
+    fitted.fit(pd.DataFrame(waves(400), columns=["a", "b"])).save(tmp_path / "detector")
+    source, target = tmp_path / "lines.csv", tmp_path / "lines.jsonl"
+    source.write_text(pd.DataFrame(disturbed(200), columns=["a", "b"]).to_csv(index_label="time"))
+    with open(source) as lines, open(target, "w") as written:
+        assert stream_lines(tmp_path / "detector", lines, written, mode=mode, device="cpu") == 0
+    points = [json.loads(line) for line in target.read_text().splitlines()]
+    assert [point["row"] for point in points] == list(range(200))
+    scored = [point for point in points if point["score"] is not None]
+    assert len(scored) >= 200 - fitted.window
+    assert {tuple(point["channels"]) for point in scored} in ({("a", "b")}, {("all channels",)})
 
 
 def test_a_file_becomes_events_and_a_page(name, tmp_path, capsys):

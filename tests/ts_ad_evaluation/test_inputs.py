@@ -111,6 +111,8 @@ TELLS_NO_HEADER = "the first line, 0.25, is read as data: the file has no header
         ('time,score\n1,"0,25"\n2,"-1,5"\n3,3\n', "score", ["decimal commas"]),
         ('"a;b",score\n1,0.25\n2,-1.5\n3,3\n', "score", []),
         ("score\n 0.25\n-1.5 \n3e0\n", None, []),
+        ("\ufeff\n\nscore\n0.25\n-1.5\n3\n", None, []),
+        (",score\n0,0.25\n1,-1.5\n2,3\n", None, []),
     ],
 )
 def test_csv_files_as_people_write_them(tmp_path, caplog, content, column, told):
@@ -126,6 +128,8 @@ def test_csv_files_as_people_write_them(tmp_path, caplog, content, column, told)
 def test_truths_are_ones(tmp_path):
     (tmp_path / "file.csv").write_text("label\nTrue\nfalse\nFALSE\n1\n")
     np.testing.assert_array_equal(load_array(f"{tmp_path}/file.csv"), [1, 0, 0, 1])
+    (tmp_path / "file.csv").write_text("True\nfalse\nFALSE\n")
+    np.testing.assert_array_equal(load_array(f"{tmp_path}/file.csv"), [1, 0, 0])
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])

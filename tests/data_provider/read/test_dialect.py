@@ -98,6 +98,14 @@ def test_an_encoding_that_must_be_named():
     with pytest.raises(DataError, match=r"F: .*--encoding latin-1"):
         decided("Höhe,b\n1,2\n", "latin-1")
     assert decided("Höhe,b\n1,2\n", "latin-1", encoding="latin-1")[:3] == (",", ".", True)
+    for encoding in ("rot13", "hex", "none"):
+        with pytest.raises(DataError, match=rf"F: --encoding {encoding}: unknown: give utf-8"):
+            decided("a,b\n1,2\n", encoding=encoding)
+    for written in ("utf-8-sig", "utf-16", "utf-32"):
+        assert decided("a,b\n1,2\n", written)[:3] == (",", ".", True)
+        assert decided("a,b\n1,2\n", written, encoding=written)[:3] == (",", ".", True)
+        with pytest.raises(DataError, match=r"F: --encoding iso8859-1: begins with the mark of UTF-.*: leave it out"):
+            decided("a,b\n1,2\n", written, encoding="latin-1")
     with pytest.raises(DataError, match="bytes of zero"):
         decide(b"\0\1\2\n\0\0\n1,2\n", "F")
 

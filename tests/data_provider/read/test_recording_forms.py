@@ -67,6 +67,9 @@ def test_separators_and_decimal_commas(read, text, values, encoding):
         ("t,p\ns,bar\n0,1\n1,2\n2,4\n", ["row 1", "'s'", "units"]),
         ("a,b\n1,2\n?,3\n3,4\n", ["row 2", "'?'", "--missing-values"]),
         ("a\n1\n\0\n", ["bytes of zero"]),
+        ("t,v\n1,2,\n2,3,\n", ["'t,v' has 2 cells", "below have 3"]),
+        ("t,v\na,5%\nb,6%\n", ["no column of numbers", "'t' holds 'a'"]),
+        ("v\n1\n1e400\n2\n", ["row 2", "'1e400'", "too large", "correct it"]),
     ],
 )
 def test_what_must_be_corrected_or_said(read, text, says):
@@ -83,6 +86,7 @@ DAYS_AND_TIMES = [
     ("Date,Hour,v", lambda hour, row: f"{hour:%Y-%m-%d},{hour.hour},{row}"),
     ("Date,Time,v", lambda hour, row: f"{hour:%Y%m%d},{hour.hour * 100},{row}"),
     ("Date,Time,v", lambda hour, row: f"{hour:%Y%m%d},{hour:%H:%M:%S.%f},{row}"),
+    ("Date,Hour,v", lambda hour, row: f"{hour - HOURS.freq:%Y-%m-%d},{hour.hour or 24},{row}"),
 ]
 
 
@@ -105,6 +109,37 @@ def test_days_and_times_of_parquet_are_joined(read):
     assert read(table.assign(v=range(48))).times.tolist() == HOURS.tolist()
     texts = pd.DataFrame({"date": HOURS.strftime("%d/%m/%Y"), "time": HOURS.strftime("%H:%M"), "v": range(48)})
     assert read(texts).times.tolist() == HOURS.tolist()
+
+
+@pytest.mark.parametrize(
+    ("header", "form", "said"),
+    [
+        ("year,month,day,hour,v", lambda hour, row: f"{hour.year},{hour.month},{hour.day},{hour.hour},{row}", "year, "),
+        ("Date,Time,v", lambda hour, row: f"{hour:%Y-%m-%d},{hour:%H:%M:%S}+00:00,{row}", "'Date' and 'Time' together"),
+        ("Date,Time,v", lambda hour, row: f"{hour:%Y-%m-%d},{hour},{row}", "column 'Time', for 'Date' has no times"),
+    ],
+)
+def test_times_in_other_columns(read, header, form, said):
+    recording = read(lines(header, form))
+    assert recording.channels == ("v",)
+    assert recording.times.tz_localize(None).tolist() == HOURS.tolist()
+    assert any(said in note for note in recording.notes)
+
+
+def test_columns_that_are_named_as_parts_of_times_and_hold_others(read):
+    assert read(lines("year,month,day,v", lambda hour, row: f"7,30,1.5,{row}")).channels == (
+        "year",
+        "month",
+        "day",
+        "v",
+    )
+
+
+def test_the_hour_that_comes_twice_in_rows_an_hour_apart(read):
+    hours = pd.date_range("2024-10-26 12:00", periods=30, freq="h", tz="Europe/Berlin")
+    for rows in (hours, hours[::-1]):
+        text = "time,v\n" + "".join(f"{time.tz_localize(None)},{time.hour}\n" for time in rows)
+        assert read(text, timezone="Europe/Berlin").times.tolist() == hours.tolist()
 
 
 FOLD = ["01:00", "01:30", "02:00", "02:30", "02:00", "02:30", "03:00", "03:30"]
@@ -159,6 +194,8 @@ def test_the_long_format_of_the_project(read):
         "\n".join(LONG.splitlines()[:-1]),  # one value is missing
         lines("timestamp,machine,p,q", lambda hour, row: f"{hour},x,{row},1\n{hour},y,{row},2"),
         "date,data,cols\n1,5,a\n2,6,a\n1,8,b\n",
+        lines("time,sensor,value", lambda hour, row: f"{hour},x,{row}\n{hour + pd.Timedelta('7min')},y,{row}"),
+        lines("tag,value", lambda hour, row: f"x,{row}\ny,{row}"),
     ],
 )
 def test_long_files_that_are_refused(read, text):
@@ -167,7 +204,7 @@ def test_long_files_that_are_refused(read, text):
 
 
 @pytest.mark.parametrize(
-    "name", ["label", "Label", "is_anomaly", "anomaly", "Anomaly", "outlier", "is_attack", "labels"]
+    "name", ["label", "Label", "is_anomaly", "anomaly", "Anomaly", "outlier", "is_attack", "labels", "ATT_FLAG", "gt"]
 )
 @pytest.mark.parametrize("marks", [("0", "1"), ("0.0", "1.0"), ("False", "true"), ("normal", "Anomaly"), ("no", "yes")])
 def test_labels_by_their_usual_names(read, name, marks):
@@ -175,6 +212,20 @@ def test_labels_by_their_usual_names(read, name, marks):
     assert recording.channels == ("a",)
     assert recording.label.tolist() == [0, 1, 0]
     assert any(name in note and "labels" in note for note in recording.notes) == (name.lower() != "label")
+
+
+def test_points_of_change_are_labels_too(read):
+    text = "v,anomaly,changepoint\n1,0,0\n2,1,1\n3,1,0\n"
+    with pytest.raises(DataError, match="anomaly, changepoint: say by --label"):
+        read(text)
+    assert read(text, label="anomaly").channels == ("v",)
+
+
+@pytest.mark.parametrize("header", ["a,b\n", "", "seen_at,b\n"])
+def test_channels_that_rise_as_unix_times(read, header):
+    recording = read(header + "".join(f"{1718150400 + 10 * row},{row % 5}\n" for row in range(20)))
+    assert len(recording.channels) == 2
+    assert any("rise as Unix times" in note and "--time" in note for note in recording.notes)
 
 
 def test_scores_below_a_name_of_labels_are_doubtful(read):
@@ -214,7 +265,7 @@ def test_values_beyond_the_range_that_can_be_computed_with(read, cell):
 
 
 @pytest.mark.parametrize("base", [10**17, -(10**17), 10**17 + 1])
-@pytest.mark.parametrize("kind", ["csv", "gap", "int64"])
+@pytest.mark.parametrize("kind", ["csv", "gap", "int64", "point"])
 def test_large_whole_numbers(read, base, kind):
     numbers = [base + index % 53 for index in range(200)]
     if kind == "int64":
@@ -222,6 +273,7 @@ def test_large_whole_numbers(read, base, kind):
     else:
         cells = [str(number) for number in numbers]
         cells[60] = "" if kind == "gap" else cells[60]
+        cells = [cell + ".0" * (kind == "point") for cell in cells]
         rows = "".join(f"{cell},{index}\n" for index, cell in enumerate(cells))
         recording = read("v,w\n" + rows, missing="interpolate")
     (note,) = [note for note in recording.notes if "lose" in note]

@@ -1,7 +1,9 @@
+import numpy as np
 import pandas as pd
 import pytest
 
 from data_provider import DataError
+from data_provider.read.columns import numbers_are_times
 from data_provider.read.times import TimeReader, read_times
 
 DAYS = pd.date_range("2005-01-01", "2005-01-12 23:00", freq="h")  # so that each day may be a month
@@ -70,6 +72,26 @@ def test_a_format_decides():
     refused(["01/02/2024"], "row 1", "%Y-%m-%d", date_format="%Y-%m-%d")
     refused(["01/02/2024"], "--date-format 'dayfirst'", date_format="dayfirst")
     refused(pd.date_range("2024", periods=2), "--date-format", "leave it out", date_format="%Y")
+
+
+@pytest.mark.parametrize("form", ["%Q", "%d/%m/%Y %", "dd.mm.yyyy"])
+def test_formats_that_are_none(form):
+    refused(["13/01/2024"], "--date-format", form, date_format=form)
+
+
+def test_numbers_that_are_dates_with_an_hour_are_no_unix_times():
+    assert read_times(column(["2024061209"]), "F")[0][0] == pd.Timestamp("2024-06-12 09:00")
+    assert TimeReader(["2024061209"], "S").read("2024061210") == pd.Timestamp("2024-06-12 10:00")
+
+
+def test_large_numbers_that_rise_are_times():
+    assert numbers_are_times(np.arange(10**17, 10**17 + 9))
+
+
+def test_offsets_that_change_are_given_in_the_zone_that_is_asked_for():
+    times, notes = read_times(column(["2024-10-27T02:30+02:00", "2024-10-27T02:30+01:00"]), "F", timezone="UTC")
+    assert str(times.tz) == "UTC"
+    assert not notes
 
 
 def test_points_are_written_between_days_first():

@@ -10,6 +10,7 @@ import time
 from contextlib import contextmanager
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -116,6 +117,23 @@ class TestColumns:
 
     def test_numbers_as_times(self, run):
         assert run(csv_lines(X, range(40))) == timed(expected(X), list(map(str, range(40))))
+
+    @pytest.mark.parametrize(
+        ("header", "form", "first"),
+        [
+            ("Date,Hour", "%Y-%m-%d,%H", "2024-06-12 00:00"),
+            ("Date,Time", "%Y%m%d,%H%M", "20240612 00:00"),
+            ("Date,Time", "%Y-%m-%d,%H:%M+02:00", "2024-06-12 00:00+02:00"),
+            ("Date,Time", "%Y-%m-%d,%Y-%m-%d %H:%M", "2024-06-12 00:00"),
+            ("year,month,day,hour", "%Y,%m,%d,%H", "2024-06-12 00:00:00"),
+            ("time", "%Y%m%d%H", "2024061200"),
+        ],
+    )
+    def test_times_in_several_columns(self, run, header, form, first):
+        times = pd.date_range("2024-06-12", periods=40, freq="h").strftime(form)
+        points = run(csv_lines(X, times, header=f"{header},cpu,disk"))
+        assert points[0]["time"] == first
+        assert [point["score"] for point in points] == [point["score"] for point in expected(X)]
 
     def test_a_detector_without_names(self, run, tmp_path, caplog):
         fitted().save(tmp_path / "nameless")
@@ -232,6 +250,13 @@ class TestMalformedLines:
         with pytest.raises(UserError, match=f"the stream has 5 points, fewer than a window of {WINDOW}"):
             run(csv_lines(X[:5]))
         assert len(run(csv_lines(X[:5]), mode="causal")) == 5
+
+
+def test_many_lines_that_are_not_points_are_not_all_shown(run, caplog):
+    run("cpu,disk\n" + "1;2\n" * 250 + csv_lines(X))
+    assert len(caplog.messages) == 22
+    assert "the 100th" in caplog.messages[20] or "the 100th" in caplog.messages[21]
+    caplog.clear()
 
 
 def test_alarms_follow_a_drift(run):
