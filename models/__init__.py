@@ -11,6 +11,9 @@ What a network offers:
   ``network.score_sequence(represented)`` turns (n, …), that of n points in a row on the CPU, into scores (n, C), each
   from its point and the one before;
 * ``network.adjust_series(scores)``, where the published protocol changes the scores (n, C) of a whole part afterwards;
+* ``network.after_step()``, called after each gradient step, where something follows the weights;
+* ``network.calibrate(batches)``, where scores are measured by those of the training windows: called with the best
+  weights at the end of the training, with an iterator of batches (B, T, C); what it learns is in the state dict;
 * ``network.share_statistics(total)``, where the network learns from a batch by other ways than gradients;
 * ``network.load_official(state_dict)``, where checkpoints of a published implementation exist.
 

@@ -64,6 +64,7 @@ class TrainConfig(Settings):
     final_rate: NonNegativeFloat = 0.0  # of the last epoch under linear
     pct_start: Share = 0.3  # share of the steps in which 1cycle's rate rises
     patience: PositiveInt = 3  # epochs without a better validation loss that end the training
+    min_delta: NonNegativeFloat = 0.0  # by so much a validation loss must be lower than the best to be better
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 2025
     precision: Literal["fp32", "bf16"] = "fp32"  # of the products inside the network
     compile: bool = False  # torch.compile: a slow start, then faster steps
