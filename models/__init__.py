@@ -9,7 +9,8 @@ What a network offers:
   none for each channel; or, where a score compares neighbouring points, these two:
 * ``network.represent(x)`` returns something of each window's last point, a tensor (B, …), in the same mode, and
   ``network.score_sequence(represented)`` turns (n, …), that of n points in a row on the CPU, into scores (n, C), each
-  from its point and the one before;
+  from its point and the one before, and, with
+* ``network.look_ahead``, from up to so many points behind it, as far as there are any;
 * ``network.adjust_series(scores)``, where the published protocol changes the scores (n, C) of a whole part afterwards;
 * ``network.after_step()``, called after each gradient step, where something follows the weights;
 * ``network.calibrate(batches)``, where scores are measured by those of the training windows: called with the best
