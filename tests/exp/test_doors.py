@@ -11,7 +11,7 @@ import yaml
 from sklearn.base import clone
 
 from data_provider import Series
-from exp.benchmark import jobs, suites
+from exp.benchmark import jobs, suites, work
 from exp.benchmark.experiment import Experiment
 from exp.benchmark.run_folder import RunFolder
 from exp.cli.detect import main as detect
@@ -166,6 +166,6 @@ def test_a_sweep(name, tmp_path):
     mapping["data"] = {"name": "TOWN", "format": "ucr"}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(mapping))
     (job,) = jobs.make_jobs(tmp_path / "config.yaml", [], tmp_path, tmp_path / "results")
-    outcome = jobs.run_job(job, suites.UCR, "all", "cpu", False)
+    outcome = work.run_job(job, suites.UCR, "all", "cpu", False)
     assert outcome.status == "done", outcome.reason
     assert outcome.figures["topk"] <= 60
