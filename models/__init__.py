@@ -27,6 +27,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from torch import nn
 
+from models.AxonAD import AxonAD, AxonADConfig
+from models.AxonAD import suggest as suggest_axonad
 from models.CrossAD import CrossAD, CrossADConfig
 from models.CrossAD import suggest as suggest_crossad
 from models.DualSTF import DualSTF, DualSTFConfig
@@ -88,6 +90,7 @@ class Model(NamedTuple):
 
 
 DETECTORS = {
+    "AxonAD": Model(AxonADConfig, AxonAD, suggest=suggest_axonad),
     "CrossAD": Model(CrossADConfig, CrossAD, channel_independent=True, suggest=suggest_crossad),
     "DualSTF": Model(DualSTFConfig, DualSTF, suggest=suggest_dualstf),
     "MIXAD": Model(MIXADConfig, MIXAD, point_score="max", suggest=suggest_mixad, rank_channels=rank_channels),
