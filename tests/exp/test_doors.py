@@ -26,6 +26,7 @@ NAMES = [*sorted(DETECTORS), "Toy"]
 FEW = ["train.batch_size=32", "train.epoch_windows=64"]
 STEPS = ["train.train_epochs=1"]
 SMALLER = {
+    "AxonAD": ["model.d_model=8", "model.heads=2"],
     "CrossAD": ["model.d_model=8", "model.n_heads=2"],
     "DualSTF": ["model.d_model=8", "model.n_heads=2", "model.n_prototypes=3"],
     "MIXAD": ["model.rnn_units=6", "model.mem_num=3", "model.mem_dim=6"],

@@ -11,6 +11,7 @@ from models import DETECTORS
 from tests.support.command_line import WINDOW, Place, settings
 
 SMALL = {
+    "AxonAD": {"seq_len": WINDOW, "d_model": 8, "heads": 2},
     "DualSTF": {"seq_len": WINDOW, "points_per_token": 4, "d_model": 8, "n_heads": 2, "patch_sizes": [4, 6]}
     | {"kernel_sizes": [3], "n_prototypes": 3},
     "PCA": {"seq_len": WINDOW},
