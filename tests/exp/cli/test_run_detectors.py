@@ -79,6 +79,21 @@ def test_the_same_command_gives_the_same_bytes_and_a_resumed_one_too(place):
     assert place.bytes() == whole
 
 
+def test_weights_of_an_interrupted_training_are_scored_only_where_they_can_be(place):
+    if DETECTORS[place.name].closed_form:
+        pytest.skip("its training is one epoch")
+    place.run(die_at=AFTER_ONE_EPOCH)
+    ended = place.run("--mode", "test")
+    if not hasattr(DETECTORS[place.name].network, "calibrate"):
+        assert ended.returncode == 0, ended.stderr
+        return
+    assert ended.returncode == 2
+    assert f"error: {place.results / 'checkpoint.pth'}: " in ended.stderr.splitlines()[-1]
+    assert "an interrupted training with --resume" in ended.stderr.splitlines()[-1]
+    assert not (place.results / "a_test_energy.npy").exists()
+    place.done("--resume")
+
+
 def test_seeds(place):
     fewer = "train.batch_size=32" if DETECTORS[place.name].closed_form else "train.train_epochs=1"
     place.done("--seeds", "1", "2", "--set", fewer)
