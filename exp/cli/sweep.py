@@ -24,6 +24,7 @@ from exp.benchmark.workers import run_jobs
 from exp.cli.common import MODES, check_resume, chosen_config, common_overrides, common_parser, run_program
 from exp.errors import UserError
 from exp.training.devices import check_abilities, choose_device
+from exp.training.forecast import spoken
 from ts_ad_evaluation.files import replacing
 
 logger = logging.getLogger(__name__)
@@ -153,12 +154,21 @@ def _do(benchmark: Benchmark, jobs: list[Job], options: argparse.Namespace) -> d
             mean = _running_mean(benchmark, outcomes)
             bar.set_postfix_str(mean, refresh=False)
             bar.update()
+            if number == done + 1:
+                _say_how_long(outcome, total - number, n_workers)
             if outcome.status in ("failed", "undefined"):
                 logger.warning("%s: %s: %s", job.name, outcome.status, outcome.reason)
             elif bar.disable:  # not a terminal
                 logger.info("%d of %d: %s: %s %s", number, total, job.name, outcome.status, mean)
     _say_what_was_done_again(outcomes[job] for job in waiting)
     return outcomes
+
+
+def _say_how_long(first: Outcome, left: int, n_workers: int) -> None:
+    """Say, from the first series, how long the others will take on this machine's workers."""
+    if left and n_workers and first.seconds:
+        whole = first.seconds * left / min(n_workers, left)
+        logger.info("the first took %s: about %s for the %d others", spoken(first.seconds), spoken(whole), left)
 
 
 def _say_what_is_missing(jobs: list[Job], missing: list[Job], root: Path) -> None:

@@ -15,6 +15,7 @@ from data_provider import Windows
 from exp.config import TrainConfig
 from exp.errors import UserError
 from exp.training.devices import device_of, mixed_precision, seed_everything
+from exp.training.forecast import Forecast
 from exp.training.processes import ALONE, Processes
 from exp.training.schedules import next_rate
 from exp.training.store import FileStore, MemoryStore
@@ -110,6 +111,7 @@ class Trainer:
         """
         steps = math.ceil(self._epoch_windows(train) / self.settings.batch_size)
         self.cycle = self._one_cycle(steps)
+        self.forecast = Forecast(steps, self.settings.train_epochs)
         if state is not None:
             self._resume(state)
         while not self.progress.finished:
@@ -182,6 +184,7 @@ class Trainer:
                     self.cycle.step()
                 total += loss.detach() * len(own)
                 bar.update(len(indices))
+                self.forecast.step()
                 # Reading the loss makes the processor wait for the device: only when there is something to show.
                 if not bar.disable and time.monotonic() - shown > 0.5:
                     bar.set_postfix(loss=f"{float(loss):.5f}")

@@ -87,17 +87,23 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, rate:
         return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=rate)
     # With so few keys plain products beat the fused CPU kernel, which also knows no dropout. The queries of a whole
     # batch to the one global context, where nothing is hidden, go in parts whose weights stay in the cache.
-    size = QUERY_BLOCK if mask is None else query.shape[2]
-    key = (key * (1.0 / math.sqrt(key.shape[-1]))).mT  # (B, h, d/h, R)
-    parts = [_weigh(part @ key, mask, rate) @ value for part in query.split(size, dim=2)]
+    scale = 1.0 / math.sqrt(key.shape[-1])
+    if mask is not None:
+        # Scale and mask are part of the product.
+        scores = torch.baddbmm(mask, query.flatten(0, 1), key.flatten(0, 1).mT, alpha=scale)
+        weights = dropout(_softmax(scores), rate, rate > 0)
+        return torch.bmm(weights, value.flatten(0, 1)).view(query.shape)
+    key = (key * scale).mT  # (B, h, d/h, R)
+    parts = [dropout(_softmax(part @ key), rate, rate > 0) @ value for part in query.split(QUERY_BLOCK, dim=2)]
     return torch.cat(parts, dim=2) if len(parts) > 1 else parts[0]
 
 
-def _weigh(scores: Tensor, mask: Tensor | None, rate: float) -> Tensor:
-    """Return the attention weights that scores (B, h, L, R) give."""
-    if mask is not None:
-        scores = scores + mask
-    return dropout(scores.softmax(-1), rate, rate > 0)
+def _softmax(scores: Tensor) -> Tensor:
+    """Softmax over the last axis; PyTorch's is vectorised on the CPU from 16 values on."""
+    missing = 16 - scores.shape[-1]
+    if missing <= 0:
+        return scores.softmax(-1)
+    return F.pad(scores, (0, missing), value=-torch.inf).softmax(-1)[..., :-missing]
 
 
 class DroppedActivation(nn.Module):

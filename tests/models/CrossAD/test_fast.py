@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from models.CrossAD.fast import SCORE_CHUNK, DroppedActivation, DroppedSum, in_parts, nearest, take
+from models.CrossAD.fast import SCORE_CHUNK, DroppedActivation, DroppedSum, _softmax, in_parts, nearest, take
 
 
 @pytest.mark.parametrize(("rows", "others", "width"), [(1, 1, 1), (7, 3, 5), (200, 32, 640)])
@@ -53,3 +53,10 @@ def test_a_dropped_sum_adds_what_all_its_rates_keep():
     assert abs(float(kept.float().mean()) - 0.4) < 0.02
     torch.testing.assert_close(difference[kept], (y / 0.4)[kept], rtol=1e-4, atol=1e-5)
     assert torch.equal(DroppedSum(0.2, 0.5).eval()(x, y), x + y)
+
+
+@pytest.mark.parametrize("width", [1, 4, 15, 16, 17, 30])
+def test_softmax_of_narrow_and_wide_rows(width):
+    scores = torch.randn(3, 5, width, dtype=torch.float64, requires_grad=True)
+    torch.testing.assert_close(_softmax(scores), scores.softmax(-1))
+    assert torch.autograd.gradcheck(_softmax, scores)
