@@ -105,6 +105,18 @@ def test_a_stream_in_pieces_and_with_a_restart(fitted, mode, tmp_path):
         np.testing.assert_array_equal(score, whole)
 
 
+def test_a_stream_of_two_series_begins_again_behind_a_gap(fitted):
+    series = np.stack([disturbed(150), disturbed(150, seed=2)])
+    times = np.arange(150.0) + 1000 * (np.arange(150) >= 70)
+    stream = StreamingDetector(fitted, series=2, gap=10.0)
+    parts = [stream.update(series[:, :50], times[:50]), stream.update(series[:, 50:], times[50:]), stream.finish()]
+    np.testing.assert_array_equal(np.concatenate([part.rows for part in parts]), np.arange(150))
+    scores = np.concatenate([part.score for part in parts], axis=1)
+    for score, one in zip(scores, series, strict=True):
+        expected = [fitted.decision_function(one[:70]), fitted.decision_function(one[70:])]
+        np.testing.assert_allclose(score, np.concatenate(expected), rtol=1e-4, atol=1e-5)
+
+
 def test_a_file_becomes_events_and_a_page(name, tmp_path, capsys):
     pd.DataFrame(waves(400), columns=["cpu", "disk"]).to_csv(tmp_path / "train.csv", index=False)
     pd.DataFrame(disturbed(200), columns=["cpu", "disk"]).to_csv(tmp_path / "new.csv", index=False)
