@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data_provider import DataError, Series, read_dataset
-from data_provider.prepare.detect_meta import add_line
+from data_provider.prepare.detect_meta import add_lines
 from data_provider.prepare.sources import numbered
 from data_provider.prepare.telemanom import read_telemanom
 from data_provider.read.long_csv import write_long_csv
@@ -85,9 +85,7 @@ def prepare(sources: Iterable[Source], root: Path, executor: Executor) -> list[P
     (root / "data").mkdir(parents=True, exist_ok=True)
     prepared = list(executor.map(_prepare, sources, [root] * len(list(sources))))
     meta = root / "DETECT_META.csv"
-    for series in prepared:
-        if series.rows:
-            add_line(meta, meta, f"{series.name}.csv", series.rows)
+    add_lines(meta, meta, {f"{series.name}.csv": series.rows for series in prepared if series.rows})
     return prepared
 
 

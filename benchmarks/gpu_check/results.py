@@ -39,7 +39,7 @@ class Results:
     work : Path
         Where the runs leave theirs; its tree of folders is that of test_results/.
     commit : str or None
-        Of this code, where the copy that runs is no clone.
+        Of this code, where the copy that runs is no clone of it; else what the runs have noted.
     """
 
     def __init__(self, out: Path, work: Path, commit: str | None = None):
@@ -87,7 +87,7 @@ class Results:
             shutil.copy2(file, target)
         _hit_rate(run, self.work.parent / "dataset" / "interpretation" / f"{run.dataset}.txt", target)
         record = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
-        record["git_commit"] = record.get("git_commit") or self.commit
+        record["git_commit"] = self.commit or record.get("git_commit")
         if status == "stopped":
             record |= _progress(run.folder / "training_state.pth")
         with replacing(target / "run.json") as temporary:
@@ -116,7 +116,7 @@ class Results:
                 record = json.loads((file.parent / "run.json").read_text(encoding="utf-8"))
             shutil.copy2(file, self._target(file.parent))
         if record:
-            record["git_commit"] = record.get("git_commit") or self.commit
+            record["git_commit"] = self.commit or record.get("git_commit")
             record = {
                 name: record.get(name) for name in ("model", "seed", "device", "git_commit", "versions", "config")
             }

@@ -187,6 +187,8 @@ def _measured(folder: RunFolder, config: ExperimentConfig, series: Series, optio
     tested = {"status": "tested", "config": config.to_dict(), "labels": data["labels"]}
     if not tested.items() <= record.items() or not all(file.is_file() for file in files.values()):
         return None
+    if options.mode == "all" and folder.state.is_file() and "epochs" not in record:
+        return None  # tested with the weights of a training that was interrupted: that goes on first
     if other_origin(record.get("scored_with"), scoring_origin(config, data, own_weights_digest(folder))):
         return None
     logger.info("measured already: %s", folder.path)

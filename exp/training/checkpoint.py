@@ -115,7 +115,8 @@ def check_fit(path: Path, weights: Mapping[str, Tensor] | None, network: nn.Modu
         if name not in own or name not in weights:
             where = "in the file alone" if name in weights else "missing"
             raise UserError(f"{path}: its weights do not fit the configuration, {name!r} is {where}: train again")
-        if own[name].shape != weights[name].shape:
+        # What an untrained network holds nothing of has the size that training gives it.
+        if own[name].numel() and own[name].shape != weights[name].shape:
             raise UserError(
                 f"{path}: its weights do not fit, {name!r} has shape {tuple(weights[name].shape)} where the settings "
                 f"and the channels of the data need {tuple(own[name].shape)}: use its own data, or train again"

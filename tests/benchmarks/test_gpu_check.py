@@ -66,7 +66,7 @@ def test_everything_on_the_cpu(data, tmp_path):
     runs = {(row["dataset"], row["model"], row["seed"]) for row in timings}
     servers = {("omi-1", model, seed) for model in ("CrossAD", f"CrossAD{AUTO}") for seed in "12"}
     assert runs == servers | {("UCR", f"CrossAD_{name}", "1") for name in ("published", "config")}
-    assert {row["status"] for row in timings} == {"tested"}
+    assert {(row["status"], row["commit"]) for row in timings} == {("tested", "abc")}
     assert all(0 < float(row["VUS_PR"]) <= 1 for row in timings if row["dataset"] == "omi-1")
     tables = out / "test_results"
     run = tables / "omi-1" / "seed_1"

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from exp.training.devices import mixed_precision
 from models import DETECTORS
-from tests.models.CrossAD.test_golden import CASES, LOCAL, SHARED, build, walk
+from tests.models.CrossAD.test_golden import CASES, FOLDER, build, walk
 from tests.support.network_cases import BY_STEPS, CHANNELS, SMALL_NETWORKS, small_network
 
 # Largest difference to the golden numbers, as a share of the largest of these: sums in another order, and products of
@@ -20,10 +20,9 @@ TOLERANCE = {"fp32": 1e-4, "bf16": 0.05}
 
 @pytest.fixture(params=CASES)
 def case(request):
-    folder = LOCAL if (LOCAL / f"{request.param}.npz").exists() else SHARED
-    if not (folder / f"{request.param}.npz").exists():
-        pytest.skip(f"needs ../shared/golden/crossad/{request.param}.npz")
-    return json.loads((folder / "index.json").read_text())[request.param], np.load(folder / f"{request.param}.npz")
+    index = json.loads((FOLDER / "index.json").read_text())[request.param]
+    with np.load(FOLDER / f"{request.param}.npz") as golden:
+        return index, dict(golden)
 
 
 def close(actual, expected, tolerance):

@@ -149,3 +149,14 @@ def test_resuming_with_results_of_other_weights(finished, copied):
     train(copied, "--resume", "--seed", "5")
     assert not (copied.results / "a_test_energy.npy").exists()
     assert not list(copied.results.glob("_*.csv"))
+
+
+def test_a_test_in_the_middle_of_a_training_does_not_end_it(place):
+    """A second run of the seeds goes on with what was interrupted, measured or not."""
+    seeds = ("--seeds", "2025")
+    place.run(*seeds, die_at=AFTER_ONE_EPOCH)
+    assert place.run("--mode", "test", *seeds).returncode == 0
+    ended = place.run(*seeds)
+    assert ended.returncode == 0, ended.stderr
+    assert "resumed after epoch 1" in ended.stderr
+    assert "measured already" in place.run(*seeds).stderr

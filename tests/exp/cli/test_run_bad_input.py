@@ -511,10 +511,9 @@ def test_weights_that_are_not_finite(copied, value):
     refuse(copied, "--mode", "test", "--checkpoint", other, says=[other, "NaN or infinity"])
 
 
-def test_scores_that_are_not_finite(copied):
-    """A value of 1e30 is finite, its squared error is not."""
+def test_values_too_far_to_be_scored(copied):
     write_wide(copied, a=changed("a", TRAIN_ROWS + 3, 1e30))
-    refuse(copied, "--mode", "test", says=["TOY: the test part", "score of point 0", "NaN or infinity"])
+    refuse(copied, "--mode", "test", says=["TOY: the test part", "channel 'a' holds 1e+30", "too far"])
 
 
 def test_states_that_are_no_states(copied):

@@ -1,0 +1,114 @@
+"""The tables of test_results/README.md against the files they are made from."""
+
+import csv
+import json
+import statistics
+
+import pytest
+
+from exp.benchmark.runs import find_runs
+from exp.benchmark.summary import summarise
+from tests.support.paths import REPOSITORY, SHARED
+
+RESULTS = REPOSITORY / "test_results"
+RELEASED = SHARED / "reference" / "published_ucr.csv"
+SPEED = REPOSITORY / "benchmarks" / "results" / "speed_nvidia_h200.csv"
+ALPHA = ("3_alpha", "10_alpha", "alpha_quantile")
+
+
+def rows_of(file, **options):
+    with open(file, encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream, **options))
+
+
+def readme_tables():
+    """Return the tables, each a list of dicts, by the names of their first two columns."""
+    tables, table = {}, []
+    for line in [*(RESULTS / "README.md").read_text(encoding="utf-8").splitlines(), ""]:
+        if line.startswith("|"):
+            table.append([cell.strip() for cell in line.strip("|").split("|")])
+        elif table:
+            header, _, *rows = table
+            tables[tuple(header[:2])] = [dict(zip(header, row, strict=True)) for row in rows]
+            table = []
+    return tables
+
+
+TABLES = readme_tables()
+
+
+def test_nothing_is_missing():
+    assert [len(table) for table in TABLES.values()] == [21, 9, 3, 9, len(rows_of(SPEED))]
+    assert {run.dataset for run in find_runs(RESULTS)} == {"GECCO", "MSL", "SMAP", "UCR", "UCR_published"}
+
+
+@pytest.mark.parametrize("row", TABLES["dataset", "measure"], ids=lambda row: f"{row['dataset']} {row['measure']}")
+def test_measures(row):
+    found = next(
+        one
+        for one in summarise(find_runs(RESULTS / row["dataset"]))[0]
+        if (one.dataset, one.metric) == (row["dataset"], row["measure"])
+    )
+    assert row["published"] == f"{found.published:.4f}"
+    assert row["mean"] == f"{found.mean:.4f}"
+    assert row["standard deviation"] == f"{found.deviation:.4f}"
+    assert row["difference"] == f"{found.mean - found.published:+.4f}"
+    seeds = {one["figure"]: one for one in rows_of(RESULTS / row["dataset"] / "seeds.csv")}[row["measure"]]
+    assert float(seeds["mean"]) == pytest.approx(found.mean)
+    for seed in ("2025", "2026", "2027"):
+        assert row[seed] == f"{float(seeds[seed]):.4f}"
+
+
+@pytest.mark.parametrize("row", TABLES["dataset", "seed"], ids=lambda row: f"{row['dataset']} {row['seed']}")
+def test_trainings(row):
+    record = json.loads((RESULTS / row["dataset"] / f"seed_{row['seed']}" / "run.json").read_text(encoding="utf-8"))
+    losses = [epoch["validation_loss"] for epoch in record["epochs"]]
+    assert row["epochs"] == f"{len(losses)} of {record['config']['train']['train_epochs']}"
+    assert row["ended by"] == ("time" if "stopped" in record else "patience")
+    assert [row["validation loss, first"], row["last"]] == [f"{losses[0]:.5f}", f"{losses[-1]:.5f}"]
+    assert row["lowest"] == f"{min(losses):.5f}"
+    assert int(row["epoch"]) == record["best_epoch"] == losses.index(min(losses)) + 1
+    assert row["training, s"] == f"{record['train_seconds']:.0f}"
+    assert record["device"] == "cuda (NVIDIA H200)"
+    assert record["git_commit"].startswith("ce2509d")
+
+
+@pytest.mark.parametrize("row", TABLES["candidate", "series"], ids=lambda row: row["candidate"])
+def test_candidates(row):
+    found = {one["candidate"]: one for one in rows_of(RESULTS / "UCR" / "candidates.csv")}[row["candidate"]]
+    assert row["series"] == found["series"]
+    names = {"accuracy_3": "accuracy at 3 %", "accuracy_10": "accuracy at 10 %", "mean_alpha": "mean alpha"}
+    assert [row[title] for title in names.values()] == [f"{float(found[name]):.4f}" for name in names]
+
+
+@pytest.mark.parametrize("row", TABLES["series", "n"], ids=lambda row: f"{row['table']}, {row['series']}")
+def test_ucr(row):
+    if row["table"] == "released":
+        if not RELEASED.is_file():
+            pytest.skip(f"needs {RELEASED}")
+        table = rows_of(RELEASED, fieldnames=("name", "topk", "total_len", "alpha_quantile", "3_alpha", "10_alpha"))
+    else:
+        table = rows_of(RESULTS / row["table"] / "ucr.csv")
+    counted = {one["name"] for one in rows_of(RESULTS / "UCR" / "ucr.csv")}
+    chosen = {name for name in counted if name[2] in "38" and int(name[:3]) <= 198}
+    names = {"chosen on": chosen, "the others": counted - chosen, "all": counted}[row["series"]]
+    part = [one for one in table if one["name"] in names]
+    assert int(row["n"]) == len(part) == len(names)
+    truth = {"True": 1.0, "False": 0.0}
+    means = [statistics.fmean(float(truth.get(one[name], one[name])) for one in part) for name in ALPHA]
+    assert [row[title] for title in ("accuracy at 3 %", "accuracy at 10 %", "mean alpha")] == [
+        f"{mean:.4f}" for mean in means
+    ]
+
+
+@pytest.mark.parametrize("number", range(len(TABLES["configuration", "what"])))
+def test_speed(number):
+    row, found = TABLES["configuration", "what"][number], rows_of(SPEED)[number]
+    assert found["compiled"] == "False"
+    assert list(row.values()) == [
+        *(found[name] for name in ("config", "what", "precision", "batch")),
+        f"{1e3 * float(found['seconds']):.2f}",
+        f"{float(found['windows_per_second']):.0f}",
+        f"{float(found['rate']) / 1e12:.2f}",
+        f"{float(found['share']):.3f}",
+    ]
