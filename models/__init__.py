@@ -9,9 +9,13 @@ What a network offers:
   none for each channel; or, where a score compares neighbouring points, these two:
 * ``network.represent(x)`` returns something of each window's last point, a tensor (B, …), in the same mode, and
   ``network.score_sequence(represented)`` turns (n, …), that of n points in a row on the CPU, into scores (n, C), each
-  from its point and the one before;
+  from its point and the one before, and, with
+* ``network.look_ahead``, from up to so many points behind it, as far as there are any;
 * ``network.adjust_series(scores)``, where the published protocol changes the scores (n, C) of a whole part afterwards;
 * ``network.rows_by_fitting``, the names of weights whose number of rows fitting decides on;
+* ``network.after_step()``, called after each gradient step, where something follows the weights;
+* ``network.calibrate(batches)``, where scores are measured by those of the training windows: called with the best
+  weights at the end of the training, with an iterator of batches (B, T, C); what it learns is in the state dict;
 * ``network.share_statistics(total)``, where the network learns from a batch by other ways than gradients;
 * ``network.load_official(state_dict)``, where checkpoints of a published implementation exist.
 
@@ -24,6 +28,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from torch import nn
 
+from models.AxonAD import AxonAD, AxonADConfig
+from models.AxonAD import suggest as suggest_axonad
 from models.CrossAD import CrossAD, CrossADConfig
 from models.CrossAD import suggest as suggest_crossad
 from models.DualSTF import DualSTF, DualSTFConfig
@@ -85,6 +91,7 @@ class Model(NamedTuple):
 
 
 DETECTORS = {
+    "AxonAD": Model(AxonADConfig, AxonAD, suggest=suggest_axonad),
     "CrossAD": Model(CrossADConfig, CrossAD, channel_independent=True, suggest=suggest_crossad),
     "DualSTF": Model(DualSTFConfig, DualSTF, suggest=suggest_dualstf),
     "MIXAD": Model(MIXADConfig, MIXAD, point_score="max", suggest=suggest_mixad, rank_channels=rank_channels),

@@ -21,6 +21,7 @@ from exp.training.devices import describe_device
 from exp.training.processes import ALONE, Processes
 from exp.training.provenance import git_commit, versions
 from exp.training.store import FileStore
+from models import ConfigError
 from ts_ad_evaluation import Evaluator
 from ts_ad_evaluation.evaluator import MEASURES, THRESHOLD
 from ts_ad_evaluation.figures import plot_scores
@@ -214,7 +215,10 @@ class Experiment:
         """
         weights = self._load_weights(weights)
         start = time.perf_counter()
-        score = self.score_part("test")
+        try:
+            score = self.score_part("test")
+        except ConfigError as error:
+            raise UserError(f"{weights}: {error}") from None
         seconds = time.perf_counter() - start
         label = self.parts.test_label[: len(score)]
         logger.info("scored %d of %d test points in %.1f s", len(score), len(self.parts.test), seconds)

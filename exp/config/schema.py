@@ -65,6 +65,7 @@ class TrainConfig(Settings):
     final_rate: NonNegativeFloat = 0.0  # of the last epoch under linear
     pct_start: Share = 0.3  # share of the steps in which 1cycle's rate rises
     patience: PositiveInt = 3  # epochs without a better validation loss that end the training
+    min_delta: NonNegativeFloat = 0.0  # by so much a validation loss must be lower than the best to be better
     seed: Annotated[int, Field(ge=0, lt=SEEDS)] = 2025
     precision: Literal["fp32", "bf16"] = "fp32"  # of the products inside the network
     compile: bool = False  # torch.compile: a slow start, then faster steps
@@ -98,6 +99,9 @@ def _refuse_steps(train: TrainConfig, detector: str) -> None:
     for key, field in TrainConfig.model_fields.items():
         if key not in WITHOUT_STEPS and getattr(train, key) != field.default:
             raise ConfigError(f"train.{key} has no effect, {detector} is trained without gradient steps: remove it")
+
+
+LATER = {"min_delta": 0.0}  # of `train`, with their defaults
 
 
 @dataclass(frozen=True)
@@ -145,10 +149,15 @@ class ExperimentConfig:
         )
 
     def to_dict(self) -> dict:
-        """Return the nested mapping that `from_dict` takes, every default filled in, of plain values."""
+        """Return the nested mapping that `from_dict` takes, of plain values, with the defaults filled in.
+
+        Left out at their defaults are the settings that came after results had been written, so that these still count
+        as made with the same settings.
+        """
+        train = self.train.model_dump(mode="json")
         return {
             "data": self.data.model_dump(mode="json"),
             "model": {"name": self.detector, **self.model.model_dump(mode="json")},
-            "train": self.train.model_dump(mode="json"),
+            "train": {key: value for key, value in train.items() if LATER.get(key, ...) != value},
             "evaluation": self.evaluation.model_dump(mode="json"),
         }

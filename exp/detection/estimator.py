@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -171,8 +172,8 @@ class AnomalyDetector(BaseEstimator):
         """Return the score of every point of X, a float32 array of shape (n,); higher is more anomalous.
 
         It is the mean over the windows that hold the point, of which one starts every `stride` points; the last ends
-        with X, and counts for the points that no other one will hold. A model that scores a window's last point alone
-        gives each point the score of the window that ends there. On the CPU windows are computed in blocks of one
+        with X, and counts for the points that no other one will hold. Some models score a point by the windows that end
+        there or shortly behind. On the CPU windows are computed in blocks of one
         shape, so that a stream has the same bits.
 
         Raises
@@ -206,12 +207,14 @@ class AnomalyDetector(BaseEstimator):
         """Return scores of points spread over the training series, each as the last of its window."""
         count = len(values) - self.window + 1
         starts = np.unique(np.linspace(0, count - 1, min(count, CAUSAL)).round().astype(int))
-        if self.detector_.scorer.by_sequence:
+        scorer = self.detector_.scorer
+        if scorer.by_sequence and not scorer.look_ahead:  # then a window's end is as good as any other place
             return self.decision_scores_[starts + self.window - 1]
+        every = sliding_window_view(values, self.window, axis=0).swapaxes(1, 2)
         batches = np.array_split(starts, -(-len(starts) * values.shape[1] // ROWS))
-        windows = ([values[start : start + self.window] for start in batch] for batch in batches if len(batch))
-        looked = [self.detector_.scorer.look(torch.from_numpy(np.stack(batch)))[:, -1] for batch in windows]
-        return self.point_scores(torch.cat(looked).numpy())
+        pairs = ((every[batch], every[np.maximum(batch - 1, 0)]) for batch in batches if len(batch))
+        scores = [scorer.score_last(*map(torch.from_numpy, pair)) for pair in pairs]
+        return self.point_scores(np.concatenate(scores)).astype(np.float32)
 
     def point_scores(self, channel_scores):
         """Return the scores (n,) of points with the channel scores (n, C)."""
@@ -258,7 +261,7 @@ class AnomalyDetector(BaseEstimator):
 
     @property
     def by_sequence(self) -> bool:
-        """Whether the model scores the last point of each window alone."""
+        """Whether the model scores points by the windows that end with them, or shortly behind."""
         return self.detector_.scorer.by_sequence
 
     @property

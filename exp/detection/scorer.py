@@ -18,7 +18,7 @@ class Scorer:
 
     Windows start every `stride` points. A network with `score` gives each point of a window a score, and a point's is
     the mean over its windows: `stride` = `length` lays them side by side, as published. A network with `represent`
-    scores the last point of each window alone, and its stride is 1.
+    scores points by the windows that end with them or shortly behind, and its stride is 1.
 
     Parameters
     ----------
@@ -32,6 +32,7 @@ class Scorer:
     def __init__(self, network: nn.Module, length: int, *, precision: str = "fp32"):
         self.network, self.length, self.precision = network, length, precision
         self.by_sequence = hasattr(network, "represent")
+        self.look_ahead = getattr(network, "look_ahead", 0)
 
     @property
     def device(self) -> torch.device:
@@ -69,6 +70,19 @@ class Scorer:
     def assembler(self, stride: int) -> "OverlapMean | Sequence":
         """Return what makes scores of points from those of windows that follow each other."""
         return Sequence(self.network, self.length) if self.by_sequence else OverlapMean(self.length, stride)
+
+    def score_last(self, windows: Tensor, before: Tensor) -> np.ndarray:
+        """Return the scores (B, C) of the last points of windows, each as if its series ended there.
+
+        Parameters
+        ----------
+        windows, before : Tensors of shape (B, T, C)
+            And the windows that end one point earlier.
+        """
+        if not self.by_sequence:
+            return self.look(windows)[:, -1].numpy()
+        pairs = torch.stack([self.look(before), self.look(windows)], dim=1)  # (B, 2, …)
+        return torch.stack([self.network.score_sequence(pair)[-1] for pair in pairs]).numpy()
 
     def score(
         self,
@@ -206,45 +220,69 @@ class OverlapMean:
 class Sequence:
     """Scores of points by the representations of the windows that end with them.
 
+    The points before the end of the first window have its representation. A score is final when the representations
+    that the network looks ahead to are there; at the end of the series it makes do with those that there are.
+
     Parameters
     ----------
     network : nn.Module
-        With `score_sequence`.
+        With `score_sequence`, and `look_ahead` where it looks ahead.
     length : int
-        Points in a window. Those before the end of the first window have its score.
+        Points in a window.
     """
 
-    stride = 1
-
     def __init__(self, network: nn.Module, length: int):
-        self.network, self.length = network, length
-        self.last: np.ndarray | None = None  # (series, …), the representation before
+        self.network, self.length, self.ahead = network, length, getattr(network, "look_ahead", 0)
+        self.known: np.ndarray | None = None  # (points, series, …), what scores to come need of the past
+        self.waiting = 0  # of these points, at the end, those that have no score yet
 
     def add(self, represented: np.ndarray) -> np.ndarray:
-        """Take the representations (k, series, …) of the next k windows, and return the scores of their points.
+        """Take the representations (k, series, …) of the next k windows, and return the scores that are final now.
 
         Returns
         -------
-        float array of shape (series, k, C), for the first windows (series, length − 1 + k, C)
+        float array of shape (series, points, C)
+            Of the next points in turn, of the first one of the series at the beginning.
         """
-        known = represented if self.last is None else np.concatenate([self.last[None], represented])
-        scores = np.stack([self._score(known[:, series]) for series in range(known.shape[1])])
-        begins, self.last, self._channels = self.last is None, represented[-1], scores.shape[2]
-        if begins:
-            return np.concatenate([scores[:, :1].repeat(self.length - 1, axis=1), scores], axis=1)
-        return scores[:, 1:]
+        if self.known is None:
+            represented = np.concatenate([represented[:1].repeat(self.length - 1, axis=0), represented])
+        self._remember(represented)
+        self.waiting += len(represented)
+        return self._take(max(0, self.waiting - self.ahead))
+
+    def add_last(self, represented: np.ndarray) -> np.ndarray:
+        """Take the representation (1, series, …) of the next window, and return what its point has if the series ends.
+
+        Returns
+        -------
+        float array of shape (series, 1, C)
+        """
+        self._remember(represented)
+        self.waiting = 1
+        return self._take(1)
+
+    def finish(self, represented: None, behind: int) -> np.ndarray:
+        """Return the scores (series, points, C) of the points that wait."""
+        return self._take(self.waiting)
+
+    def _remember(self, represented: np.ndarray) -> None:
+        self.known = represented if self.known is None else np.concatenate([self.known, represented])
+
+    def _take(self, count: int) -> np.ndarray:
+        """Return the scores of the next `count` waiting points; of those with a score only the last one stays known."""
+        scores = np.stack([self._score(self.known[:, series]) for series in range(self.known.shape[1])])
+        first = len(self.known) - self.waiting
+        self.waiting -= count
+        self.known = self.known[-self.waiting - 1 :]
+        return scores[:, first : first + count]
 
     def _score(self, represented: np.ndarray) -> np.ndarray:
         return self.network.score_sequence(torch.from_numpy(np.ascontiguousarray(represented))).numpy()
 
-    def finish(self, represented: None, behind: int) -> np.ndarray:
-        """Return no scores (series, 0, C): none waits."""
-        return np.empty((len(self.last), 0, self._channels))
-
     def get_state(self) -> dict[str, np.ndarray]:
         """Return what `set_state` takes."""
-        return {} if self.last is None else {"last": self.last}
+        return {} if self.known is None else {"known": self.known, "waiting": np.array(self.waiting)}
 
     def set_state(self, state: dict[str, np.ndarray]) -> None:
         """Go on from what `get_state` gave."""
-        self.last = state.get("last")
+        self.known, self.waiting = state.get("known"), int(state.get("waiting", 0))

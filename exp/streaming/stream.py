@@ -297,7 +297,7 @@ class StreamingDetector:
         ends = range(first_end, known.shape[1] + 1)
         windows = (known[:, end - length : end] for end in ends)
         if self.detector.by_sequence:
-            found = (self._points.add(self.detector.look(window)[None]) for window in windows)
+            found = (self._points.add_last(self.detector.look(window)[None]) for window in windows)
         else:
             found = (self.detector.look(window, in_blocks=False) for window in windows)
         return [self._in_rows(scores[:, -1:]) for scores in found]

@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 
 import torch
@@ -63,7 +63,8 @@ class Trainer:
     Parameters
     ----------
     network : nn.Module
-        On its device already. One with `fit_windows` learns all batches of one epoch in closed form.
+        On its device already. One with `fit_windows` learns all batches of one epoch in closed form; `after_step` is
+        called after each gradient step, `calibrate` with the best weights at the end.
     settings : TrainConfig
     store : MemoryStore or FileStore, optional
         Keeps the best weights and the state; by default memory does.
@@ -87,6 +88,7 @@ class Trainer:
         self.device = device_of(network)
         self.progress = Progress()
         self.closed_form = hasattr(network, "fit_windows")
+        self.after_step = getattr(network, "after_step", None)
         if not self.closed_form:
             shared = processes.share(network)
             self.forward = torch.compile(shared) if settings.compile else shared
@@ -116,6 +118,8 @@ class Trainer:
             self._epoch(train, validation)
         self.processes.wait()  # the first one may still be writing
         self.store.load_best(self.network)
+        if hasattr(self.network, "calibrate"):
+            self._calibrate(train)
         return self.progress
 
     def _epoch(self, train: Windows, validation: Windows) -> None:
@@ -136,7 +140,7 @@ class Trainer:
                 "seconds": round(seconds, 3),
             }
         )
-        better = validation_loss < self.progress.best_loss
+        better = validation_loss < self.progress.best_loss - self.settings.min_delta
         logger.info(
             "epoch %d/%d: train loss %.6f, validation loss %.6f%s, learning rate %.3g, %.1f s (%.0f windows/s)",
             number, self.settings.train_epochs, train_loss, validation_loss, " (best)" if better else "",
@@ -174,6 +178,8 @@ class Trainer:
                 if self.settings.grad_norm is not None:
                     nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.grad_norm)
                 self.optimizer.step()
+                if self.after_step is not None:
+                    self.after_step()
                 if self.cycle is not None:
                     self.cycle.step()
                 total += loss.detach() * len(own)
@@ -187,16 +193,32 @@ class Trainer:
 
     def _fit_windows(self, windows: Windows, order: torch.Generator, title: str) -> float:
         """Let the network learn an epoch's windows at once, and return its mean loss over them."""
-        indices = list(windows.batches(self.settings.batch_size, generator=order, limit=self._epoch_windows(windows)))
-        with tqdm(total=len(indices), desc=title, unit="batch", disable=self.hide_bars, leave=False) as bar:
-
-            def batches():
-                for batch in indices:
-                    yield windows.gather(batch)
-                    bar.update()
-
-            self.network.fit_windows(batches())
+        indices = self._drawn(windows, order)
+        self.network.fit_windows(self._gathered(windows, indices, title))
         return self._finite(self._mean_loss(windows, indices), title)
+
+    def _calibrate(self, windows: Windows) -> None:
+        """Let the network, with its best weights, learn from an epoch's windows what its scores are measured by.
+
+        It is done even when a finished training is resumed: the last attempt may have ended before it.
+        """
+        indices = self._drawn(windows, seed_everything(self.settings.seed))
+        with mixed_precision(self.device, self.settings.precision):
+            self.network.calibrate(self._gathered(windows, indices, "calibration"))
+        if self.processes.first:
+            self.store.save_best(self.network)
+        self.processes.wait()
+
+    def _drawn(self, windows: Windows, order: torch.Generator) -> list[torch.Tensor]:
+        """Return the indices of an epoch's windows in batches."""
+        return list(windows.batches(self.settings.batch_size, generator=order, limit=self._epoch_windows(windows)))
+
+    def _gathered(self, windows: Windows, indices: list[torch.Tensor], title: str) -> Iterator[torch.Tensor]:
+        """Yield batches of windows, and show how many there have been."""
+        with tqdm(total=len(indices), desc=title, unit="batch", disable=self.hide_bars, leave=False) as bar:
+            for batch in indices:
+                yield windows.gather(batch)
+                bar.update()
 
     def _epoch_windows(self, windows: Windows) -> int:
         return min(len(windows), self.settings.epoch_windows or len(windows))

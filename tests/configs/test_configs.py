@@ -5,6 +5,7 @@ import torch
 import yaml
 
 from exp.config import load_config, read_yaml, resolve
+from exp.training.schedules import next_rate
 from models import DETECTORS
 from tests.support.paths import GOLDEN, REPOSITORY
 
@@ -61,3 +62,15 @@ def test_detectors_stand_beside_crossad():
         assert read_yaml(CONFIGS / name / "DualSTF.yaml")["model"]["name"] == "DualSTF"
     for name in ("SMD", "MSDS"):
         assert read_yaml(CONFIGS / name / "MIXAD.yaml")["model"]["name"] == "MIXAD"
+    for name in ("SMD", "SMAP", "MSL"):
+        assert read_yaml(CONFIGS / name / "AxonAD.yaml")["model"]["name"] == "AxonAD"
+
+
+def test_axonad_has_the_values_of_its_published_runs():
+    for file in sorted(CONFIGS.glob("*/AxonAD*.yaml")):
+        config = resolve(read_yaml(file), [], str(file))
+        assert config.model == DETECTORS["AxonAD"].config()
+        train = config.train
+        assert (train.train_epochs, train.batch_size, train.patience, train.min_delta) == (50, 128, 3, 1e-4)
+        assert (train.optim, train.learning_rate, train.weight_decay, train.grad_norm) == ("adamw", 5e-4, 1e-5, 1.0)
+        assert [next_rate(train, epoch, 0.0) for epoch in (1, 25, 49)] == [5e-4] * 3

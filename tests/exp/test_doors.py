@@ -27,6 +27,7 @@ NAMES = [*sorted(DETECTORS), "Toy"]
 FEW = ["train.batch_size=32", "train.epoch_windows=64"]
 STEPS = ["train.train_epochs=1"]
 SMALLER = {
+    "AxonAD": ["model.d_model=8", "model.heads=2"],
     "CrossAD": ["model.d_model=8", "model.n_heads=2"],
     "DualSTF": ["model.d_model=8", "model.n_heads=2", "model.n_prototypes=3"],
     "MIXAD": ["model.rnn_units=6", "model.mem_num=3", "model.mem_dim=6"],
@@ -117,6 +118,18 @@ def test_lines_of_text_become_lines_of_json(fitted, mode, tmp_path):
     scored = [point for point in points if point["score"] is not None]
     assert len(scored) >= 200 - fitted.window
     assert {tuple(point["channels"]) for point in scored} in ({("a", "b")}, {("all channels",)})
+
+
+def test_a_stream_of_two_series_begins_again_behind_a_gap(fitted):
+    series = np.stack([disturbed(150), disturbed(150, seed=2)])
+    times = np.arange(150.0) + 1000 * (np.arange(150) >= 70)
+    stream = StreamingDetector(fitted, series=2, gap=10.0)
+    parts = [stream.update(series[:, :50], times[:50]), stream.update(series[:, 50:], times[50:]), stream.finish()]
+    np.testing.assert_array_equal(np.concatenate([part.rows for part in parts]), np.arange(150))
+    scores = np.concatenate([part.score for part in parts], axis=1)
+    for score, one in zip(scores, series, strict=True):
+        expected = [fitted.decision_function(one[:70]), fitted.decision_function(one[70:])]
+        np.testing.assert_allclose(score, np.concatenate(expected), rtol=1e-4, atol=1e-5)
 
 
 def test_a_file_becomes_events_and_a_page(name, tmp_path, capsys):

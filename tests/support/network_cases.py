@@ -3,10 +3,11 @@
 import torch
 
 from models import DETECTORS
-from tests.support import crossad_cases, dualstf_cases, mixad_cases
+from tests.support import axonad_cases, crossad_cases, dualstf_cases, mixad_cases
 
 CHANNELS, WINDOW = 3, 24
 SMALL_NETWORKS = {
+    "AxonAD": axonad_cases.SMALL | {"seq_len": WINDOW},
     "CrossAD": crossad_cases.SMALL | dict.fromkeys(("attn_dropout", "proj_dropout", "ff_dropout"), 0.0),
     "DualSTF": dualstf_cases.SMALL,
     "MIXAD": mixad_cases.SMALL | {"seq_len": WINDOW},

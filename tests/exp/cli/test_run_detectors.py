@@ -13,6 +13,7 @@ from models import DETECTORS
 from tests.support.command_line import TRAIN_ROWS, WINDOW, Place, settings, values
 
 SMALL = {
+    "AxonAD": {"seq_len": WINDOW, "d_model": 8, "heads": 2},
     "DualSTF": {"seq_len": WINDOW, "points_per_token": 4, "d_model": 8, "n_heads": 2, "patch_sizes": [4, 6]}
     | {"kernel_sizes": [3], "n_prototypes": 3},
     "PCA": {"seq_len": WINDOW},
@@ -78,6 +79,21 @@ def test_the_same_command_gives_the_same_bytes_and_a_resumed_one_too(place):
     said = "the training had finished after 1 epochs" if finished else "resumed after epoch 1"
     assert said in place.done("--resume").stderr
     assert place.bytes() == whole
+
+
+def test_weights_of_an_interrupted_training_are_scored_only_where_they_can_be(place):
+    if DETECTORS[place.name].closed_form:
+        pytest.skip("its training is one epoch")
+    place.run(die_at=AFTER_ONE_EPOCH)
+    ended = place.run("--mode", "test")
+    if not hasattr(DETECTORS[place.name].network, "calibrate"):
+        assert ended.returncode == 0, ended.stderr
+        return
+    assert ended.returncode == 2
+    assert f"error: {place.results / 'checkpoint.pth'}: " in ended.stderr.splitlines()[-1]
+    assert "an interrupted training with --resume" in ended.stderr.splitlines()[-1]
+    assert not (place.results / "a_test_energy.npy").exists()
+    place.done("--resume")
 
 
 def test_seeds(place):

@@ -414,7 +414,7 @@ class TestState:
 
     def test_another_format(self, state, monkeypatch):
         monkeypatch.setattr(exp.streaming.state, "FORMAT", exp.streaming.state.FORMAT + 1)
-        refused(StreamingDetector(fitted()), state, "of the format 2, this version reads 3: start without it")
+        refused(StreamingDetector(fitted()), state, "of the format 3, this version reads 4: start without it")
 
     def test_no_state(self, tmp_path):
         for path in (tmp_path / "none", tmp_path):

@@ -12,6 +12,7 @@ from exp.training import checkpoint
 from exp.training.store import FileStore
 from exp.training.trainer import Trainer
 from models.CrossAD import CrossAD
+from tests.support import toy
 from tests.support.command_line import WINDOW, settings, values
 
 TRAINING = Windows(values()[0][:110], WINDOW)  # 87 windows
@@ -83,6 +84,13 @@ def test_patience(trainer, monkeypatch, patience):
     progress = trainer(train__train_epochs=50, train__patience=patience).fit(TRAINING, VALIDATION)
     assert (len(progress.epochs), progress.best_epoch) == ((3, 2) if patience == 1 else (6, 4))
     assert progress.finished
+
+
+def test_a_loss_must_be_lower_by_the_least_difference_to_be_better(trainer, monkeypatch):
+    losses = iter([3.0, 2.95, 2.92, 2.85, 2.8, 2.8, 2.8])
+    monkeypatch.setattr(Trainer, "_validate", lambda *_: next(losses))
+    progress = trainer(train__train_epochs=50, train__min_delta=0.1).fit(TRAINING, VALIDATION)
+    assert (len(progress.epochs), progress.best_epoch, progress.best_loss) == (7, 4, 2.85)
 
 
 @pytest.mark.parametrize(("lradj", "factors"), [("type1", [1, 1, 0.5, 0.25]), ("type3", [1, 1, 1, 1])])
@@ -158,3 +166,70 @@ def test_the_optimisers_own_settings(trainer):
     assert (group["weight_decay"], group["eps"]) == (5e-5, 1e-3)
     (group,) = trainer(train__optim="adamw").optimizer.param_groups
     assert (group["weight_decay"], group["eps"]) == (0.01, 1e-8)
+
+
+class Following(toy.Toy):
+    """The toy with a copy of its weights that follows them, and a mean of the training windows."""
+
+    def __init__(self, channels=2):
+        super().__init__(toy.ToyConfig(seq_len=WINDOW), channels)
+        self.register_buffer("followed", self.level.detach().clone())
+        self.register_buffer("mean", torch.zeros(()))
+        self.steps, self.calibrations = [], []
+
+    def after_step(self):
+        assert not torch.equal(self.level, self.followed)
+        self.followed.copy_(self.level.detach())
+        self.steps.append(self.followed.clone())
+
+    def calibrate(self, batches):
+        windows = torch.cat(list(batches))
+        self.calibrations.append((windows, self.level.detach().clone()))
+        self.mean.copy_(windows.mean())
+
+
+@pytest.fixture
+def following(tmp_path, monkeypatch):
+    toy.register(monkeypatch)
+    mapping = settings(**{"train__batch_size": 20, "train__train_epochs": 4, "train__learning_rate": 0.1})
+    mapping["model"] = {"name": "Toy", "seq_len": WINDOW}
+    config = ExperimentConfig.from_dict(mapping)
+
+    def make():
+        return Trainer(
+            Following(), config.train, FileStore(tmp_path / "checkpoint.pth", tmp_path / "state.pth", config)
+        )
+
+    return make
+
+
+def test_what_follows_each_step_and_what_follows_the_training(following, monkeypatch):
+    losses = iter([3.0, 1.0, 2.0, 2.0])
+    monkeypatch.setattr(Trainer, "_validate", lambda *_: next(losses))
+    trained = following()
+    trained.fit(TRAINING, VALIDATION)
+    network = trained.network
+    assert len(network.steps) == 4 * 5
+    ((windows, weights),) = network.calibrations
+    assert len(windows) == len(TRAINING)
+    best = network.steps[2 * 5 - 1]
+    for tensor in (weights, network.level, network.followed):
+        assert torch.equal(tensor, best)
+    stored = checkpoint.load(trained.store.best_path)["weights"]
+    assert stored["mean"] == network.mean != 0
+    assert torch.equal(stored["followed"], best)
+
+
+def test_a_training_that_ended_before_the_calibration_is_calibrated_when_it_is_resumed(following, monkeypatch):
+    whole = following()
+    whole.fit(TRAINING, VALIDATION)
+    expected = whole.store.best_path.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(Following, "calibrate", lambda *_: 1 / 0)
+        interrupted = following()
+        with pytest.raises(ZeroDivisionError):
+            interrupted.fit(TRAINING, VALIDATION)
+    assert interrupted.store.best_path.read_bytes() != expected
+    resumed = following()
+    assert resumed.fit(TRAINING, VALIDATION, state=resumed.store.read_state()).finished
+    assert resumed.store.best_path.read_bytes() == expected

@@ -1,0 +1,79 @@
+"""The hyperparameters of AxonAD."""
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+
+from models.settings import Settings
+
+Share = Annotated[float, Field(gt=0, le=1)]
+Below1 = Annotated[float, Field(ge=0, lt=1)]
+
+
+class AxonADConfig(Settings):
+    """Shape, objective and score of one AxonAD network; the defaults are those of the published runs."""
+
+    # Window
+    seq_len: Annotated[int, Field(ge=2)] = 100  # T, points in a window
+
+    # Layers
+    d_model: PositiveInt = 128  # d
+    heads: PositiveInt = 8  # H
+    dropout: Below1 = 0.1  # of the predictor
+
+    # Queries
+    horizon: PositiveInt = 1  # s, points between the last one that the predictor sees and the query that it predicts
+    momentum: Below1 = 0.9  # m, share of itself that the target keeps at a step
+    mask_ratio: Share = 0.5  # of the window's second half, whose queries count in a step's loss
+    mask_block: Share = 0.5  # of it, which one block takes
+
+    # Score
+    tail: NonNegativeInt = 10  # k, a window's last points whose queries count; 0: all that can be predicted
+    score: Literal["error", "mismatch", "error+mismatch", "error+mismatch+divergence"] = "error+mismatch"
+    # Where a window's score belongs: "separate" has the error at the window's centre and what is of its queries at its
+    # last point; "centre" has both at the centre, as published, where the mismatch comes before its cause.
+    placement: Literal["separate", "centre"] = "separate"
+
+    @model_validator(mode="after")
+    def _check(self):
+        if self.d_model % self.heads:
+            raise ValueError(f"heads {self.heads} must divide d_model {self.d_model}")
+        if self.horizon >= self.seq_len:
+            raise ValueError(f"horizon {self.horizon} must be below the window, seq_len {self.seq_len}")
+        if self.mask_ratio < self.mask_block:
+            raise ValueError(
+                f"mask_ratio {self.mask_ratio} has no effect below mask_block {self.mask_block}, one block is the least"
+            )
+        if self.placement == "centre" and self.score == "error":
+            raise ValueError("placement has no effect on score 'error', which is at the centre anyway: remove it")
+        return self
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """What the score is the sum of."""
+        return tuple(self.score.split("+"))
+
+    @property
+    def first_scored(self) -> int:
+        """First point t₀ of a window whose query counts in its score."""
+        return max(self.horizon, self.seq_len - self.tail) if self.tail else self.horizon
+
+    @property
+    def first_maskable(self) -> int:
+        """First point a of a window whose query may count in a step's loss."""
+        return self.seq_len - self._maskable
+
+    @property
+    def block(self) -> int:
+        """Points b in a block of the mask."""
+        return max(1, round(self.mask_block * self._maskable))
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of the mask of a window."""
+        return math.ceil(max(1, round(self.mask_ratio * self._maskable)) / self.block)
+
+    @property
+    def _maskable(self) -> int:
+        return max(1, (self.seq_len - self.horizon) // 2)

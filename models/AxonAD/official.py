@@ -1,0 +1,66 @@
+"""Weights of the published implementation: their names against this network's, used only where they enter."""
+
+import re
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from models.settings import ConfigError
+
+_RENAMED = [
+    (r"^encoder\.embedding\.", "embed."),
+    (r"^encoder\.position$", "pos"),
+    (r"^encoder\.norm\.", "ln1."),
+    (r"^encoder\.query\.", "attn.wq."),
+    (r"^target\.embedding\.", "t_embed."),
+    (r"^target\.position$", "t_pos"),
+    (r"^target\.norm\.", "t_ln1."),
+    (r"^target\.query\.", "t_wq."),
+    (r"^attention\.key\.", "attn.wk."),
+    (r"^attention\.value\.", "attn.wv."),
+    (r"^attention\.output\.", "attn.wo."),
+    (r"^feed_forward\.norm\.", "ln2."),
+    (r"^feed_forward\.inner\.", "ffn.0."),
+    (r"^feed_forward\.outer\.", "ffn.2."),
+    (r"^predictor\.output\.", "attn.q_pred_net.net.12."),
+    (r"^log_scale_reconstruction$", "s_rec"),
+    (r"^log_scale_query$", "s_kl"),
+    (r"^log_sharpness$", "log_tau"),
+]
+_CONVOLUTION = re.compile(r"^predictor\.convolutions\.(\d+)\.")
+_OUTPUT = "attn.q_pred_net.net.12.weight"  # a 1 × 1 convolution there
+
+
+def official_name(key: str) -> str:
+    """Return the published name of this network's tensor `key`."""
+    for pattern, replacement in _RENAMED:
+        key = re.sub(pattern, replacement, key)
+    return _CONVOLUTION.sub(lambda found: f"attn.q_pred_net.net.{3 * int(found[1])}.conv.", key)
+
+
+def from_official(official: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a state dict shaped like `own`, filled from a published one, without statistics of training windows.
+
+    Raises
+    ------
+    ConfigError
+        When a key is missing, unknown or of another shape.
+    """
+    statistics = {key: torch.zeros_like(tensor) for key, tensor in own.items() if key.startswith("scale.")}
+    names = {key: official_name(key) for key in own if key not in statistics}
+    filled = {}
+    for key, name in names.items():
+        if name not in official:
+            raise ConfigError(f"the checkpoint has no {name!r}: it belongs to another configuration")
+        expected = (*own[key].shape, 1) if name == _OUTPUT else tuple(own[key].shape)
+        if official[name].shape != expected:
+            raise ConfigError(
+                f"the checkpoint's {name!r} has shape {tuple(official[name].shape)}, configuration and data ask for "
+                f"{expected}: it belongs to others"
+            )
+        filled[key] = official[name].view_as(own[key])
+    unknown = sorted(official.keys() - names.values())
+    if unknown:
+        raise ConfigError(f"the checkpoint's {unknown[0]!r} is unknown to the configuration: it belongs to another one")
+    return filled | statistics
