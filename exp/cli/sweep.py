@@ -256,6 +256,7 @@ def _gather(benchmark: Benchmark, outcomes: dict[Job, Outcome | None], folder: P
     for path, content in ((file, table), (folder / "not_counted.csv", not_counted)):
         with replacing(path) as temporary:
             content.to_csv(temporary, index=False)
+    RunFolder(folder).record.unlink(missing_ok=True)  # one put together for an earlier table says other settings
     summary = summarise(benchmark, table, [job.series for job in outcomes])
     sys.stdout.write(summary.to_string(index=False, float_format="{:.4f}".format) + "\n")
     sys.stdout.write(f"table in {file}\n")

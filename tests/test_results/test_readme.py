@@ -112,3 +112,12 @@ def test_speed(number):
         f"{float(found['rate']) / 1e12:.2f}",
         f"{float(found['share']):.3f}",
     ]
+
+
+@pytest.mark.parametrize("name", ["MSL", "SMAP", "GECCO"])
+def test_the_repositorys_readme_has_the_means_of_the_seeds(name):
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line.startswith(f"| {name} | ") and line.count("|") == 6]
+    cells = [cell.strip() for cell in lines[0].strip("|").split("|")]
+    means = {row["figure"]: float(row["mean"]) for row in rows_of(RESULTS / name / "seeds.csv")}
+    assert [cells[2], cells[4]] == [f"{means[measure]:.4f}" for measure in ("VUS_ROC", "VUS_PR")]
