@@ -6,4 +6,4 @@ requirements=requirements-dev.txt
 . scripts/environment.sh
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
-.venv/bin/python -m pytest -q "$@"
+.venv/bin/python -m pytest -q -n auto "$@"
