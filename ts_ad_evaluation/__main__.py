@@ -219,6 +219,7 @@ def main(arguments=None):
     """Run the command line; return its exit code."""
     write_in_any_encoding()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # the first time it tells of the fonts it has found
     options = parse_arguments(arguments)
     try:
         sys.stdout.write(run(options))

@@ -135,6 +135,7 @@ def run_program(
     write_in_any_encoding()
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # the first time it tells of the fonts it has found
     try:
         with logging_redirect_tqdm():
             return work(options)

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 
@@ -15,9 +16,10 @@ from ts_ad_evaluation.range_auc import vus
 ROOT = REPOSITORY
 
 
-def run_command(*arguments):
+def run_command(*arguments, **variables):
     command = [sys.executable, "-m", "ts_ad_evaluation", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    environment = os.environ | {name: str(value) for name, value in variables.items()}
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +86,7 @@ def test_files_on_request(arrays, files, tmp_path):
         *("--thresholds", 1.5, 2, "--out", out, "--json", tmp_path / "new" / "all.json"),
         *("--figure", "scores", "histogram", "curves", "vus_surface", "--figure-format", "pdf", "--events", 0, 2),
         *("--series", files / "channels.npy"),
+        MPLCONFIGDIR=tmp_path / "matplotlib",  # as the first time, when it looks for the fonts
     )
     assert (outcome.returncode, outcome.stderr) == (0, "")
     drawn = {f"{name}.pdf" for name in ("scores", "histogram", "curves", "vus_surface")}
