@@ -38,8 +38,9 @@ TABLES = readme_tables()
 
 
 def test_nothing_is_missing():
-    assert [len(table) for table in TABLES.values()] == [21, 9, 3, 9, len(rows_of(SPEED))]
-    assert {run.dataset for run in find_runs(RESULTS)} == {"GECCO", "MSL", "SMAP", "UCR", "UCR_published"}
+    assert [len(table) for table in TABLES.values()] == [21, 9, 3, 9, 6, 55, len(rows_of(SPEED))]
+    servers = {row["server"] for row in TABLES["server", "model"]}
+    assert {run.dataset for run in find_runs(RESULTS)} == {"GECCO", "MSL", "SMAP", "UCR", "UCR_published"} | servers
 
 
 @pytest.mark.parametrize("row", TABLES["dataset", "measure"], ids=lambda row: f"{row['dataset']} {row['measure']}")
@@ -121,3 +122,36 @@ def test_the_repositorys_readme_has_the_means_of_the_seeds(name):
     cells = [cell.strip() for cell in lines[0].strip("|").split("|")]
     means = {row["figure"]: float(row["mean"]) for row in rows_of(RESULTS / name / "seeds.csv")}
     assert [cells[2], cells[4]] == [f"{means[measure]:.4f}" for measure in ("VUS_ROC", "VUS_PR")]
+
+
+@pytest.mark.parametrize("row", TABLES["server", "model"], ids=lambda row: f"{row['server']} {row['model']}")
+def test_servers(row):
+    folder = RESULTS / "auto" / row["server"]
+    record = json.loads((folder / "seed_2025" / "run.json").read_text(encoding="utf-8"))
+    if record["model"] != row["model"]:
+        folder = folder / row["model"]
+        record = json.loads((folder / "seed_2025" / "run.json").read_text(encoding="utf-8"))
+    assert (record["model"], "stopped" in record) == (row["model"], False)
+    (vus,) = rows_of(folder / "seed_2025" / "_vus.csv")
+    assert [row["VUS_ROC"], row["VUS_PR"]] == [f"{float(vus[measure]):.3f}" for measure in ("VUS_ROC", "VUS_PR")]
+    risks = [float(one["hyper-parameter"]) for one in rows_of(folder / "seed_2025" / "_spot_thres_info.csv")]
+    affiliation = sorted(
+        rows_of(folder / "seed_2025" / "_affiliation.csv"), key=lambda one: float(one["Affiliation_thre"])
+    )
+    assert (
+        row["affiliation F1"] == f"{float(affiliation[sorted(risks, reverse=True).index(0.01)]['Affiliation_F1']):.3f}"
+    )
+    rates = folder / "seed_2025" / "_hit_rate.csv"
+    found = {one["level"]: f"{float(one['hit_rate']):.3f}" for one in rows_of(rates)} if rates.is_file() else {}
+    assert [row["hit rate 100 %"], row["hit rate 150 %"]] == [found.get("100", ""), found.get("150", "")]
+
+
+@pytest.mark.parametrize("row", TABLES["mean over", "model"], ids=lambda row: f"{row['mean over']} {row['model']}")
+def test_means_over_servers(row):
+    begins = {"ASD": "omi", "SMD": "machine"}[row["mean over"]]
+    rows = [
+        one for one in TABLES["server", "model"] if one["server"].startswith(begins) and one["model"] == row["model"]
+    ]
+    assert row["servers"] == str(len(rows))
+    for measure in ("VUS_ROC", "VUS_PR", "affiliation F1"):
+        assert float(row[measure]) == pytest.approx(statistics.mean(float(one[measure]) for one in rows), abs=0.001)
