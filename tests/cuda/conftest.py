@@ -1,4 +1,4 @@
-"""Every test here runs on the CPU and, marked `cuda`, on a CUDA device."""
+"""Every test here runs on the CPU, marked `slow`, and on a CUDA device, marked `cuda`."""
 
 import pytest
 import torch
@@ -9,7 +9,11 @@ CUDA = pytest.param(
 )
 
 
-@pytest.fixture(params=["cpu", CUDA])
+# Other tests show the same of the CPU; here it shows that these would run.
+CPU = pytest.param("cpu", marks=pytest.mark.slow)
+
+
+@pytest.fixture(params=[CPU, CUDA])
 def device(request):
     """Name of the device."""
     return request.param
