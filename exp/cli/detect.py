@@ -6,31 +6,23 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from data_provider import DataError
-from data_provider.read.recording import MissingColumnsError, Recording, read_recording
-from data_provider.series import check_range, check_training_range, fit_scaler
 from exp.cli.common import run_program
-from exp.cli.findings import write_findings
+from exp.cli.detect_files import check_values, read_file, training_rows
+from exp.cli.detect_options import build_parser, check_options, rule_options
+from exp.cli.findings import show, write_findings
 from exp.detection.estimator import CrossADDetector
-from exp.detection.own_series import check_overrides
 from exp.errors import UserError
 from exp.streaming.clock import parse_gap
 from exp.streaming.layout import Reading
-from exp.streaming.lines import NOTES_HELP, STATE_EVERY, stream_lines
-from exp.training.devices import choose_device
-from models import DEFAULT, DETECTORS
+from exp.streaming.lines import STATE_EVERY, stream_lines
 from ts_ad_evaluation import EvaluationError
 
 logger = logging.getLogger(__name__)
-
-STREAM = ("stream_mode", "state", "state_every", "drift_window", "gap")
-# What a saved detector brings.
-TRAINING = ("train_until", "detector", "config", "set", "threshold", "risk", "quantile", "seed")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,96 +30,17 @@ def main(arguments: list[str] | None = None) -> int:
     return run_program(_run, build_parser(), arguments, after_interruption="")
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of the program's options."""
-    parser = argparse.ArgumentParser(
-        prog="python -m exp.detect",
-        description="Find anomalies in a series of your own, or in a stream.",
-        epilog=NOTES_HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = parser.add_argument
-    add("series", type=Path, nargs="?", help="a CSV or Parquet file with a column for each channel")
-    add("--out", type=Path, help="folder for the results")
-    add("--model", type=Path, metavar="DIR", help="a saved detector (OUT/detector): score without training")
-    data = parser.add_argument_group("the file")
-    data.add_argument(
-        "--time", nargs="+", metavar="COLUMN", help="column of times, or those of days and of times of day (found)"
-    )
-    data.add_argument("--channels", nargs="+", metavar="COLUMN", help="channels (all columns of numbers)")
-    data.add_argument(
-        "--label", metavar="COLUMN", help="column of labels, to measure with (one named label, is_anomaly, ...)"
-    )
-    data.add_argument("--missing", choices=["error", "interpolate"], help="missing values (error)")
-    data.add_argument("--max-gap", type=int, metavar="POINTS", help="longest gap that is interpolated")
-    _add_form(parser.add_argument_group("how the file or the stream is written (found, and said if not plain)"))
-    training = parser.add_argument_group("the training")
-    training.add_argument(
-        "--train-until", metavar="END", help="train on what is before: a row (5000), a share (0.5) or a time (all)"
-    )
-    training.add_argument("--detector", choices=sorted(DETECTORS), help=f"the model ({DEFAULT})")
-    training.add_argument("--config", help="a configuration file, or auto: by length and period (auto)")
-    training.add_argument("--set", nargs="+", metavar="SECTION.KEY=VALUE", action="extend", help="change settings")
-    training.add_argument("--threshold", help="spot, quantile or a number (spot)")
-    training.add_argument("--risk", type=float, help="of spot (0.001)")
-    training.add_argument("--quantile", type=float, help="of quantile (0.99)")
-    training.add_argument("--seed", type=int, help="of all random numbers (2025)")
-    add("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (auto)")
-    stream = parser.add_argument_group("a stream, CSV lines from standard input to a line of JSON for each point")
-    stream.add_argument("--stream", action="store_true", help="score standard input by the detector --model")
-    stream.add_argument(
-        "--stream-mode",
-        choices=["window", "causal"],
-        help="window: whole windows, as the batch does; causal: each point at once (window)",
-    )
-    stream.add_argument(
-        "--state",
-        type=Path,
-        metavar="FILE",
-        help="go on from this state, and leave the state there; points up to its last time are then skipped",
-    )
-    stream.add_argument(
-        "--state-every",
-        type=int,
-        metavar="N",
-        help=f"write the state after every N points, too: a killed stream repeats N at most ({STATE_EVERY})",
-    )
-    stream.add_argument(
-        "--gap",
-        metavar="GAP",
-        help="start a fresh window where a step in time is longer than so many usual ones (10), or than a duration "
-        "(2h); the points before have their scores from the windows so far (windows go on across gaps)",
-    )
-    stream.add_argument(
-        "--drift-window", type=int, metavar="POINTS", help="let alarms follow the mean of so many scores"
-    )
-    return parser
-
-
-def _add_form(data: argparse._ArgumentGroup) -> None:
-    """Add the options that say how the file or the stream is written; what they leave open is decided, and said."""
-    data.add_argument("--sep", metavar="SIGN", help="separator: a sign, or comma, semicolon, tab, pipe or space")
-    data.add_argument("--decimal", choices=[".", ","], help="decimal mark")
-    data.add_argument(
-        "--header", choices=["yes", "no"], help="whether the first line holds names (yes, unless all of it is data)"
-    )
-    data.add_argument("--date-format", metavar="FORMAT", help="of times, like '%%d.%%m.%%Y %%H:%%M:%%S'")
-    data.add_argument("--timezone", metavar="ZONE", help="of times without one, like Europe/Berlin; others are moved")
-    data.add_argument("--missing-values", nargs="+", metavar="CODE", help="what stands for a missing value, like -999")
-    data.add_argument("--encoding", help="of the text: utf-8, utf-16, latin-1, ... (UTF-8, or UTF-16 where it is seen)")
-
-
 def _run(options: argparse.Namespace) -> int:
-    _check(options)
+    check_options(options)
     if options.stream:
         return _stream(options)
-    detector = None if options.model is None else CrossADDetector.load(options.model, device=options.device)
-    recording = _read(options, detector)
+    detector = None if options.model is None else _load(options)
+    recording = read_file(options, detector)
     for note in recording.notes:
         logger.warning("%s: %s", options.series, note)
     frame = pd.DataFrame(recording.values, columns=list(recording.channels))
     train_end = training_rows(recording, options.train_until) if detector is None else None
-    _check_values(recording, detector, train_end, options.series)
+    check_values(recording, detector, train_end, options.series)
     with _folder_for_results(options.out):
         if detector is None:
             detector = _train(frame[:train_end], options)
@@ -137,8 +50,33 @@ def _run(options: argparse.Namespace) -> int:
             raise UserError(f"{options.series}: {error}") from None
         if train_end is not None:
             detector.save(options.out / "detector")
-        write_findings(recording, detector, channel_scores, train_end, options.out)
+        findings = write_findings(
+            recording,
+            detector,
+            channel_scores,
+            train_end,
+            options.out,
+            merge_gap=options.merge_gap,
+            min_length=options.min_length,
+        )
+        show(findings)
     return 0
+
+
+def _load(options: argparse.Namespace) -> CrossADDetector:
+    """Return the saved detector, its threshold set by the rule that is asked for."""
+    detector, rule = CrossADDetector.load(options.model, device=options.device), rule_options(options)
+    if rule:
+        saved = f"{detector.threshold_:.6g}, {detector.threshold_rule}"
+        try:
+            detector.set_threshold(**rule)
+        except EvaluationError as error:
+            raise EvaluationError(f"{options.model}: {error}") from None
+        logger.info(
+            "the threshold is %.6g, %s; the saved one, %s, stays as it is in %s",
+            detector.threshold_, detector.threshold_rule, saved, options.model,
+        )  # fmt: skip
+    return detector
 
 
 def _stream(options: argparse.Namespace) -> int:
@@ -161,128 +99,10 @@ def _stream(options: argparse.Namespace) -> int:
         state_every=STATE_EVERY if options.state_every is None else options.state_every,
         drift_window=options.drift_window,
         gap=None if options.gap is None else parse_gap(options.gap),
+        threshold=rule_options(options),
         reading=reading,
         device=options.device,
     )
-
-
-def _read(options: argparse.Namespace, detector: CrossADDetector | None) -> Recording:
-    """Read the file: all of its channels or those that are asked for, or those that a saved detector knows."""
-    read = partial(
-        read_recording,
-        options.series,
-        time=options.time,
-        separator=options.sep,
-        decimal=options.decimal,
-        header=None if options.header is None else options.header == "yes",
-        encoding=options.encoding,
-        date_format=options.date_format,
-        timezone=options.timezone,
-        missing_values=options.missing_values or (),
-        label=options.label,
-        missing=options.missing or "error",
-        max_gap=options.max_gap,
-    )
-    if detector is None:
-        return read(channels=options.channels)
-    wanted = _channels_of_training(detector)
-    others = [name for name in options.channels or () if name not in wanted]
-    missing = [name for name in wanted if options.channels and name not in options.channels]
-    if others or missing:
-        fault = f"was not trained on {', '.join(others)}" if others else f"needs {', '.join(missing)} too"
-        raise UserError(f"--channels: the detector {fault}: leave the option out, or name {' '.join(wanted)}")
-    try:
-        recording = read(channels=wanted)
-    except MissingColumnsError as error:
-        raise UserError(
-            f"{options.series}: lacks {', '.join(error.names)} of the channels that the detector was trained on: "
-            "rename the columns, or retrain"
-        ) from None
-    if recording.left_out:
-        names = ", ".join(recording.left_out)
-        recording.notes.append(f"left out, the detector was not trained on them: {names}")
-    return recording
-
-
-def _channels_of_training(detector: CrossADDetector) -> list[str]:
-    if not hasattr(detector, "feature_names_in_"):
-        raise UserError(
-            "--model: the detector was fitted to an array, without names of channels: fit it to a DataFrame"
-        )
-    return list(detector.feature_names_in_)
-
-
-def _check_values(recording: Recording, detector: CrossADDetector | None, train_end: int | None, path: Path) -> None:
-    """Refuse values that cannot be computed with, before the training; of the part behind it as far as is known."""
-    times, values = recording.times, recording.values
-    place = (lambda row: f"row {row + 1}") if times is None else (lambda row: f"time {times[row]}")
-    about = {"channels": recording.channels, "name": str(path), "place": place}
-    if detector is not None:
-        check_range(values, detector.offset_, detector.scale_, **about)
-        return
-    check_training_range(values[:train_end], **about)
-    check_range(values, *fit_scaler(values[:train_end], "standard"), **about)
-
-
-def _check(options: argparse.Namespace) -> None:
-    """Refuse options that do not go together."""
-    choose_device(options.device)
-    if options.stream and options.model is None:
-        raise UserError("--stream needs a saved detector: give --model DIR")
-    _check_training(options)
-    if options.stream:
-        _check_stream(options)
-        return
-    if options.series is None and len(options.time or ()) > 1:
-        raise UserError(f"--time {' '.join(options.time)}: holds the file, if it is there: put the file before --time")
-    if options.series is None or options.out is None:
-        raise UserError("give a file and where to write: python -m exp.detect SERIES.csv --out DIR")
-    stream_alone = _given(options, STREAM)
-    if stream_alone:
-        raise UserError(f"{' and '.join(stream_alone)} belong to a stream: add --stream, or leave them out")
-    if options.max_gap is not None and options.missing != "interpolate":
-        raise UserError("--max-gap limits what is interpolated: add --missing interpolate")
-    if options.max_gap is not None and options.max_gap < 1:
-        raise UserError(f"--max-gap {options.max_gap}: give a number of points from 1 on")
-
-
-def _check_stream(options: argparse.Namespace) -> None:
-    """Refuse options that a stream does not have."""
-    if options.series is not None or options.out is not None:
-        raise UserError("--stream reads standard input and writes standard output: leave out the file and --out")
-    if _given(options, ("channels", "label", "missing", "max_gap")):
-        raise UserError(
-            "--channels, --label, --missing and --max-gap belong to a file: leave them out, the stream's first line "
-            "may name its columns"
-        )
-    if options.time is not None and len(options.time) > 2:
-        raise UserError(f"--time {' '.join(options.time)}: name one column, or that of dates and that of times of day")
-    if options.state_every is not None and options.state is None:
-        raise UserError("--state-every belongs to --state FILE: name the file, or leave it out")
-    if options.state_every is not None and options.state_every < 1:
-        raise UserError(f"--state-every {options.state_every}: give a number of points from 1 on")
-
-
-def _given(options: argparse.Namespace, names: tuple[str, ...]) -> list[str]:
-    return [f"--{name.replace('_', '-')}" for name in names if getattr(options, name) is not None]
-
-
-def _check_training(options: argparse.Namespace) -> None:
-    """Refuse options of the training that would have no effect."""
-    given = _given(options, TRAINING)
-    if options.model is not None and given:
-        raise UserError(f"{given[0]} is for training, which --model replaces: leave one of them out")
-    rule = options.threshold or "spot"
-    for name, owner in (("risk", "spot"), ("quantile", "quantile")):
-        if getattr(options, name) is not None and rule != owner:
-            raise UserError(f"--{name} belongs to --threshold {owner}: leave it out, or use that threshold")
-    keys = [setting.partition("=")[0] for setting in options.set or ()]
-    twice = next((key for key in keys if keys.count(key) > 1), None)
-    if twice is not None:
-        raise UserError(f"--set {twice}: given twice: leave one of them out")
-    if options.seed is not None and "train.seed" in keys:
-        raise UserError("--seed and --set train.seed exclude each other: use one of them")
-    check_overrides(options.set or ())
 
 
 @contextmanager
@@ -303,76 +123,10 @@ def _folder_for_results(out: Path) -> Iterator[None]:
         raise
 
 
-def training_rows(recording: Recording, until: str | None) -> int:
-    """Return how many rows train.
-
-    Parameters
-    ----------
-    recording : Recording
-    until : str or None
-        A number of rows, a share in (0, 1] written with a point, or a time as ISO 8601 has it, whose row is the first
-        that does not train. None: all rows.
-
-    Raises
-    ------
-    UserError
-        When it is none of these, or leaves fewer than two rows.
-    """
-    points = len(recording.values)
-    if until is None:
-        return points
-    if until.isdecimal():
-        rows = int(until)
-    elif _is_float(until):
-        if not 0 < float(until) <= 1:
-            raise UserError(f"--train-until {until}: a share is above 0 and at most 1: give one, or a row or a time")
-        rows = round(points * float(until))
-    else:
-        rows = _rows_before(recording, until)
-    if not 1 < rows <= points:
-        raise UserError(
-            f"--train-until {until}: means {rows} of the {points} rows: give a row, a share or a time within"
-        )
-    return rows
-
-
-def _is_float(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _rows_before(recording: Recording, until: str) -> int:
-    if not isinstance(recording.times, pd.DatetimeIndex):
-        raise UserError(f"--train-until {until}: the file has no dates: give a row (5000) or a share (0.5)")
-    try:
-        time = pd.to_datetime(until, format="ISO8601")
-    except ValueError:
-        time = pd.NaT
-    if time is pd.NaT or not until[0].isdecimal():  # pandas knows "now" too, which is another time in each run
-        raise UserError(
-            f"--train-until {until}: neither a row (5000), a share (0.5) nor a time (2024-01-31 10:00): correct it"
-        )
-    zone = recording.times.tz
-    if time.tzinfo is None:
-        time = time.tz_localize(zone, ambiguous=True, nonexistent="shift_forward")
-    elif zone is None:
-        raise UserError(f"--train-until {until}: the file's times have no zone: write it without one")
-    if time > recording.times[-1]:
-        raise UserError(
-            f"--train-until {until}: the file ends at {recording.times[-1]}: give an earlier time, or leave it out to "
-            "train on all rows"
-        )
-    return int(recording.times.searchsorted(time))
-
-
 def _train(frame: pd.DataFrame, options: argparse.Namespace) -> CrossADDetector:
-    names = ("detector", "config", "threshold", "risk", "quantile", "seed")
+    names = ("detector", "config", "seed")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    if _is_float(given.get("threshold", "")):
-        given["threshold"] = float(given["threshold"])
+    given |= rule_options(options)
     overrides = list(options.set or ())
     if options.seed is not None:
         overrides.append(f"train.seed={options.seed}")  # before a configuration's own

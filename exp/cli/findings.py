@@ -5,13 +5,14 @@ import logging
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from data_provider.read.recording import Recording
 from exp.detection.estimator import CrossADDetector
-from exp.detection.events import ranked_events
+from exp.detection.events import alarm_record, channel_shares
 from exp.report import Report, write_report
 from exp.training.devices import choose_device, describe_device
 from exp.training.provenance import git_commit, versions
@@ -24,10 +25,39 @@ METRICS = ("auc", "r_auc", "vus", "best_f1", "f1_raw")
 SHOWN = 10  # events on the terminal
 
 
+class Findings(NamedTuple):
+    """What was found in a series.
+
+    Attributes
+    ----------
+    events : DataFrame
+        As `ranked_events` has them, with times in place of rows.
+    score : array of shape (n,)
+    measures : dict of str to DataFrame
+    record : dict
+        What run.json holds.
+    out : Path
+        The folder with all of it.
+    """
+
+    events: pd.DataFrame
+    score: np.ndarray
+    measures: dict[str, pd.DataFrame]
+    record: dict
+    out: Path
+
+
 def write_findings(
-    recording: Recording, detector: CrossADDetector, channel_scores: np.ndarray, train_end: int | None, out: Path
-) -> None:
-    """Write scores, events, measures, record and report, and show the first events.
+    recording: Recording,
+    detector: CrossADDetector,
+    channel_scores: np.ndarray,
+    train_end: int | None,
+    out: Path,
+    *,
+    merge_gap: int | None = None,
+    min_length: int | None = None,
+) -> Findings:
+    """Write scores, events, measures, record and report.
 
     Parameters
     ----------
@@ -40,26 +70,24 @@ def write_findings(
         The points before it were trained on; None: none of them.
     out : Path
         A folder.
+    merge_gap, min_length : int, optional
+        As for `AnomalyDetector.find_events`.
     """
     names = [str(name) for name in detector.feature_names_in_]
     scored = detector.score_names
     score, threshold = detector.point_scores(channel_scores), detector.threshold_
-    events = ranked_events(
-        score,
-        channel_scores,
-        threshold,
-        merge_gap=detector.window // 4,
-        channels=scored,
-        rank=detector.detector_.model.rank_channels,
-    )
+    events = detector.rank_events(score, channel_scores, merge_gap=merge_gap, min_length=min_length)
     times = _written_times(recording)
     _write_csv(out / "scores.csv", _score_table(times, score, channel_scores, threshold, scored))
     shown = events.assign(**{column: times[events[column].to_numpy(int)] for column in ("start", "end", "peak")})
     shown = shown.rename(columns={"peak": "peak_time"})
     _write_csv(out / "events.csv", shown)
+    _write_alarms(out / "events.jsonl", events, times, channel_scores, detector)
     first = train_end if train_end is not None and train_end < len(score) else 0
     measures = _measure(recording.label, score, threshold, first, out)
     record = _record(recording, detector, train_end, events)
+    record["merge_gap"] = detector.merge_gap if merge_gap is None else merge_gap
+    record["min_length"] = min_length or 1
     if measures:
         record["measured"] = f"the points from row {first} on" if first else "all points"
     with replacing(out / "run.json") as temporary:
@@ -81,11 +109,12 @@ def write_findings(
         train_end=train_end,
     )
     write_report(out / "report.html", report)
-    _show(shown, measures, record, score, out)
+    return Findings(shown, score, measures, record, out)
 
 
-def _show(events: pd.DataFrame, measures: dict[str, pd.DataFrame], record: dict, score: np.ndarray, out: Path) -> None:
+def show(findings: Findings) -> None:
     """Show measures and the first events on the terminal."""
+    events, score, measures, record, out = findings
     for table in measures.values():
         for column, value in table.iloc[0].items():
             sys.stdout.write(f"{column:>16s}  {value:.6g}\n")
@@ -98,9 +127,10 @@ def _show(events: pd.DataFrame, measures: dict[str, pd.DataFrame], record: dict,
         first = events.head(SHOWN).astype(dict.fromkeys(("start", "end", "peak_time"), str))  # in full digits
         sys.stdout.write(first.to_string(index=False, float_format="{:.6g}".format) + "\n")
     threshold = record["threshold"]
+    shortest = f" of {record['min_length']} points and more" if record["min_length"] > 1 else ""
     sys.stdout.write(
-        f"{len(events)} events above {threshold:.6g}, {(score > threshold).mean():.2%} of {len(score)} points; "
-        f"all in {out}, to look at: {out / 'report.html'}\n"
+        f"{len(events)} events{shortest} above {threshold:.6g} ({record['threshold_rule']}), "
+        f"{(score > threshold).mean():.2%} of {len(score)} points; all in {out}, to look at: {out / 'report.html'}\n"
     )
 
 
@@ -126,6 +156,22 @@ def _score_table(times, score, channel_scores, threshold, names) -> pd.DataFrame
 def _write_csv(path: Path, table: pd.DataFrame) -> None:
     with replacing(path) as temporary:
         table.to_csv(temporary, index=False, encoding="utf-8")
+
+
+def _write_alarms(
+    path: Path, events: pd.DataFrame, times: pd.Index, channel_scores: np.ndarray, detector: CrossADDetector
+) -> None:
+    """Write a line of JSON for each event, in the order of their ranks."""
+    lines = []
+    for event in events.itertuples():
+        rows = int(event.start), int(event.end), int(event.peak)
+        inside = channel_scores[rows[0] : rows[1] + 1]
+        shares, order = channel_shares(inside), detector.detector_.model.rank_channels(inside)
+        told = [times[row] for row in rows]
+        record = alarm_record(rows, told, event.peak_score, detector.threshold_, shares, detector.score_names, order)
+        lines.append(json.dumps({"rank": int(event.rank), **record}, default=str) + "\n")
+    with replacing(path) as temporary:
+        temporary.write_text("".join(lines), encoding="utf-8")
 
 
 def _measure(
@@ -160,6 +206,7 @@ def _record(recording: Recording, detector: CrossADDetector, train_end: int | No
         "reasons": detector.reasons_,
         "epochs": detector.epochs_,
         "threshold": detector.threshold_,
+        "threshold_rule": str(detector.threshold_rule),
         "events": len(events),
         "git_commit": git_commit(),
         "versions": versions(),
@@ -174,7 +221,7 @@ def _facts(record: dict) -> dict:
         "Trained on": record["trained_on"],
         "Model": ", ".join(f"{key} {value}" for key, value in settings["model"].items() if key != "name"),
         "Chosen because": "; ".join(record["reasons"]) or "given",
-        "Threshold": f"{record['threshold']:.6g} by {record['parameters']['threshold']}",
+        "Threshold": f"{record['threshold']:.6g}, {record['threshold_rule']}",
         "Seed": settings["train"]["seed"],
         **({"Measured": record["measured"]} if "measured" in record else {}),
         "Device": record["device"],

@@ -15,8 +15,9 @@ from exp.config import ExperimentConfig
 from exp.detection import storage
 from exp.detection.automatic import SEED, settings_for
 from exp.detection.detector import Detector
+from exp.detection.events import check_events, ranked_events
 from exp.detection.inputs import as_table
-from exp.detection.thresholds import check_rule, find_threshold
+from exp.detection.thresholds import QUANTILE, RISK, ThresholdRule
 from exp.training.devices import choose_device
 from exp.training.provenance import versions
 from models import DEFAULT
@@ -54,6 +55,9 @@ class AnomalyDetector(BaseEstimator):
         Of "spot": the probability that a normal point's score is above the threshold.
     quantile : float
         Of "quantile": the share of X's points that are not above the threshold.
+    contamination : float or None
+        The share of anomalies among X's points, in (0, 0.5], as in PyOD: so many are above the threshold. It is a rule
+        of its own, and leaves the three others at their defaults.
     seed : int
         Of weights, order of windows, dropout and routing. Where it is 2025, as by default, a configuration's own
         `train.seed` comes first.
@@ -101,8 +105,9 @@ class AnomalyDetector(BaseEstimator):
         config="auto",
         overrides=(),
         threshold="spot",
-        risk=1e-3,
-        quantile=0.99,
+        risk=RISK,
+        quantile=QUANTILE,
+        contamination=None,
         seed=SEED,
         device="auto",
         bars=False,
@@ -113,6 +118,7 @@ class AnomalyDetector(BaseEstimator):
         self.threshold = threshold
         self.risk = risk
         self.quantile = quantile
+        self.contamination = contamination
         self.seed = seed
         self.device = device
         self.bars = bars
@@ -142,7 +148,7 @@ class AnomalyDetector(BaseEstimator):
             When X has more than two dimensions, or is not finite and of real numbers.
         """
         X = validate_data(self, as_table(X), dtype=np.float64, ensure_min_samples=2)
-        check_rule(self.threshold, self.risk, self.quantile)
+        self.threshold_rule.check()
         check_training_range(X, self._channel_names(), "X")
         self.config_, self.reasons_ = settings_for(
             X, detector=self.detector, config=self.config, overrides=self.overrides, seed=self.seed
@@ -164,9 +170,50 @@ class AnomalyDetector(BaseEstimator):
         self.score_channels_ = by_channel.shape[1]
         self.decision_scores_ = self.point_scores(by_channel)
         self.causal_scores_ = self._causal_scores(values)
-        self.threshold_ = find_threshold(self.decision_scores_, self.threshold, self.risk, self.quantile)
-        self.labels_ = (self.decision_scores_ > self.threshold_).astype(int)
+        self._take_threshold(self.threshold_rule.find(self.decision_scores_))
         return self
+
+    def set_threshold(self, threshold="spot", *, risk=RISK, quantile=QUANTILE, contamination=None):
+        """Set the threshold by another rule, from the scores of the series of `fit`; nothing is trained.
+
+        Parameters
+        ----------
+        threshold, risk, quantile, contamination
+            As for the detector itself, whose parameters they become.
+
+        Returns
+        -------
+        AnomalyDetector
+            Itself.
+
+        Raises
+        ------
+        UserError
+            When the rule is wrong; then nothing is changed.
+        EvaluationError
+            When the scores do not allow it; then nothing is changed.
+
+        Examples
+        --------
+        ``AnomalyDetector.load("detector").set_threshold(risk=1e-4).save("detector")`` leaves a saved one with fewer
+        alarms.
+        """
+        check_is_fitted(self)
+        rule = ThresholdRule(threshold, risk, quantile, contamination)
+        rule.check()
+        found = rule.find(self.decision_scores_)
+        self.set_params(**rule._asdict())
+        self._take_threshold(found)
+        return self
+
+    @property
+    def threshold_rule(self) -> ThresholdRule:
+        """How the threshold is found."""
+        return ThresholdRule(self.threshold, self.risk, self.quantile, self.contamination)
+
+    def _take_threshold(self, threshold: float) -> None:
+        self.threshold_ = threshold
+        self.labels_ = (self.decision_scores_ > threshold).astype(int)
 
     def decision_function(self, X):
         """Return the score of every point of X, a float32 array of shape (n,); higher is more anomalous.
@@ -227,6 +274,51 @@ class AnomalyDetector(BaseEstimator):
     def fit_predict(self, X, y=None):
         """Train on X and return `labels_`; raises as `fit` does."""
         return self.fit(X).labels_
+
+    def find_events(self, X, *, merge_gap=None, min_length=None):
+        """Return the events of X, stretches of points above `threshold_`, the one with the highest peak first.
+
+        Parameters
+        ----------
+        X : array or DataFrame of shape (n, C)
+        merge_gap : int, optional
+            Flagged points with no more than so many others between them are one event; by default a quarter of the
+            window.
+        min_length : int, optional
+            Events that have fewer points, once merged, are left out; by default none is.
+
+        Returns
+        -------
+        DataFrame
+            As `exp.detection.events.ranked_events` describes: rank, start, end, peak, rows from 0 and both ends inside;
+            peak_score, above_threshold, channels.
+
+        Raises
+        ------
+        UserError
+            When a number of points is wrong. And what `decision_function` raises.
+        """
+        check_is_fitted(self)
+        check_events(merge_gap, min_length)
+        by_channel = self.channel_scores(X)
+        return self.rank_events(self.point_scores(by_channel), by_channel, merge_gap=merge_gap, min_length=min_length)
+
+    def rank_events(self, score, channel_scores, *, merge_gap=None, min_length=None):
+        """Return the events of points with these scores (n,) and channel scores (n, C), as `find_events` does."""
+        return ranked_events(
+            score,
+            channel_scores,
+            self.threshold_,
+            merge_gap=self.merge_gap if merge_gap is None else merge_gap,
+            min_length=min_length or 1,
+            channels=self.score_names,
+            rank=self.detector_.model.rank_channels,
+        )
+
+    @property
+    def merge_gap(self) -> int:
+        """Points that two flagged ones of the same event may have between them, by default."""
+        return self.window // 4
 
     def look(self, windows: np.ndarray, *, in_blocks: bool = True) -> np.ndarray:
         """Return what the network finds in windows (B, T, C) in the units of the series of `fit`.
@@ -341,8 +433,7 @@ class AnomalyDetector(BaseEstimator):
         loaded.offset_, loaded.scale_ = arrays.pop("offset"), arrays.pop("scale")
         loaded.decision_scores_ = arrays.pop("train_score")
         loaded.causal_scores_ = arrays.pop("causal_score")
-        loaded.threshold_ = content["threshold"]
-        loaded.labels_ = (loaded.decision_scores_ > loaded.threshold_).astype(int)
+        loaded._take_threshold(content["threshold"])
         loaded._restore({name.removeprefix("network."): array for name, array in arrays.items()})
         return loaded
 
@@ -363,7 +454,7 @@ class AnomalyDetector(BaseEstimator):
                 f"{len(X)} points to train on are fewer than two windows of {length} (seq_len): use more points or a "
                 "shorter window"
             )
-        if self.threshold == "spot":
+        if self.threshold_rule.name == "spot":
             check_count(len(X))
         if not np.ptp(X, axis=0).any():
             raise DataError("every channel is constant, there is nothing to learn: choose other channels or points")

@@ -1,10 +1,12 @@
 """Events: stretches of points above the threshold, ranked by their highest score, and the channels behind them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from numbers import Integral
 
 import numpy as np
 import pandas as pd
 
+from exp.errors import UserError
 from ts_ad_evaluation.events import find_events
 
 LISTED = 5  # channels of an event
@@ -21,8 +23,62 @@ COLUMNS = {
 }
 
 
+def check_events(merge_gap: int | None, min_length: int | None, *, names=("merge_gap", "min_length")) -> None:
+    """See that events can be made by these numbers of points; None stands for the default.
+
+    Parameters
+    ----------
+    merge_gap, min_length : int or None
+        As for `event_spans`.
+    names : pair of str
+        What the user calls them.
+
+    Raises
+    ------
+    UserError
+        When one of them is wrong.
+    """
+    for value, least, name in zip((merge_gap, min_length), (0, 1), names, strict=True):
+        whole = isinstance(value, Integral) and not isinstance(value, bool)
+        if value is not None and not (whole and value >= least):
+            raise UserError(f"{name} {value}: give a whole number of points from {least} on")
+
+
+def event_spans(flags, *, merge_gap: int = 0, min_length: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Return where events begin and where they end, both ends inside, int arrays (k,).
+
+    Parameters
+    ----------
+    flags : bool array of shape (n,)
+        Whether a point is above the threshold.
+    merge_gap : int
+        Flagged points with no more than so many others between them belong to one event.
+    min_length : int
+        Events that have fewer points, from the first flagged one to the last, are left out.
+
+    Examples
+    --------
+    >>> starts, ends = event_spans(np.array([1, 0, 1, 0, 0, 0, 1]) > 0, merge_gap=1, min_length=2)
+    >>> starts.tolist(), ends.tolist()
+    ([0], [2])
+    """
+    starts, ends = find_events(flags)
+    if len(starts):
+        apart = starts[1:] - ends[:-1] - 1 > merge_gap
+        starts, ends = starts[np.append(True, apart)], ends[np.append(apart, True)]
+    kept = ends - starts + 1 >= min_length
+    return starts[kept], ends[kept]
+
+
 def ranked_events(
-    score, channel_scores, threshold: float, *, merge_gap: int, channels, rank: Callable | None = None
+    score,
+    channel_scores,
+    threshold: float,
+    *,
+    merge_gap: int,
+    min_length: int = 1,
+    channels,
+    rank: Callable | None = None,
 ) -> pd.DataFrame:
     """Return the events of a score, the one with the highest peak first, of equal ones the earlier.
 
@@ -32,8 +88,8 @@ def ranked_events(
     channel_scores : array of shape (n, C)
     threshold : float
         Points above it are flagged.
-    merge_gap : int
-        Flagged points with no more than so many others between them belong to one event.
+    merge_gap, min_length : int
+        As for `event_spans`.
     channels : sequence of str
         Names of the C channels.
     rank : callable, optional
@@ -46,10 +102,7 @@ def ranked_events(
         the threshold; channels, the first ones with their shares of the event's score.
     """
     score, channel_scores = np.asarray(score), np.asarray(channel_scores)
-    starts, ends = find_events(score > threshold)
-    if len(starts):
-        apart = starts[1:] - ends[:-1] - 1 > merge_gap
-        starts, ends = starts[np.append(True, apart)], ends[np.append(apart, True)]
+    starts, ends = event_spans(score > threshold, merge_gap=merge_gap, min_length=min_length)
     rows = []
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
         peak = start + int(np.nanargmax(score[start : end + 1]))
@@ -79,6 +132,52 @@ def describe_shares(shares: np.ndarray, channels, order: np.ndarray | None = Non
 
     The order (C,) of the channels is that of their shares, unless another one is given.
     """
-    first, *others = (np.argsort(-shares, kind="stable") if order is None else order)[:LISTED]
-    shown = [first, *(index for index in others if shares[index] >= SHOWN)]
+    shown = listed_channels(shares, order)
     return ", ".join(f"{channels[index]} {100 * shares[index]:.0f} %" for index in shown)
+
+
+def listed_channels(shares: np.ndarray, order: np.ndarray | None = None) -> list[int]:
+    """Return the indexes of the channels that are named of an event, by their shares (C,) or in a given order (C,)."""
+    first, *others = (np.argsort(-shares, kind="stable") if order is None else order)[:LISTED]
+    return [int(first), *(int(index) for index in others if shares[index] >= SHOWN)]
+
+
+def alarm_record(
+    rows: tuple[int, int, int],
+    times: Sequence,
+    peak_score: float,
+    threshold: float,
+    shares: np.ndarray,
+    channels: Sequence[str],
+    order: np.ndarray | None = None,
+) -> dict:
+    """Return an event as plain values, for a line of JSON that another program takes.
+
+    Parameters
+    ----------
+    rows : (int, int, int)
+        First, last and highest point, from 0.
+    times : sequence of 3
+        Of these points, as they are written; the rows where there are no times.
+    peak_score, threshold : float
+        At the highest point.
+    shares : array of shape (C,)
+        Of the channels, of the event's score.
+    channels : sequence of str
+    order : array of shape (C,), optional
+        Of the channels, the likeliest cause first.
+
+    Returns
+    -------
+    dict
+        begin, end and peak, both ends inside, as times; begin_row, end_row, peak_row; points; peak_score; threshold;
+        channels, the shares of the first ones by name, the likeliest cause first.
+    """
+    begin, end, peak = rows
+    plain = [time.item() if isinstance(time, np.generic) else time for time in times]
+    return {
+        **dict(zip(("begin", "end", "peak"), plain, strict=True)),
+        **{"begin_row": begin, "end_row": end, "peak_row": peak, "points": end - begin + 1},
+        **{"peak_score": float(peak_score), "threshold": float(threshold)},
+        "channels": {channels[index]: round(float(shares[index]), 4) for index in listed_channels(shares, order)},
+    }

@@ -1,51 +1,97 @@
 """Rules that set a threshold from the scores of the training series."""
 
 from numbers import Real
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from exp.errors import UserError
 from ts_ad_evaluation import SPOT, prior_anomaly_rate
 
+RISK, QUANTILE = 1e-3, 0.99  # by default
 
-def check_rule(threshold, risk, quantile) -> None:
-    """See that a rule and its options can be used.
 
-    Parameters
+class ThresholdRule(NamedTuple):
+    """How a threshold is found, as a user gives it; `check` sees that it can be used.
+
+    Attributes
     ----------
     threshold : {"spot", "quantile"} or float
-    risk, quantile : float
-        Of the two rules.
-
-    Raises
-    ------
-    UserError
-        When one of them is wrong.
+        The rule, or the threshold itself.
+    risk : float
+        Of "spot": the probability that a normal point's score is above the threshold, in (0, 1).
+    quantile : float
+        Of "quantile": the share of the training points that are not above the threshold, in [0, 1].
+    contamination : float or None
+        The share of anomalies among the training points, in (0, 0.5]: so many are above the threshold. It is a rule of
+        its own, in place of the others.
     """
-    number = _is_number(threshold)
-    if not number and threshold not in ("spot", "quantile"):
-        raise UserError(f"threshold is {threshold!r}: use 'spot', 'quantile' or a number")
-    if number and not np.isfinite(threshold):
-        raise UserError(f"threshold is {threshold}: use a finite number")
-    if not (_is_number(risk) and 0 < risk < 1):
-        raise UserError(f"risk is {risk!r}: use a number in (0, 1)")
-    if not (_is_number(quantile) and 0 <= quantile <= 1):
-        raise UserError(f"quantile is {quantile!r}: use a number in [0, 1]")
 
+    threshold: Any = "spot"
+    risk: Any = RISK
+    quantile: Any = QUANTILE
+    contamination: Any = None
 
-def find_threshold(scores: np.ndarray, threshold, risk: float, quantile: float) -> float:
-    """Return the threshold for the scores (n,) of the training series by a rule, or the given number.
+    @property
+    def name(self) -> str:
+        """The rule: spot, quantile, contamination or number."""
+        if self.contamination is not None:
+            return "contamination"
+        return self.threshold if isinstance(self.threshold, str) else "number"
 
-    Raises
-    ------
-    EvaluationError
-        When the scores do not allow the rule.
-    """
-    if threshold == "spot":
-        return float(SPOT(scores, risk=risk, rule="likelihood").threshold)
-    if threshold == "quantile":
-        return prior_anomaly_rate(scores, 1 - quantile)
-    return float(threshold)
+    def check(self) -> None:
+        """See that the rule can be used.
+
+        Raises
+        ------
+        UserError
+            When one of its values is wrong, or two rules are given.
+        """
+        number = _is_number(self.threshold)
+        if not number and not (isinstance(self.threshold, str) and self.threshold in ("spot", "quantile")):
+            raise UserError(f"threshold is {self.threshold!r}: use 'spot', 'quantile' or a number")
+        if number and not np.isfinite(self.threshold):
+            raise UserError(f"threshold is {self.threshold}: use a finite number")
+        if not (_is_number(self.risk) and 0 < self.risk < 1):
+            raise UserError(f"risk is {self.risk!r}: use a number in (0, 1)")
+        if not (_is_number(self.quantile) and 0 <= self.quantile <= 1):
+            raise UserError(f"quantile is {self.quantile!r}: use a number in [0, 1]")
+        if self.contamination is not None:
+            self._check_contamination()
+
+    def _check_contamination(self) -> None:
+        if not (_is_number(self.contamination) and 0 < self.contamination <= 0.5):
+            raise UserError(
+                f"contamination is {self.contamination!r}: use the share of anomalies, a number in (0, 0.5]"
+            )
+        for name, default in ThresholdRule._field_defaults.items():
+            given = getattr(self, name)
+            if name != "contamination" and given != default:
+                raise UserError(
+                    f"contamination is {self.contamination} and {name} is {given!r}, but each sets the threshold: "
+                    "leave one of them out"
+                )
+
+    def find(self, scores: np.ndarray) -> float:
+        """Return the threshold for the scores (n,) of the training series.
+
+        Raises
+        ------
+        EvaluationError
+            When the scores do not allow the rule.
+        """
+        if self.name == "spot":
+            return float(SPOT(scores, risk=self.risk, rule="likelihood").threshold)
+        if self.name == "number":
+            return float(self.threshold)
+        return prior_anomaly_rate(scores, 1 - self.quantile if self.name == "quantile" else self.contamination)
+
+    def __str__(self) -> str:
+        if self.name == "spot":
+            return f"SPOT with risk {self.risk:g}"
+        if self.name == "quantile":
+            return f"quantile {self.quantile:g} of the training scores"
+        return "given" if self.name == "number" else f"contamination {self.contamination:g}"
 
 
 def _is_number(value) -> bool:

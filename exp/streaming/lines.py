@@ -4,6 +4,7 @@ import csv
 import json
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
@@ -42,6 +43,7 @@ def stream_lines(
     state_every: int = STATE_EVERY,
     drift_window: int | None = None,
     gap: float | pd.Timedelta | None = None,
+    threshold: Mapping | None = None,
     reading: Reading | None = None,
     device: str = "auto",
 ) -> int:
@@ -64,8 +66,8 @@ def stream_lines(
     source : file
         With a descriptor, from which bytes are read; nothing of it has been read before.
     target : text file
-    mode, drift_window, gap, device
-        As for `StreamingDetector`.
+    mode, drift_window, gap, threshold, device
+        As for `StreamingDetector` and its `load`.
     state : Path, optional
         Go on from the state in this file, if it is there, and leave the state there, however the stream ends.
         Without it the points behind the last full window are scored at the end.
@@ -83,9 +85,9 @@ def stream_lines(
         When the state cannot be written, before any line is read.
     """
     known = state is not None and state.is_file()
-    stream = StreamingDetector.load(
-        folder, state=state if known else None, mode=mode, drift_window=drift_window, gap=gap, device=device
-    )
+    options = {"mode": mode, "drift_window": drift_window, "gap": gap, "threshold": threshold, "device": device}
+    stream = StreamingDetector.load(folder, state=state if known else None, **options)
+    logger.info("threshold %.6g, %s", stream.detector.threshold_, stream.detector.threshold_rule)
     scorer = _Scorer(target, stream, reading or Reading())
     keeper = _Keeper(stream, state, state_every)
     failed = None

@@ -1,5 +1,6 @@
 """Scores and alarms of a stream, point by point or block by block, in a memory that does not grow."""
 
+from collections.abc import Mapping
 from itertools import groupby
 from typing import NamedTuple
 
@@ -95,8 +96,11 @@ class StreamingDetector:
             raise UserError(f"mode is {mode!r}: use 'window' or 'causal'")
         if series is not None and series < 1:
             raise UserError(f"series is {series}: use a number of at least 1, or None")
-        if drift_window is not None and detector.threshold != "spot":
-            raise UserError("the detector's threshold is fixed, so no drift window can move it: train with spot")
+        if drift_window is not None and detector.threshold_rule.name != "spot":
+            raise UserError(
+                "the detector's threshold is fixed, so no drift window can move it: set it by spot (--threshold spot), "
+                "or leave the window out"
+            )
         self.detector, self.mode, self.series, self.drift_window = detector, mode, series, drift_window
         self._single = series is None
         self._ended = False
@@ -113,15 +117,32 @@ class StreamingDetector:
         self._fingerprint = fingerprint(detector)
 
     @classmethod
-    def load(cls, folder, *, state=None, device: str = "auto", **options) -> "StreamingDetector":
+    def load(
+        cls, folder, *, state=None, threshold: Mapping | None = None, device: str = "auto", **options
+    ) -> "StreamingDetector":
         """Return a stream of the saved detector in `folder`, going on from a saved state where one is named.
+
+        Parameters
+        ----------
+        folder, device
+            As for `AnomalyDetector.load`.
+        state : path, optional
+        threshold : mapping, optional
+            Arguments of `AnomalyDetector.set_threshold`, where the saved threshold is not to be used.
+        **options
+            Those of the stream.
 
         Raises
         ------
         UserError
-            When a file is missing, damaged, altered, or a state of another detector or mode.
+            When a file is missing, damaged, altered, or a state of another detector, threshold or mode.
+        EvaluationError
+            When the detector's scores do not allow the threshold's rule.
         """
-        stream = cls(CrossADDetector.load(folder, device=device), **options)
+        detector = CrossADDetector.load(folder, device=device)
+        if threshold:
+            detector.set_threshold(**threshold)
+        stream = cls(detector, **options)
         if state is not None:
             stream.load_state(state)
         return stream
@@ -225,7 +246,10 @@ class StreamingDetector:
         """
         arrays, note = read_state(path)
         if note["detector"] != self._fingerprint:
-            raise UserError(f"{path}: the state of another detector: use that one, or start without the state")
+            raise UserError(
+                f"{path}: the state of another detector, or of another threshold: use that one, or start without the "
+                "state"
+            )
         differing = differences(note["options"], self._options())
         if differing:
             raise UserError(
@@ -345,7 +369,7 @@ class FixedThreshold:
 
 
 def _alarms(detector: CrossADDetector, mode: str, drift_window: int | None) -> SPOT | FixedThreshold:
-    if detector.threshold != "spot":
+    if detector.threshold_rule.name != "spot":
         return FixedThreshold(detector.threshold_)
     # The last point of a window is harder to reconstruct than the others, so its scores have a tail of their own.
     initial = detector.decision_scores_ if mode == "window" else detector.causal_scores_

@@ -10,42 +10,15 @@ import pytest
 import torch
 
 from data_provider.read.recording import Recording
-from exp.cli.detect import main, training_rows
+from exp.cli.detect import training_rows
 from exp.detection.estimator import CrossADDetector
 from exp.errors import UserError
 from tests.support.command_line import REPOSITORY
+from tests.support.own_series import ROWS, SIZES, SMALL, TRAIN, TRAIN_ROWS, files_below, plant, run
 from ts_ad_evaluation import Evaluator
 
-ROWS, TRAIN_ROWS, WINDOW = 240, 144, 24
-SIZES = {
-    "model": {"seq_len": WINDOW, "patch_len": 4, "d_model": 8, "n_heads": 2, "topk": 3, "query_len": 2, "bank_size": 4},
-    "train": {"train_epochs": 1, "batch_size": 32, "epoch_windows": 64},
-}
-SMALL = ["--set", *(f"{section}.{key}={value}" for section, keys in SIZES.items() for key, value in keys.items())]
-TRAIN = ["--train-until", str(TRAIN_ROWS), *SMALL]
 MEASURES = {"_auc.csv", "_r_auc.csv", "_vus.csv", "_best_f1.csv", "_f1_raw.csv"}
-RESULTS = {"scores.csv", "events.csv", "run.json", "report.html"}
-
-
-def plant(rows=ROWS):
-    """Return two noisy waves with an event behind the training part, their times and labels."""
-    time = np.arange(rows)
-    waves = np.stack([np.sin(time / 3), 5 + np.cos(time / 5)], axis=1)
-    waves += 0.1 * np.random.default_rng(0).standard_normal(waves.shape)
-    label = np.zeros(rows, int)
-    label[200:206] = 1
-    waves[200:206, 1] += 4
-    hours = pd.date_range("2024-01-01", periods=rows, freq="h")
-    return pd.DataFrame({"time": hours, "flow": waves[:, 0], "heat": waves[:, 1], "label": label})
-
-
-def run(*arguments):
-    """Run the program in this process and return its exit code."""
-    return main([str(argument) for argument in arguments])
-
-
-def files_below(folder):
-    return {str(path.relative_to(folder)): path.is_file() and path.read_bytes() for path in sorted(folder.rglob("*"))}
+RESULTS = {"scores.csv", "events.csv", "events.jsonl", "run.json", "report.html"}
 
 
 @pytest.fixture(scope="module")
@@ -706,9 +679,23 @@ def test_an_altered_threshold_is_found(trained, tmp_path, model, refuse):
         (["--model", "x", "--train-until", "0.5"], ["--train-until", "--model"]),
         (["--model", "x", "--config", "auto"], ["--config", "--model"]),
         (["--model", "x", "--set", "model.seq_len=8"], ["--set", "--model"]),
-        (["--model", "x", "--threshold", "3"], ["--threshold", "--model"]),
-        (["--model", "x", "--risk", "0.1"], ["--risk", "--model"]),
-        (["--model", "x", "--quantile", "0.1"], ["--quantile", "--model"]),
+        (["--model", "x", "--threshold", "high"], ["threshold", "'high'"]),
+        (["--model", "x", "--threshold", "3", "--risk", "0.1"], ["--risk", "--threshold spot"]),
+        (["--model", "x", "--threshold", "spot", "--quantile", "0.1"], ["--quantile", "--threshold quantile"]),
+        (["--model", "x", "--risk", "0.1", "--quantile", "0.1"], ["--risk and --quantile exclude each other"]),
+        (["--model", "x", "--risk", "0"], ["risk is 0.0", "(0, 1)"]),
+        (["--risk", "0.1", "--quantile", "0.1"], ["--risk and --quantile exclude each other"]),
+        (["--contamination", "0.1", "--risk", "0.1"], ["--contamination and --risk exclude each other"]),
+        (["--contamination", "0.1", "--quantile", "0.9"], ["--contamination and --quantile exclude each other"]),
+        (["--contamination", "0.1", "--threshold", "spot"], ["--contamination and --threshold exclude each other"]),
+        (["--model", "x", "--contamination", "0.1", "--threshold", "1"], ["--contamination and --threshold exclude"]),
+        (["--contamination", "0"], ["contamination is 0.0", "(0, 0.5]"]),
+        (["--contamination", "0.51"], ["contamination is 0.51", "(0, 0.5]"]),
+        (["--contamination", "nan"], ["contamination is nan", "(0, 0.5]"]),
+        (["--model", "x", "--contamination", "-0.1"], ["contamination is -0.1", "(0, 0.5]"]),
+        (["--merge-gap", "-1"], ["--merge-gap -1", "from 0 on"]),
+        (["--min-length", "0"], ["--min-length 0", "from 1 on"]),
+        (["--min-length", "-3"], ["--min-length -3", "from 1 on"]),
         (["--model", "x", "--seed", "1"], ["--seed", "--model"]),
         (["--config", "nowhere.yaml"], ["nowhere.yaml", "no such file"]),
         (["--set", "model.seq_len"], ["--set model.seq_len", "section.key=value"]),

@@ -174,6 +174,7 @@ def test_parameters_and_clones():
         "threshold": "quantile",
         "risk": 1e-2,
         "quantile": 0.9,
+        "contamination": None,
         "seed": 3,
         "device": "cpu",
         "bars": False,

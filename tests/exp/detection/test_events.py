@@ -7,16 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exp.detection.events import channel_shares, describe_shares, ranked_events
+from exp.detection.events import alarm_record, channel_shares, describe_shares, event_spans, ranked_events
 
 COLUMNS = ["rank", "start", "end", "peak", "peak_score", "above_threshold", "channels"]
 
 
-def find(score, threshold=0.5, *, merge_gap=0, channel_scores=None, channels=("a", "b")):
+def find(score, threshold=0.5, *, merge_gap=0, min_length=1, channel_scores=None, channels=("a", "b")):
     score = np.asarray(score, np.float32)
     if channel_scores is None:
         channel_scores = np.stack([score, score], axis=1)
-    return ranked_events(score, channel_scores, threshold, merge_gap=merge_gap, channels=channels)
+    lengths = {"merge_gap": merge_gap, "min_length": min_length}
+    return ranked_events(score, channel_scores, threshold, **lengths, channels=channels)
 
 
 def spans(events):
@@ -160,3 +161,32 @@ def test_the_peak_of_an_event_with_a_gap_in_its_scores():
     score = np.array([0.0, 2.0, np.nan, 3.0, 0.0])
     (event,) = ranked_events(score, score[:, None], 1.0, merge_gap=1, channels=["a"]).itertuples()
     assert (event.start, event.end, event.peak, event.peak_score) == (1, 3, 3, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("merge_gap", "min_length", "expected"),
+    [
+        (0, 1, [(0, 0), (2, 2), (5, 6)]),
+        (0, 2, [(5, 6)]),
+        (1, 2, [(0, 2), (5, 6)]),  # merged first
+        (1, 3, [(0, 2)]),
+        (0, 3, []),
+        (2, 7, [(0, 6)]),
+        (2, 8, []),
+    ],
+)
+def test_short_events_are_left_out_once_merged(merge_gap, min_length, expected):
+    starts, ends = event_spans(np.array([2, 0, 1, 0, 0, 3, 1, 0]) > 0, merge_gap=merge_gap, min_length=min_length)
+    assert list(zip(starts.tolist(), ends.tolist(), strict=True)) == expected
+    events = find([2, 0, 1, 0, 0, 3, 1, 0], merge_gap=merge_gap, min_length=min_length)
+    assert sorted(spans(events)) == expected
+    assert events["rank"].tolist() == list(range(1, len(expected) + 1))
+
+
+def test_an_event_for_another_program():
+    record = alarm_record((3, 5, 4), (3, 5, 4), 2.5, 1.0, np.array([0.25, 0.75, 0.0]), ["a", "b", "c"])
+    assert record == {
+        **{"begin": 3, "end": 5, "peak": 4, "begin_row": 3, "end_row": 5, "peak_row": 4, "points": 3},
+        **{"peak_score": 2.5, "threshold": 1.0, "channels": {"b": 0.75, "a": 0.25}},
+    }
+    assert list(record["channels"]) == ["b", "a"]
