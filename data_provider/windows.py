@@ -1,6 +1,7 @@
 """Sliding windows over a part: no window is stored, batches are gathered by index where the data lives."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -22,6 +23,9 @@ class Windows:
         Where the last window ends before the last point, add one that ends there.
     name : str
         What errors call the part.
+    lengths : sequence of int, optional
+        Points of the series that follow each other in `values`: no window holds points of two of them, and one that is
+        shorter than a window has none. By default all is one series.
 
     Attributes
     ----------
@@ -34,25 +38,40 @@ class Windows:
     Raises
     ------
     DataError
-        When the part is shorter than a window.
+        When the part, or each of its series, is shorter than a window.
     """
 
-    def __init__(self, values, length: int, *, stride: int = 1, cover_tail: bool = False, name: str = "the series"):
+    def __init__(
+        self,
+        values,
+        length: int,
+        *,
+        stride: int = 1,
+        cover_tail: bool = False,
+        name: str = "the series",
+        lengths: Sequence[int] | None = None,
+    ):
         if length < 1 or stride < 1:
             raise ValueError(f"length and stride must be positive, got {length} and {stride}")
         if values.ndim != 2:
             raise ValueError(f"values must have shape (n, C), got {tuple(values.shape)}")
-        if len(values) < length:
+        if lengths is not None and (sum(lengths) != len(values) or cover_tail):
+            raise ValueError(f"lengths must add up to {len(values)} points, and go without cover_tail, got {lengths}")
+        longest = max(lengths, default=0) if lengths is not None else len(values)
+        if longest < length:
             raise DataError(
-                f"{name} has {len(values)} points, fewer than a window of {length} (seq_len): "
+                f"{name} has {longest} points, fewer than a window of {length} (seq_len): "
                 "use more points or a shorter window"
             )
         if isinstance(values, np.ndarray):
             values = torch.from_numpy(np.require(values, np.float32, ["C", "W"]))
         self.values = values.to(torch.float32).contiguous()
-        self.length, self.stride, self.cover_tail, self.name = length, stride, cover_tail, name
+        self.length, self.stride, self.cover_tail, self.name, self.lengths = length, stride, cover_tail, name, lengths
         last = len(values) - length
-        self.starts = torch.arange(0, last + 1, stride, device=self.values.device)
+        if lengths is None:
+            self.starts = torch.arange(0, last + 1, stride, device=self.values.device)
+        else:
+            self.starts = _starts(lengths, length, stride).to(self.values.device)
         if cover_tail and last % stride:
             self.starts = torch.cat([self.starts, self.starts.new_tensor([last])])
         self.covered_points = int(self.starts[-1]) + length
@@ -63,7 +82,7 @@ class Windows:
 
     def to(self, device) -> "Windows":
         """Return the same windows over the part on `device`, where batches are then gathered."""
-        options = {"stride": self.stride, "cover_tail": self.cover_tail, "name": self.name}
+        options = {"stride": self.stride, "cover_tail": self.cover_tail, "name": self.name, "lengths": self.lengths}
         return Windows(self.values.to(device), self.length, **options)
 
     def gather(self, indices: torch.Tensor) -> torch.Tensor:
@@ -103,3 +122,10 @@ class Windows:
         seen = torch.cat([starts.new_zeros(1), starts[:-1] + self.length])  # points before each window's fresh ones
         fresh = starts[:, None] + self._offsets.to(scores.device) >= seen[:, None]
         return scores[fresh]
+
+
+def _starts(lengths: Sequence[int], length: int, stride: int) -> torch.Tensor:
+    """Return where the windows of series that follow each other start."""
+    borders = np.cumsum([0, *lengths])
+    starts = [np.arange(first, last - length + 1, stride) for first, last in pairwise(borders)]
+    return torch.from_numpy(np.concatenate(starts).astype(np.int64))

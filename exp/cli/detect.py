@@ -8,19 +8,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from data_provider import DataError
+from data_provider.read.recording import Recording
 from exp.cli.common import run_program
-from exp.cli.detect_files import check_values, read_file, training_rows
+from exp.cli.detect_files import (
+    TrainingFile,
+    check_channels,
+    check_values,
+    folder_names,
+    given_files,
+    read_file,
+    read_training_set,
+    training_rows,
+)
+from exp.cli.detect_many import score_many
 from exp.cli.detect_options import build_parser, check_options, rule_options
-from exp.cli.findings import show, write_findings
+from exp.cli.findings import Findings, show, write_findings
 from exp.detection.estimator import CrossADDetector
 from exp.errors import UserError
 from exp.streaming.clock import parse_gap
 from exp.streaming.layout import Reading
 from exp.streaming.lines import STATE_EVERY, stream_lines
 from ts_ad_evaluation import EvaluationError
+
+__all__ = ["main", "training_rows"]
 
 logger = logging.getLogger(__name__)
 
@@ -34,33 +48,78 @@ def _run(options: argparse.Namespace) -> int:
     check_options(options)
     if options.stream:
         return _stream(options)
-    detector = None if options.model is None else _load(options)
-    recording = read_file(options, detector)
-    for note in recording.notes:
-        logger.warning("%s: %s", options.series, note)
-    frame = pd.DataFrame(recording.values, columns=list(recording.channels))
-    train_end = training_rows(recording, options.train_until) if detector is None else None
-    check_values(recording, detector, train_end, options.series)
-    with _folder_for_results(options.out):
-        if detector is None:
-            detector = _train(frame[:train_end], options)
-        try:
-            channel_scores = detector.channel_scores(frame)
-        except (DataError, UserError) as error:
-            raise UserError(f"{options.series}: {error}") from None
-        if train_end is not None:
-            detector.save(options.out / "detector")
-        findings = write_findings(
-            recording,
-            detector,
-            channel_scores,
-            train_end,
-            options.out,
-            merge_gap=options.merge_gap,
-            min_length=options.min_length,
-        )
-        show(findings)
+    paths, several = given_files(options)
+    if options.model is not None:
+        _score_saved(paths, several, options)
+    else:
+        _train_and_score(paths, several, options)
     return 0
+
+
+def _score_saved(paths: list[Path], several: bool, options: argparse.Namespace) -> None:
+    """Score files by a saved detector."""
+    detector = _load(options)
+    check_channels(options, detector)
+
+    def score(path: Path, folder: Path) -> Findings:
+        recording = read_file(path, options, detector)
+        _say(recording, path)
+        check_values(recording, detector, None, path)
+        channel_scores = _score(detector, recording, path)
+        with _folder_for_results(folder):
+            told = {"trained_on": "an earlier run's series", **_events(options)}
+            return write_findings(recording, detector, channel_scores, None, folder, **told)
+
+    with _folder_for_results(options.out):
+        if several:
+            score_many(paths, folder_names(paths), options.out, score)
+        else:
+            show(score(paths[0], options.out))
+
+
+def _train_and_score(paths: list[Path], several: bool, options: argparse.Namespace) -> None:
+    """Train on files, and score them."""
+    training = read_training_set(paths, options)
+    for file in training:
+        _say(file.recording, file.path)
+    with _folder_for_results(options.out):
+        detector = _train(training, options)
+        if not several:
+            (file,) = training
+            channel_scores = _score(detector, file.recording, file.path)
+            detector.save(options.out / "detector")
+            told = {"trained_on": f"the first {file.rows} points", **_events(options)}
+            show(write_findings(file.recording, detector, channel_scores, file.rows, options.out, **told))
+            return
+        detector.save(options.out / "detector")
+        files = {file.path: file for file in training}
+
+        def score(path: Path, folder: Path) -> Findings:
+            file = files[path]
+            channel_scores = _score(detector, file.recording, path)
+            others = sum(other.rows > 0 for other in training if other is not file)
+            told = {"trained_on": f"the first {file.rows} points, and {others} other files", **_events(options)}
+            with _folder_for_results(folder):
+                return write_findings(file.recording, detector, channel_scores, file.rows, folder, **told)
+
+        score_many(paths, folder_names(paths), options.out, score)
+
+
+def _say(recording: Recording, path: Path) -> None:
+    for note in recording.notes:
+        logger.warning("%s: %s", path, note)
+
+
+def _score(detector: CrossADDetector, recording: Recording, path: Path) -> np.ndarray:
+    """Return the scores (n, C) of the channels."""
+    try:
+        return detector.channel_scores(pd.DataFrame(recording.values, columns=list(recording.channels)))
+    except (DataError, UserError) as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def _events(options: argparse.Namespace) -> dict:
+    return {"merge_gap": options.merge_gap, "min_length": options.min_length}
 
 
 def _load(options: argparse.Namespace) -> CrossADDetector:
@@ -123,7 +182,7 @@ def _folder_for_results(out: Path) -> Iterator[None]:
         raise
 
 
-def _train(frame: pd.DataFrame, options: argparse.Namespace) -> CrossADDetector:
+def _train(training: list[TrainingFile], options: argparse.Namespace) -> CrossADDetector:
     names = ("detector", "config", "seed")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     given |= rule_options(options)
@@ -131,9 +190,13 @@ def _train(frame: pd.DataFrame, options: argparse.Namespace) -> CrossADDetector:
     if options.seed is not None:
         overrides.append(f"train.seed={options.seed}")  # before a configuration's own
     detector = CrossADDetector(**given, overrides=tuple(overrides), device=options.device)
+    frames = {str(file.path): file.frame[: file.rows] for file in training if file.rows}
+    only = next(iter(frames)) if len(frames) == 1 else None
     try:
-        return detector.fit(frame)
+        return detector.fit(frames if only is None else frames[only])
     except DataError as error:
-        raise DataError(f"{options.series}: {error}") from None
+        known = only is None and str(error).startswith(tuple(f"{path}: " for path in frames))
+        raise DataError(str(error) if known else f"{only or 'the training set'}: {error}") from None
     except EvaluationError as error:
-        raise EvaluationError(f"{options.series}: {error}: --threshold quantile, or --threshold NUMBER") from None
+        name = only or "the training set"
+        raise EvaluationError(f"{name}: {error}: --threshold quantile, or --threshold NUMBER") from None

@@ -1,23 +1,148 @@
 """The files that `python -m exp.detect` is given: which they are, what they hold, and how much of them trains."""
 
 import argparse
+import glob
+import os
+from collections import Counter
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
 from data_provider.read.recording import MissingColumnsError, Recording, read_recording
 from data_provider.series import check_range, check_training_range, fit_scaler
-from exp.cli.detect_options import is_float
+from exp.cli.detect_options import given_texts, is_float
 from exp.detection.estimator import CrossADDetector
 from exp.errors import UserError
 
+RESERVED = {"detector", "summary.csv"}  # in the folder of the results of several files
 
-def read_file(options: argparse.Namespace, detector: CrossADDetector | None) -> Recording:
-    """Read the file: all of its channels or those that are asked for, or those that a saved detector knows."""
+
+class TrainingFile(NamedTuple):
+    """A file of the training set, and how many of its rows train."""
+
+    path: Path
+    recording: Recording
+    rows: int
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """All rows, with names of the channels."""
+        return pd.DataFrame(self.recording.values, columns=list(self.recording.channels))
+
+
+def given_files(options: argparse.Namespace) -> tuple[list[Path], bool]:
+    """Return the files that are given, those of a pattern by name, and whether they may be several.
+
+    Raises
+    ------
+    UserError
+        When no file fits a pattern, or one is given twice.
+    """
+    paths, patterns = [], 0
+    for text in given_texts(options):
+        if not glob.has_magic(text) or Path(text).exists():
+            paths.append(Path(text))
+            continue
+        found = sorted(path for path in map(Path, glob.glob(text, recursive=True)) if path.is_file())
+        if not found:
+            raise UserError(f"{text}: no file fits the pattern: correct it")
+        paths, patterns = paths + found, patterns + 1
+    counts = Counter(path.resolve() for path in paths)
+    twice = next((path for path in paths if counts[path.resolve()] > 1), None)
+    if twice is not None:
+        raise UserError(f"{twice}: given twice, by its name or by a pattern: give it once")
+    return paths, patterns > 0 or len(paths) > 1
+
+
+def folder_names(paths: list[Path]) -> list[str]:
+    """Return a name for each file's folder: the file's without its extension, or more of it where that is not unique.
+
+    Examples
+    --------
+    >>> folder_names([Path("a/x.csv"), Path("b/x.csv"), Path("b/y.csv"), Path("b/y.pq"), Path("b/z.csv")])
+    ['a__x.csv', 'b__x.csv', 'y.csv', 'y.pq', 'z']
+    """
+    root = os.path.commonpath([path.resolve().parent for path in paths])
+    names = [path.stem for path in paths]
+    for longer in (lambda path: path.name, lambda path: "__".join(path.resolve().relative_to(root).parts)):
+        counts = Counter(name.lower() for name in names)  # some file systems do not tell large letters from small ones
+        doubtful = [counts[name.lower()] > 1 or name.lower() in RESERVED for name in names]
+        names = [longer(path) if doubt else name for path, name, doubt in zip(paths, names, doubtful, strict=True)]
+    return names
+
+
+def read_training_set(
+    paths: list[Path], options: argparse.Namespace, detector: CrossADDetector | None = None
+) -> list[TrainingFile]:
+    """Read files that train together; they have the same channels, in the order of the first.
+
+    Parameters
+    ----------
+    paths : list of Path
+    options : Namespace
+    detector : CrossADDetector, optional
+        One that goes on learning; its channels are read.
+
+    Raises
+    ------
+    UserError, DataError
+        With one line that names the file, when one cannot be read, has other channels, or holds a value that cannot be
+        computed with, or when no row is left to train on.
+    """
+    recordings = [(path, read_file(path, options, detector)) for path in paths]
+    first_path, first = recordings[0]
+    files = []
+    for path, recording in recordings:
+        _check_same_channels(path, recording, first_path, first)
+        rows = _rows_of_one(path, recording, options.train_until, len(paths))
+        order = [recording.channels.index(name) for name in first.channels]
+        recording = recording if path == first_path else _with_channels(recording, order)
+        if rows:
+            check_values(recording, detector, rows, path)
+        files.append(TrainingFile(path, recording, rows))
+    if not any(file.rows for file in files):
+        raise UserError(
+            f"--train-until {options.train_until}: leaves no row of any file to train on: give a later time"
+        )
+    return files
+
+
+def _with_channels(recording: Recording, order: list[int]) -> Recording:
+    """Return the recording with its channels in another order."""
+    channels = tuple(recording.channels[index] for index in order)
+    return replace(recording, values=recording.values[:, order], channels=channels)
+
+
+def _check_same_channels(path: Path, recording: Recording, first_path: Path, first: Recording) -> None:
+    missing = [name for name in first.channels if name not in recording.channels]
+    others = [name for name in recording.channels if name not in first.channels]
+    if missing or others:
+        fault = f"lacks {', '.join(missing)}, which {first_path} has" if missing else ""
+        fault = fault or f"has {', '.join(others)}, which {first_path} lacks"
+        raise UserError(
+            f"{path}: {fault}, but files that train together have the same channels: rename the columns, leave the "
+            "file out, or choose with --channels"
+        )
+
+
+def _rows_of_one(path: Path, recording: Recording, until: str | None, files: int) -> int:
+    """Return how many rows of one of so many files train; a time may leave none or all of one of several."""
+    if files == 1:
+        return training_rows(recording, until)
+    try:
+        return training_rows(recording, until, one_of_several=True)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def read_file(path: Path, options: argparse.Namespace, detector: CrossADDetector | None) -> Recording:
+    """Read a file: all of its channels or those that are asked for, or those that a saved detector knows."""
     read = partial(
         read_recording,
-        options.series,
+        path,
         time=options.time,
         separator=options.sep,
         decimal=options.decimal,
@@ -32,17 +157,11 @@ def read_file(options: argparse.Namespace, detector: CrossADDetector | None) -> 
     )
     if detector is None:
         return read(channels=options.channels)
-    wanted = _channels_of_training(detector)
-    others = [name for name in options.channels or () if name not in wanted]
-    missing = [name for name in wanted if options.channels and name not in options.channels]
-    if others or missing:
-        fault = f"was not trained on {', '.join(others)}" if others else f"needs {', '.join(missing)} too"
-        raise UserError(f"--channels: the detector {fault}: leave the option out, or name {' '.join(wanted)}")
     try:
-        recording = read(channels=wanted)
+        recording = read(channels=list(detector.feature_names_in_))
     except MissingColumnsError as error:
         raise UserError(
-            f"{options.series}: lacks {', '.join(error.names)} of the channels that the detector was trained on: "
+            f"{path}: lacks {', '.join(error.names)} of the channels that the detector was trained on: "
             "rename the columns, or retrain"
         ) from None
     if recording.left_out:
@@ -51,12 +170,24 @@ def read_file(options: argparse.Namespace, detector: CrossADDetector | None) -> 
     return recording
 
 
-def _channels_of_training(detector: CrossADDetector) -> list[str]:
+def check_channels(options: argparse.Namespace, detector: CrossADDetector) -> None:
+    """See that a saved detector has names of channels, and that --channels names the same.
+
+    Raises
+    ------
+    UserError
+    """
     if not hasattr(detector, "feature_names_in_"):
+        option = "--model" if options.model is not None else "--continue"
         raise UserError(
-            "--model: the detector was fitted to an array, without names of channels: fit it to a DataFrame"
+            f"{option}: the detector was fitted to an array, without names of channels: fit it to a DataFrame"
         )
-    return list(detector.feature_names_in_)
+    wanted = list(detector.feature_names_in_)
+    others = [name for name in options.channels or () if name not in wanted]
+    missing = [name for name in wanted if options.channels and name not in options.channels]
+    if others or missing:
+        fault = f"was not trained on {', '.join(others)}" if others else f"needs {', '.join(missing)} too"
+        raise UserError(f"--channels: the detector {fault}: leave the option out, or name {' '.join(wanted)}")
 
 
 def check_values(recording: Recording, detector: CrossADDetector | None, train_end: int | None, path: Path) -> None:
@@ -71,7 +202,7 @@ def check_values(recording: Recording, detector: CrossADDetector | None, train_e
     check_range(values, *fit_scaler(values[:train_end], "standard"), **about)
 
 
-def training_rows(recording: Recording, until: str | None) -> int:
+def training_rows(recording: Recording, until: str | None, *, one_of_several: bool = False) -> int:
     """Return how many rows train.
 
     Parameters
@@ -80,6 +211,8 @@ def training_rows(recording: Recording, until: str | None) -> int:
     until : str or None
         A number of rows, a share in (0, 1] written with a point, or a time as ISO 8601 has it, whose row is the first
         that does not train. None: all rows.
+    one_of_several : bool
+        There are other files to train on: a time may leave no row or all rows of this one.
 
     Raises
     ------
@@ -96,7 +229,9 @@ def training_rows(recording: Recording, until: str | None) -> int:
             raise UserError(f"--train-until {until}: a share is above 0 and at most 1: give one, or a row or a time")
         rows = round(points * float(until))
     else:
-        rows = _rows_before(recording, until)
+        rows = _rows_before(recording, until, may_be_later=one_of_several)
+        if one_of_several and rows in (0, points):
+            return rows
     if not 1 < rows <= points:
         raise UserError(
             f"--train-until {until}: means {rows} of the {points} rows: give a row, a share or a time within"
@@ -104,7 +239,7 @@ def training_rows(recording: Recording, until: str | None) -> int:
     return rows
 
 
-def _rows_before(recording: Recording, until: str) -> int:
+def _rows_before(recording: Recording, until: str, *, may_be_later: bool) -> int:
     if not isinstance(recording.times, pd.DatetimeIndex):
         raise UserError(f"--train-until {until}: the file has no dates: give a row (5000) or a share (0.5)")
     try:
@@ -120,7 +255,7 @@ def _rows_before(recording: Recording, until: str) -> int:
         time = time.tz_localize(zone, ambiguous=True, nonexistent="shift_forward")
     elif zone is None:
         raise UserError(f"--train-until {until}: the file's times have no zone: write it without one")
-    if time > recording.times[-1]:
+    if time > recording.times[-1] and not may_be_later:
         raise UserError(
             f"--train-until {until}: the file ends at {recording.times[-1]}: give an earlier time, or leave it out to "
             "train on all rows"

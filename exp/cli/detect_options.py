@@ -26,7 +26,20 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("series", type=Path, nargs="?", help="a CSV or Parquet file with a column for each channel")
+    add(
+        "files",
+        nargs="*",
+        metavar="SERIES",
+        help="a CSV or Parquet file with a column for each channel; several are one training set, without a window "
+        "across their borders, and each is scored into a folder of its own below --out, with summary.csv",
+    )
+    add(
+        "--series",
+        nargs="+",
+        action="extend",
+        metavar="PATTERN",
+        help="more of them, or patterns such as 'data/*.csv' (quoted; ** goes into folders)",
+    )
     add("--out", type=Path, help="folder for the results")
     add("--model", type=Path, metavar="DIR", help="a saved detector (OUT/detector): score without training")
     data = parser.add_argument_group("the file")
@@ -42,7 +55,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_form(parser.add_argument_group("how the file or the stream is written (found, and said if not plain)"))
     training = parser.add_argument_group("the training")
     training.add_argument(
-        "--train-until", metavar="END", help="train on what is before: a row (5000), a share (0.5) or a time (all)"
+        "--train-until",
+        metavar="END",
+        help="train on what is before: a row (5000), a share (0.5) or a time, of each file (all)",
     )
     training.add_argument("--detector", choices=sorted(DETECTORS), help=f"the model ({DEFAULT})")
     training.add_argument("--config", help="a configuration file, or auto: by length and period (auto)")
@@ -121,9 +136,9 @@ def check_options(options: argparse.Namespace) -> None:
     if options.stream:
         _check_stream(options)
         return
-    if options.series is None and len(options.time or ()) > 1:
+    if not given_texts(options) and len(options.time or ()) > 1:
         raise UserError(f"--time {' '.join(options.time)}: holds the file, if it is there: put the file before --time")
-    if options.series is None or options.out is None:
+    if not given_texts(options) or options.out is None:
         raise UserError("give a file and where to write: python -m exp.detect SERIES.csv --out DIR")
     stream_alone = _given(options, STREAM)
     if stream_alone:
@@ -134,9 +149,14 @@ def check_options(options: argparse.Namespace) -> None:
         raise UserError(f"--max-gap {options.max_gap}: give a number of points from 1 on")
 
 
+def given_texts(options: argparse.Namespace) -> list[str]:
+    """Return the files and patterns that are given, in their order."""
+    return [*options.files, *(options.series or ())]
+
+
 def _check_stream(options: argparse.Namespace) -> None:
     """Refuse options that a stream does not have."""
-    if options.series is not None or options.out is not None:
+    if given_texts(options) or options.out is not None:
         raise UserError("--stream reads standard input and writes standard output: leave out the file and --out")
     if _given(options, ("channels", "label", "missing", "max_gap")):
         raise UserError(

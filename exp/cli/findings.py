@@ -54,6 +54,7 @@ def write_findings(
     train_end: int | None,
     out: Path,
     *,
+    trained_on: str,
     merge_gap: int | None = None,
     min_length: int | None = None,
 ) -> Findings:
@@ -70,6 +71,8 @@ def write_findings(
         The points before it were trained on; None: none of them.
     out : Path
         A folder.
+    trained_on : str
+        What the detector was trained on, in words.
     merge_gap, min_length : int, optional
         As for `AnomalyDetector.find_events`.
     """
@@ -78,14 +81,14 @@ def write_findings(
     score, threshold = detector.point_scores(channel_scores), detector.threshold_
     events = detector.rank_events(score, channel_scores, merge_gap=merge_gap, min_length=min_length)
     times = _written_times(recording)
-    _write_csv(out / "scores.csv", _score_table(times, score, channel_scores, threshold, scored))
+    write_csv(out / "scores.csv", _score_table(times, score, channel_scores, threshold, scored))
     shown = events.assign(**{column: times[events[column].to_numpy(int)] for column in ("start", "end", "peak")})
     shown = shown.rename(columns={"peak": "peak_time"})
-    _write_csv(out / "events.csv", shown)
+    write_csv(out / "events.csv", shown)
     _write_alarms(out / "events.jsonl", events, times, channel_scores, detector)
     first = train_end if train_end is not None and train_end < len(score) else 0
     measures = _measure(recording.label, score, threshold, first, out)
-    record = _record(recording, detector, train_end, events)
+    record = {"series": recording.name, "trained_on": trained_on, **_record(recording, detector, events)}
     record["merge_gap"] = detector.merge_gap if merge_gap is None else merge_gap
     record["min_length"] = min_length or 1
     if measures:
@@ -153,7 +156,8 @@ def _score_table(times, score, channel_scores, threshold, names) -> pd.DataFrame
     return pd.DataFrame({"time": times, "score": score, **columns, "flag": (score > threshold).astype(np.uint8)})
 
 
-def _write_csv(path: Path, table: pd.DataFrame) -> None:
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table, whole or not at all."""
     with replacing(path) as temporary:
         table.to_csv(temporary, index=False, encoding="utf-8")
 
@@ -192,13 +196,11 @@ def _measure(
     return Evaluator(label, score, out).evaluate(list(METRICS), verbose=False, f1_raw=[threshold])
 
 
-def _record(recording: Recording, detector: CrossADDetector, train_end: int | None, events: pd.DataFrame) -> dict:
+def _record(recording: Recording, detector: CrossADDetector, events: pd.DataFrame) -> dict:
     return {
-        "series": recording.name,
         "points": len(recording.values),
         "channels": list(recording.channels),
         "notes": recording.notes,
-        "trained_on": "an earlier run's series" if train_end is None else f"the first {train_end} points",
         "scored": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "device": describe_device(choose_device(detector.device)),
         "parameters": detector.get_params(),

@@ -19,7 +19,7 @@ PEAK = 4.0  # standard deviations of white noise's autocorrelation that the peak
 SEED = 2025  # by default, then that of a configuration comes first
 
 
-def suggest(detector: str, train: np.ndarray) -> Suggestion:
+def suggest(detector: str, train: np.ndarray, shortest: int | None = None) -> Suggestion:
     """Return the settings that a model suggests for a training series.
 
     Parameters
@@ -27,6 +27,8 @@ def suggest(detector: str, train: np.ndarray) -> Suggestion:
     detector : str
         A name of the registry.
     train : array of shape (n, C)
+    shortest : int, optional
+        Points of the shortest of the series that `train` consists of, where these are several.
 
     Raises
     ------
@@ -43,6 +45,10 @@ def suggest(detector: str, train: np.ndarray) -> Suggestion:
         return Suggestion({}, [])
     period, source = _find_period(train)
     sections, reasons = rule(points, channels, period)
+    if shortest is not None and 2 * sections.get("model", {}).get("seq_len", 0) > shortest:
+        # The rules' window is a tenth of a series at most: of five times the shortest that is half of it.
+        sections, reasons = rule(min(points, 5 * shortest), channels, period)
+        reasons = [f"two windows must fit into the shortest of the series, {shortest} points", *reasons]
     return Suggestion(sections, [source, *reasons])
 
 
@@ -61,7 +67,9 @@ def _find_period(train: np.ndarray) -> tuple[int | None, str]:
     )
 
 
-def settings_for(X: np.ndarray, *, detector: str, config, overrides, seed) -> tuple[ExperimentConfig, list[str]]:
+def settings_for(
+    X: np.ndarray, *, detector: str, config, overrides, seed, shortest: int | None = None
+) -> tuple[ExperimentConfig, list[str]]:
     """Return all settings for training on X, and the reasons of automatic ones.
 
     Parameters
@@ -74,6 +82,8 @@ def settings_for(X: np.ndarray, *, detector: str, config, overrides, seed) -> tu
     overrides : sequence of str
         Each `section.key=value`.
     seed : int
+    shortest : int, optional
+        As for `suggest`.
 
     Raises
     ------
@@ -84,7 +94,7 @@ def settings_for(X: np.ndarray, *, detector: str, config, overrides, seed) -> tu
         raise UserError(f"detector is {detector!r}: {nearest(str(detector), DETECTORS)}")
     if isinstance(overrides, str):
         raise UserError(f"overrides is {overrides!r}: use a list of such texts")
-    sections, reasons, source = _sections(X, detector, config)
+    sections, reasons, source = _sections(X, detector, config, shortest)
     model, train, data, _ = (_section(sections, name, source) for name in ("model", "train", "data", "evaluation"))
     check_overrides(overrides)
     seed = int(seed) if isinstance(seed, np.integer) else seed
@@ -100,10 +110,10 @@ def settings_for(X: np.ndarray, *, detector: str, config, overrides, seed) -> tu
     return resolved, reasons
 
 
-def _sections(X: np.ndarray, detector: str, config) -> tuple[dict, list[str], str]:
+def _sections(X: np.ndarray, detector: str, config, shortest: int | None) -> tuple[dict, list[str], str]:
     """Return the sections of a configuration, the reasons for automatic ones, and what errors call their source."""
     if isinstance(config, str) and config == "auto":
-        return *suggest(detector, X), "the detector's config"
+        return *suggest(detector, X, shortest), "the detector's config"
     if isinstance(config, dict):
         return config, [], "the detector's config"
     if isinstance(config, (str, os.PathLike)):

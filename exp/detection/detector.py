@@ -1,6 +1,7 @@
 """The detector: a model on a device that learns from standardised arrays and scores them."""
 
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -61,11 +62,13 @@ class Detector:
         """Points in a window."""
         return self.config.model.seq_len
 
-    def training_windows(self, values: np.ndarray, name: str) -> Windows:
-        """Return the windows (stride 1) of values (n, C) to train on."""
-        return Windows(values, self.length, name=name)
+    def training_windows(self, values: np.ndarray, name: str, lengths: Sequence[int] | None = None) -> Windows:
+        """Return the windows (stride 1) of values (n, C) to train on; `lengths` is that of `Windows`."""
+        return Windows(values, self.length, name=name, lengths=lengths)
 
-    def validation_windows(self, values: np.ndarray, training: np.ndarray, name: str) -> Windows:
+    def validation_windows(
+        self, values: np.ndarray, training: np.ndarray, name: str, lengths: Sequence[int] | None = None
+    ) -> Windows:
         """Return the windows, side by side, that validate.
 
         Parameters
@@ -76,14 +79,16 @@ class Detector:
             The whole training part; its last window validates where the validation part is shorter than a window.
         name : str
             What errors call the part.
+        lengths : sequence of int, optional
+            As for `Windows`.
         """
         if len(values) < self.length:
             logger.info(
                 "the validation part has %d points, fewer than a window of %d: the training part's last window "
                 "validates", len(values), self.length,
             )  # fmt: skip
-            values = training[-self.length :]
-        return Windows(values, self.length, stride=self.length, name=name)
+            values, lengths = training[-self.length :], None
+        return Windows(values, self.length, stride=self.length, name=name, lengths=lengths)
 
     def fit(
         self,

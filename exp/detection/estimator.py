@@ -1,6 +1,7 @@
 """The detector as an estimator: arrays in, scores and flags out, by the conventions of scikit-learn and PyOD."""
 
 import logging
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from data_provider import DataError
-from data_provider.series import check_range, check_training_range, fit_scaler, scaled, training_points
+from data_provider.series import check_range, check_training_range, fit_scaler, scaled
 from exp.config import ExperimentConfig
 from exp.detection import storage
 from exp.detection.automatic import SEED, settings_for
@@ -18,14 +19,15 @@ from exp.detection.detector import Detector
 from exp.detection.events import check_events, ranked_events
 from exp.detection.inputs import as_table
 from exp.detection.thresholds import QUANTILE, RISK, ThresholdRule
+from exp.detection.training_set import SERIES, TrainingSet, as_several
 from exp.training.devices import choose_device
 from exp.training.provenance import versions
+from exp.training.trainer import Progress
 from models import DEFAULT
 from ts_ad_evaluation.spot import check_count
 
 logger = logging.getLogger(__name__)
 
-SERIES = "the series"
 OVERLAP = 4  # windows that hold a point, in the middle of a series
 CAUSAL = 1000  # points that are scored as a stream scores a point at once, at most
 ROWS = 1024  # univariate windows that are looked at together for these
@@ -129,6 +131,9 @@ class AnomalyDetector(BaseEstimator):
         Parameters
         ----------
         X : array or DataFrame of shape (n, C), or array or Series of shape (n,)
+            Or several series of the same channels: a list of such, or a mapping of names to two-dimensional ones. No
+            window holds points of two of them; the last share of each validates, unless that is shorter than a window;
+            scaler and threshold are those of all their points.
         y : ignored
 
         Returns
@@ -139,7 +144,8 @@ class AnomalyDetector(BaseEstimator):
         Raises
         ------
         DataError
-            When X is shorter than two windows or constant, or a value is beyond what can be computed with.
+            When X is shorter than two windows or constant, or a value is beyond what can be computed with. When one of
+            several series is shorter than a window, or has other channels than the first.
         ConfigError, UserError
             When a setting or the threshold's rule is wrong.
         EvaluationError
@@ -147,31 +153,65 @@ class AnomalyDetector(BaseEstimator):
         ValueError
             When X has more than two dimensions, or is not finite and of real numbers.
         """
-        X = validate_data(self, as_table(X), dtype=np.float64, ensure_min_samples=2)
         self.threshold_rule.check()
-        check_training_range(X, self._channel_names(), "X")
+        series = self._series_of(X)
+        X = series.values
+        check_training_range(X, self._channel_names(), "X", series.place)
         self.config_, self.reasons_ = settings_for(
-            X, detector=self.detector, config=self.config, overrides=self.overrides, seed=self.seed
+            X,
+            detector=self.detector,
+            config=self.config,
+            overrides=self.overrides,
+            seed=self.seed,
+            shortest=min(series.lengths) if len(series.lengths) > 1 else None,
         )
         for reason in self.reasons_:
             logger.info("auto: %s", reason)
-        self._check_series(X)
+        self._check_series(series)
         self.offset_, self.scale_ = fit_scaler(X, self.config_.data.scaling)
-        values = self._scaled(X)
-        cut = training_points(len(X), self.config_.data.validation_share, SERIES)
         with _own_random_numbers(choose_device(self.device)):
             self._build()
-            fitted = self.detector_.fit(
-                self.detector_.training_windows(values[:cut], SERIES),
-                self.detector_.validation_windows(values[cut:], values, SERIES),
-            )
-        self.epochs_ = fitted.epochs
-        by_channel = self._channel_scores(X)
-        self.score_channels_ = by_channel.shape[1]
-        self.decision_scores_ = self.point_scores(by_channel)
-        self.causal_scores_ = self._causal_scores(values)
-        self._take_threshold(self.threshold_rule.find(self.decision_scores_))
+            self.epochs_ = self._learn(series).epochs
+        self._score_training(series)
         return self
+
+    def _series_of(self, X, *, reset: bool = True) -> TrainingSet:
+        """Check one series, or several, as `fit` takes them."""
+        several = as_several(X)
+        check = partial(validate_data, self, dtype=np.float64, ensure_min_samples=2)
+        if several is None:
+            return TrainingSet({"X": check(as_table(X), reset=reset)})
+        checked = {}
+        for name, one in several.items():
+            try:
+                checked[name] = check(as_table(one), reset=reset and not checked)
+            except ValueError as error:
+                raise DataError(f"{name}: {' '.join(str(error).split())}") from None
+        return TrainingSet(checked)
+
+    def _learn(self, series: TrainingSet) -> Progress:
+        """Let the network learn from standardised series."""
+        values = self._scaled(series.values)
+        training, validation = series.split(values, self.config_.data.validation_share, self.window)
+        several = len(series.names) > 1
+        return self.detector_.fit(
+            self.detector_.training_windows(training.values, SERIES, training.lengths if several else None),
+            self.detector_.validation_windows(
+                validation.values, values, SERIES, validation.lengths if several else None
+            ),
+        )
+
+    def _score_training(self, series: TrainingSet) -> None:
+        """Score the series of the training, each by itself, and set the threshold by their scores."""
+        by_channel = [self._channel_scores(one) for one in series.each(series.values)]
+        self.score_channels_ = by_channel[0].shape[1]
+        scores = [self.point_scores(one) for one in by_channel]
+        causal = [
+            self._causal_scores(self._scaled(one), score, max(1, CAUSAL // len(scores)))
+            for one, score in zip(series.each(series.values), scores, strict=True)
+        ]
+        self.decision_scores_, self.causal_scores_ = np.concatenate(scores), np.concatenate(causal)
+        self._take_threshold(self.threshold_rule.find(self.decision_scores_))
 
     def set_threshold(self, threshold="spot", *, risk=RISK, quantile=QUANTILE, contamination=None):
         """Set the threshold by another rule, from the scores of the series of `fit`; nothing is trained.
@@ -238,6 +278,8 @@ class AnomalyDetector(BaseEstimator):
         Where the model has no scores of single channels it is (n, 1). Raises what the decision function raises.
         """
         check_is_fitted(self)
+        if as_several(X) is not None:
+            raise ValueError("X is a list of series: score one series at once")
         X = validate_data(self, as_table(X), dtype=np.float64, reset=False)
         check_range(X, self.offset_, self.scale_, self._channel_names(), "X")
         return self._channel_scores(X)
@@ -250,13 +292,23 @@ class AnomalyDetector(BaseEstimator):
             raise DataError(f"{len(X)} points are fewer than a window of {self.window} (seq_len): score more at once")
         return self.detector_.score(self._scaled(X), stride=self.stride, name=SERIES).astype(np.float32)
 
-    def _causal_scores(self, values: np.ndarray) -> np.ndarray:
-        """Return scores of points spread over the training series, each as the last of its window."""
+    def _causal_scores(self, values: np.ndarray, whole: np.ndarray, most: int) -> np.ndarray:
+        """Return scores of points spread over a series of the training, each as the last of its window.
+
+        Parameters
+        ----------
+        values : array of shape (n, C)
+            Standardised.
+        whole : array of shape (n,)
+            The decision scores.
+        most : int
+            Points.
+        """
         count = len(values) - self.window + 1
-        starts = np.unique(np.linspace(0, count - 1, min(count, CAUSAL)).round().astype(int))
+        starts = np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
         scorer = self.detector_.scorer
         if scorer.by_sequence and not scorer.look_ahead:  # then a window's end is as good as any other place
-            return self.decision_scores_[starts + self.window - 1]
+            return whole[starts + self.window - 1]
         every = sliding_window_view(values, self.window, axis=0).swapaxes(1, 2)
         batches = np.array_split(starts, -(-len(starts) * values.shape[1] // ROWS))
         pairs = ((every[batch], every[np.maximum(batch - 1, 0)]) for batch in batches if len(batch))
@@ -447,13 +499,19 @@ class AnomalyDetector(BaseEstimator):
         if "detector_" in state:
             self._restore(state["detector_"])
 
-    def _check_series(self, X) -> None:
-        length = self.config_.model.seq_len
+    def _check_series(self, series: TrainingSet) -> None:
+        length, X = self.config_.model.seq_len, series.values
         if len(X) < 2 * length:
             raise DataError(
                 f"{len(X)} points to train on are fewer than two windows of {length} (seq_len): use more points or a "
                 "shorter window"
             )
+        for name, points in zip(series.names, series.lengths, strict=True):
+            if points < length:
+                raise DataError(
+                    f"{name}: {points} points to train on are fewer than a window of {length} (seq_len): leave it out, "
+                    "or use a shorter window"
+                )
         if self.threshold_rule.name == "spot":
             check_count(len(X))
         if not np.ptp(X, axis=0).any():

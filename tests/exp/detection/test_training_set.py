@@ -1,0 +1,170 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from data_provider import DataError
+from data_provider.windows import Windows
+from exp.detection.automatic import suggest
+from exp.detection.estimator import AnomalyDetector
+from exp.detection.training_set import TrainingSet, as_several
+from models import DETECTORS
+from tests.support.detector_cases import WINDOW, fitted, frame, unfitted, waves
+
+
+def equal_bits(first, second):
+    np.testing.assert_array_equal(first, second, strict=True)
+
+
+class TestWindows:
+    @pytest.mark.parametrize(
+        ("lengths", "stride", "starts"),
+        [
+            ([10], 1, [0, 1, 2, 3, 4, 5, 6]),
+            ([5, 5], 1, [0, 1, 5, 6]),
+            ([3, 4, 3], 1, [3]),
+            ([6, 0, 4], 2, [0, 2, 6]),
+            ([9, 1], 4, [0, 4]),
+        ],
+    )
+    def test_none_crosses_a_border(self, lengths, stride, starts):
+        windows = Windows(np.arange(10.0)[:, None], 4, stride=stride, lengths=lengths)
+        assert windows.starts.tolist() == starts
+        assert windows.to("cpu").starts.tolist() == starts
+        borders = np.cumsum(lengths)
+        for window in windows.gather(next(windows.batches(99))).squeeze(-1).long().numpy():
+            assert len(set(np.searchsorted(borders, window, side="right"))) == 1
+
+    def test_each_is_too_short(self):
+        with pytest.raises(DataError, match="has 3 points, fewer than a window of 4"):
+            Windows(np.zeros((6, 1)), 4, lengths=[3, 3])
+
+    @pytest.mark.parametrize("options", [{"lengths": [3]}, {"lengths": [6], "cover_tail": True}])
+    def test_lengths_that_do_not_fit(self, options):
+        with pytest.raises(ValueError, match="lengths must add up to 6"):
+            Windows(np.zeros((6, 1)), 2, **options)
+
+
+class TestSeries:
+    @pytest.mark.parametrize(
+        "one",
+        [
+            [1.0, 2.0],
+            [[1.0, 2.0], [3.0, 4.0]],
+            np.zeros((4, 2)),
+            frame(4),
+            [],
+            {},
+            {"cpu": np.zeros(5), "disk": np.zeros(5)},
+            [np.float64(1), np.float64(2)],
+        ],
+    )
+    def test_a_single_one(self, one):
+        assert as_several(one) is None
+
+    def test_several(self):
+        assert list(as_several((np.zeros(5), np.zeros(3)))) == ["X[0]", "X[1]"]
+        assert list(as_several([frame(4)])) == ["X[0]"]
+        assert list(as_several([pd.Series([1.0])])) == ["X[0]"]
+        assert list(as_several({"a.csv": frame(4)})) == ["a.csv"]
+
+    def test_the_last_share_of_each_validates_where_it_holds_a_window(self):
+        series = {"a": waves(100), "b": waves(30), "c": waves(50)}
+        training, validation = TrainingSet(series).split(np.concatenate(list(series.values())), 0.2, 8)
+        assert training.lengths == [80, 30, 40]
+        assert validation.lengths == [20, 0, 10]
+        equal_bits(training.values, np.concatenate([waves(100)[:80], waves(30), waves(50)[:40]]))
+        equal_bits(validation.values, np.concatenate([waves(100)[80:], waves(50)[40:]]))
+
+    def test_places(self):
+        series = TrainingSet({"a": waves(3), "b": waves(4)})
+        assert [series.place(row) for row in (2, 3, 6)] == [
+            "row 2 of a, counted from 0",
+            "row 0 of b, counted from 0",
+            "row 3 of b, counted from 0",
+        ]
+
+
+class TestFit:
+    def test_a_list_of_one_is_that_one(self):
+        equal_bits(unfitted().fit([waves(200)]).decision_scores_, unfitted().fit(waves(200)).decision_scores_)
+
+    def test_each_series_is_scored_by_itself(self):
+        parts = [waves(100), waves(60, seed=1), waves(90, seed=2)]
+        detector = unfitted(threshold=1.0).fit(parts)
+        equal_bits(detector.decision_scores_, np.concatenate([detector.decision_function(part) for part in parts]))
+        whole = np.concatenate(parts)
+        np.testing.assert_allclose(detector.offset_, whole.mean(axis=0))
+        np.testing.assert_allclose(detector.scale_, whole.std(axis=0))
+        assert len(detector.causal_scores_) == sum(len(part) - WINDOW + 1 for part in parts)
+        assert len(detector.labels_) == 250
+
+    def test_no_window_across_a_border(self, monkeypatch):
+        seen = []
+
+        def fit(self, training, validation):
+            seen.extend([training, validation])
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("exp.detection.detector.Detector.fit", fit)
+        parts = [np.full((100, 1), 0.0), np.full((100, 1), 5.0)]
+        with pytest.raises(KeyboardInterrupt):
+            unfitted(threshold=1.0).fit(parts)
+        for windows in seen:
+            every = windows.gather(next(windows.batches(9999))).numpy()
+            assert (np.ptp(every, axis=1) == 0).all()
+            assert len(np.unique(every)) == 2
+
+    def test_frames_and_names(self, tmp_path):
+        detector = unfitted(threshold=1.0).fit({"a.csv": frame(100), "b.csv": frame(60, seed=1)})
+        assert list(detector.feature_names_in_) == ["cpu", "disk"]
+        detector.save(tmp_path)
+        loaded = AnomalyDetector.load(tmp_path, device="cpu")
+        equal_bits(loaded.decision_scores_, detector.decision_scores_)
+
+    def test_series_of_one_channel(self):
+        parts = [waves(100, 1)[:, 0], waves(60, 1)[:, 0]]
+        detector = unfitted(threshold=1.0).fit(parts)
+        assert detector.n_features_in_ == 1
+        equal_bits(detector.fit_predict([pd.Series(part) for part in parts]), detector.labels_)
+
+    def test_none_of_them_has_room_for_a_window_that_validates(self):
+        detector = unfitted(threshold=1.0).fit([waves(WINDOW + 4), waves(WINDOW + 2, seed=1)])
+        assert len(detector.decision_scores_) == 2 * WINDOW + 6
+
+    @pytest.mark.parametrize("name", sorted(DETECTORS))
+    def test_every_model(self, name):
+        changes = [] if DETECTORS[name].closed_form else ["train.train_epochs=1"]
+        detector = AnomalyDetector(name, overrides=changes, threshold=1.0, device="cpu")
+        detector.fit([waves(120), waves(60, seed=1)])
+        assert len(detector.decision_scores_) == 180
+        assert detector.window <= 30
+
+    @pytest.mark.parametrize(
+        ("parts", "message"),
+        [
+            ([waves(100), waves(60, 3)], r"X\[1\]: X has 3 features, but .* expecting 2"),
+            ([waves(100), waves(WINDOW - 1)], rf"X\[1\]: {WINDOW - 1} points .* fewer than a window of {WINDOW}"),
+            ([frame(100), frame(100, ("cpu", "memory"))], r"X\[1\]: .*feature names should match.*memory"),
+            ([waves(100), np.full((60, 2), np.nan)], r"X\[1\]: .*NaN"),
+            ([waves(100), np.zeros((0, 2))], r"X\[1\]: .*sample"),
+            ({"a": waves(100), "b.csv": 1e200 * waves(60)}, r"X: channel '0' holds .* row 0 of b.csv"),
+            ([np.ones((60, 2)), np.ones((60, 2))], "every channel is constant"),
+        ],
+    )
+    def test_series_that_are_refused(self, parts, message, monkeypatch):
+        monkeypatch.setattr("exp.detection.estimator.Detector", None)
+        with pytest.raises(ValueError, match=message) as caught:
+            unfitted(threshold=1.0).fit(parts)
+        assert "\n" not in str(caught.value)
+
+    def test_a_list_is_not_scored(self):
+        with pytest.raises(ValueError, match="one series at once"):
+            fitted().decision_function([waves(100), waves(60)])
+
+
+def test_windows_fit_into_the_shortest():
+    train = waves(2000)
+    assert suggest("CrossAD", train).sections["model"]["seq_len"] > 25
+    sections, reasons = suggest("CrossAD", train, shortest=50)
+    assert sections["model"]["seq_len"] <= 25
+    assert any("shortest of the series, 50 points" in reason for reason in reasons)
