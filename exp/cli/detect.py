@@ -28,6 +28,7 @@ from exp.cli.detect_many import score_many
 from exp.cli.detect_options import build_parser, check_options, rule_options
 from exp.cli.findings import Findings, show, write_findings
 from exp.detection.estimator import CrossADDetector
+from exp.detection.thresholds import ThresholdRule
 from exp.errors import UserError
 from exp.streaming.clock import parse_gap
 from exp.streaming.layout import Reading
@@ -79,30 +80,41 @@ def _score_saved(paths: list[Path], several: bool, options: argparse.Namespace) 
 
 def _train_and_score(paths: list[Path], several: bool, options: argparse.Namespace) -> None:
     """Train on files, and score them."""
-    training = read_training_set(paths, options)
+    known = None if options.before is None else CrossADDetector.load(options.before, device=options.device)
+    if known is not None:
+        check_channels(options, known)
+    training = read_training_set(paths, options, known)
     for file in training:
         _say(file.recording, file.path)
     with _folder_for_results(options.out):
-        detector = _train(training, options)
+        detector = _train(training, options, known)
         if not several:
-            (file,) = training
-            channel_scores = _score(detector, file.recording, file.path)
+            channel_scores = _score(detector, training[0].recording, paths[0])
             detector.save(options.out / "detector")
-            told = {"trained_on": f"the first {file.rows} points", **_events(options)}
-            show(write_findings(file.recording, detector, channel_scores, file.rows, options.out, **told))
+            show(_write(training[0], training, detector, channel_scores, options.out, options))
             return
         detector.save(options.out / "detector")
         files = {file.path: file for file in training}
 
         def score(path: Path, folder: Path) -> Findings:
-            file = files[path]
-            channel_scores = _score(detector, file.recording, path)
-            others = sum(other.rows > 0 for other in training if other is not file)
-            told = {"trained_on": f"the first {file.rows} points, and {others} other files", **_events(options)}
+            channel_scores = _score(detector, files[path].recording, path)
             with _folder_for_results(folder):
-                return write_findings(file.recording, detector, channel_scores, file.rows, folder, **told)
+                return _write(files[path], training, detector, channel_scores, folder, options)
 
         score_many(paths, folder_names(paths), options.out, score)
+
+
+def _write(
+    file: TrainingFile, training: list[TrainingFile], detector, channel_scores, folder: Path, options
+) -> Findings:
+    """Write what was found in one of the files of the training."""
+    trained_on, others = f"the first {file.rows} points", sum(other.rows > 0 for other in training if other is not file)
+    if len(training) > 1:
+        trained_on += f", and {others} other files"
+    if options.before is not None:
+        trained_on += f", going on from {options.before}"
+    told = {"trained_on": trained_on, **_events(options)}
+    return write_findings(file.recording, detector, channel_scores, file.rows, folder, **told)
 
 
 def _say(recording: Recording, path: Path) -> None:
@@ -182,21 +194,30 @@ def _folder_for_results(out: Path) -> Iterator[None]:
         raise
 
 
-def _train(training: list[TrainingFile], options: argparse.Namespace) -> CrossADDetector:
-    names = ("detector", "config", "seed")
-    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    given |= rule_options(options)
-    overrides = list(options.set or ())
-    if options.seed is not None:
-        overrides.append(f"train.seed={options.seed}")  # before a configuration's own
-    detector = CrossADDetector(**given, overrides=tuple(overrides), device=options.device)
+def _train(training: list[TrainingFile], options: argparse.Namespace, known: CrossADDetector | None) -> CrossADDetector:
+    """Return a detector of the files, a new one or one that goes on learning."""
     frames = {str(file.path): file.frame[: file.rows] for file in training if file.rows}
     only = next(iter(frames)) if len(frames) == 1 else None
+    series = frames if only is None else frames[only]
     try:
-        return detector.fit(frames if only is None else frames[only])
+        if known is None:
+            return _unfitted(options).fit(series)
+        rule = rule_options(options)
+        if rule:
+            known.set_params(**ThresholdRule(**rule)._asdict())
+        return known.continue_fit(series, overrides=options.set or ())
     except DataError as error:
-        known = only is None and str(error).startswith(tuple(f"{path}: " for path in frames))
-        raise DataError(str(error) if known else f"{only or 'the training set'}: {error}") from None
+        told = only is None and str(error).startswith(tuple(f"{path}: " for path in frames))
+        raise DataError(str(error) if told else f"{only or 'the training set'}: {error}") from None
     except EvaluationError as error:
         name = only or "the training set"
         raise EvaluationError(f"{name}: {error}: --threshold quantile, or --threshold NUMBER") from None
+
+
+def _unfitted(options: argparse.Namespace) -> CrossADDetector:
+    names = ("detector", "config", "seed")
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    overrides = list(options.set or ())
+    if options.seed is not None:
+        overrides.append(f"train.seed={options.seed}")  # before a configuration's own
+    return CrossADDetector(**given, **rule_options(options), overrides=tuple(overrides), device=options.device)

@@ -42,6 +42,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("--out", type=Path, help="folder for the results")
     add("--model", type=Path, metavar="DIR", help="a saved detector (OUT/detector): score without training")
+    add(
+        "--continue",
+        dest="before",
+        type=Path,
+        metavar="DIR",
+        help="go on training a saved detector with new data of the same channels, and save it as a new one; its "
+        "settings and its scaler stay, but for --set train.KEY, and the threshold is that of the new data",
+    )
     data = parser.add_argument_group("the file")
     data.add_argument(
         "--time", nargs="+", metavar="COLUMN", help="column of times, or those of days and of times of day (found)"
@@ -180,6 +188,8 @@ def _check_training(options: argparse.Namespace) -> None:
     given = _given(options, TRAINING)
     if options.model is not None and given:
         raise UserError(f"{given[0]} is for training, which --model replaces: leave one of them out")
+    if options.before is not None:
+        _check_continuation(options)
     ThresholdRule(**rule_options(options)).check()
     check_events(options.merge_gap, options.min_length, names=("--merge-gap", "--min-length"))
     keys = [setting.partition("=")[0] for setting in options.set or ()]
@@ -189,6 +199,21 @@ def _check_training(options: argparse.Namespace) -> None:
     if options.seed is not None and "train.seed" in keys:
         raise UserError("--seed and --set train.seed exclude each other: use one of them")
     check_overrides(options.set or ())
+
+
+def _check_continuation(options: argparse.Namespace) -> None:
+    """Refuse what a training that goes on does not have."""
+    if options.model is not None or options.stream:
+        other = "--stream" if options.stream else "--model"
+        raise UserError(f"--continue trains, and {other} does not: leave one of them out")
+    given = _given(options, ("detector", "config", "seed"))
+    if given:
+        raise UserError(f"{given[0]} is what the detector of --continue brings: leave it out, or start afresh")
+    if options.out is not None and (options.out / "detector").resolve() == options.before.resolve():
+        raise UserError(
+            f"--out {options.out}: its detector would replace the one that the training goes on from: choose another "
+            "folder"
+        )
 
 
 def rule_options(options: argparse.Namespace) -> dict:
@@ -207,7 +232,7 @@ def rule_options(options: argparse.Namespace) -> dict:
         )
     if "risk" in given and "quantile" in given:
         raise UserError("--risk and --quantile exclude each other, each is of another threshold: use one of them")
-    if "quantile" in given and options.model is not None:
+    if "quantile" in given and (options.model or options.before) is not None:
         given.setdefault("threshold", "quantile")  # there is no default that it could contradict
     rule = given.get("threshold", "spot")
     for name, owner in (("risk", "spot"), ("quantile", "quantile")):

@@ -97,6 +97,7 @@ class Detector:
         *,
         store: MemoryStore | FileStore | None = None,
         state: dict | None = None,
+        trained: bool = False,
     ) -> Progress:
         """Train, and keep the weights of the epoch with the lowest validation loss.
 
@@ -107,6 +108,8 @@ class Detector:
             Keeps weights and state meanwhile; by default memory does.
         state : dict, optional
             Go on from here, as `FileStore.read_state` gives it.
+        trained : bool
+            Go on from the weights that the network has, and keep them where no epoch has a lower validation loss.
 
         Raises
         ------
@@ -115,12 +118,12 @@ class Detector:
         """
         trainer = Trainer(self.network, self.config.train, store, self.processes, self.bars)
         device = self.scorer.device
-        progress = trainer.fit(training.to(device), validation.to(device), state=state)
+        progress = trainer.fit(training.to(device), validation.to(device), state=state, trained=trained)
         self.network.eval()
-        logger.info(
-            "trained %d epochs in %.1f s, best is epoch %d",
-            len(progress.epochs), progress.seconds, progress.best_epoch,
-        )  # fmt: skip
+        best = (
+            f"best is epoch {progress.best_epoch}" if progress.best_epoch else "none is better than the weights before"
+        )
+        logger.info("trained %d epochs in %.1f s, %s", len(progress.epochs), progress.seconds, best)
         return progress
 
     def score(self, values: np.ndarray, *, stride: int, name: str = "the series", **options) -> np.ndarray:

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from data_provider import DataError
 from data_provider.series import check_range, check_training_range, fit_scaler, scaled
-from exp.config import ExperimentConfig
+from exp.config import ExperimentConfig, resolve
 from exp.detection import storage
 from exp.detection.automatic import SEED, settings_for
 from exp.detection.detector import Detector
@@ -20,6 +20,7 @@ from exp.detection.events import check_events, ranked_events
 from exp.detection.inputs import as_table
 from exp.detection.thresholds import QUANTILE, RISK, ThresholdRule
 from exp.detection.training_set import SERIES, TrainingSet, as_several
+from exp.errors import UserError
 from exp.training.devices import choose_device
 from exp.training.provenance import versions
 from exp.training.trainer import Progress
@@ -175,6 +176,64 @@ class AnomalyDetector(BaseEstimator):
         self._score_training(series)
         return self
 
+    def continue_fit(self, X, *, overrides=()):
+        """Go on training with new data, from the weights of `fit`, and set the threshold by the scores of X alone.
+
+        The settings stay those of `fit`, and so does the scaler. Where no epoch has a lower loss on what validates of
+        X, the weights stay as they were.
+
+        Parameters
+        ----------
+        X
+            As for `fit`, with the same channels.
+        overrides : sequence of str
+            Settings of the section `train` that change from here on, such as ``"train.learning_rate=1e-4"``.
+
+        Returns
+        -------
+        AnomalyDetector
+            Itself; `epochs_` has those of all trainings.
+
+        Raises
+        ------
+        UserError
+            When the model is fitted in closed form, or an override is of another section. And what `fit` raises. Then
+            nothing is changed.
+        """
+        check_is_fitted(self)
+        if self.detector_.model.closed_form:
+            raise UserError(
+                f"{self.config_.detector} is fitted in closed form, and has no training to go on with: fit it to the "
+                "old and the new series together"
+            )
+        self.threshold_rule.check()
+        series = self._series_of(X, reset=False)
+        check_range(series.values, self.offset_, self.scale_, self._channel_names(), "X", series.place)
+        self._check_series(series)
+        before = self.__getstate__()
+        try:
+            self._change_training(overrides)
+            with _own_random_numbers(choose_device(self.device)):
+                epochs = self._learn(series, trained=True).epochs
+            done = len(self.epochs_)
+            self.epochs_ = [*self.epochs_, *({**epoch, "epoch": done + epoch["epoch"]} for epoch in epochs)]
+            self._score_training(series)
+        except BaseException:
+            self.__setstate__(before)
+            raise
+        return self
+
+    def _change_training(self, overrides) -> None:
+        """Take other settings of the training for the same network."""
+        other = next((override for override in overrides if not str(override).startswith("train.")), None)
+        if other is not None:
+            raise UserError(
+                f"--set {other}: a training that goes on keeps its settings but for those of the section train: leave "
+                "it out, or start afresh"
+            )
+        self.config_ = resolve(self.config_.to_dict(), list(overrides), "the detector's config")
+        self.detector_.config = self.config_
+
     def _series_of(self, X, *, reset: bool = True) -> TrainingSet:
         """Check one series, or several, as `fit` takes them."""
         several = as_several(X)
@@ -189,7 +248,7 @@ class AnomalyDetector(BaseEstimator):
                 raise DataError(f"{name}: {' '.join(str(error).split())}") from None
         return TrainingSet(checked)
 
-    def _learn(self, series: TrainingSet) -> Progress:
+    def _learn(self, series: TrainingSet, *, trained: bool = False) -> Progress:
         """Let the network learn from standardised series."""
         values = self._scaled(series.values)
         training, validation = series.split(values, self.config_.data.validation_share, self.window)
@@ -199,6 +258,7 @@ class AnomalyDetector(BaseEstimator):
             self.detector_.validation_windows(
                 validation.values, values, SERIES, validation.lengths if several else None
             ),
+            trained=trained,
         )
 
     def _score_training(self, series: TrainingSet) -> None:
@@ -522,7 +582,7 @@ class AnomalyDetector(BaseEstimator):
             return scaled(values, self.offset_, self.scale_)
 
     def _weights(self) -> dict[str, np.ndarray]:
-        return {name: tensor.cpu().numpy() for name, tensor in self.network_.state_dict().items()}
+        return {name: tensor.cpu().numpy().copy() for name, tensor in self.network_.state_dict().items()}
 
     def _build(self) -> None:
         self.detector_ = Detector(self.config_, self.n_features_in_, choose_device(self.device), bars=self.bars)

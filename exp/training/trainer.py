@@ -41,7 +41,7 @@ class Progress:
     epochs : list of dict
         Per finished epoch: epoch (from 1), learning_rate, train_loss, validation_loss, seconds.
     best_epoch, best_loss
-        The epoch of the lowest validation loss, whose weights are kept.
+        The epoch of the lowest validation loss, whose weights are kept; 0: those that the training started with.
     finished : bool
         All epochs are done, or patience has run out.
     """
@@ -94,7 +94,7 @@ class Trainer:
             self.forward = torch.compile(shared) if settings.compile else shared
             self.optimizer = make_optimizer(network, settings)
 
-    def fit(self, train: Windows, validation: Windows, *, state: dict | None = None) -> Progress:
+    def fit(self, train: Windows, validation: Windows, *, state: dict | None = None, trained: bool = False) -> Progress:
         """Train to the end, and leave the network with its best weights.
 
         Parameters
@@ -103,6 +103,8 @@ class Trainer:
             On the network's device.
         state : dict, optional
             Go on from here, as `FileStore.read_state` gives it.
+        trained : bool
+            The network has been trained before: its weights are kept unless an epoch has a lower validation loss.
 
         Raises
         ------
@@ -114,6 +116,8 @@ class Trainer:
         self.forecast = Forecast(steps, self.settings.train_epochs)
         if state is not None:
             self._resume(state)
+        if trained:
+            self._keep_given(validation)
         while not self.progress.finished:
             self._epoch(train, validation)
         self.processes.wait()  # the first one may still be writing
@@ -121,6 +125,13 @@ class Trainer:
         if hasattr(self.network, "calibrate"):
             self._calibrate(train)
         return self.progress
+
+    def _keep_given(self, validation: Windows) -> None:
+        """Take the weights that the network has for the best ones so far."""
+        self.progress.best_loss = self._validate(validation)
+        logger.info("before the first epoch: validation loss %.6f", self.progress.best_loss)
+        if self.processes.first:
+            self.store.save_best(self.network)
 
     def _epoch(self, train: Windows, validation: Windows) -> None:
         number = len(self.progress.epochs) + 1
