@@ -11,6 +11,8 @@ What a network offers:
   ``network.score_sequence(represented)`` turns (n, …), that of n points in a row on the CPU, into scores (n, C), each
   from its point and the one before, and, with
 * ``network.look_ahead``, from up to so many points behind it, as far as there are any;
+* ``network.reconstruct(x)``, where windows are compared with what the network makes of them: their reconstruction
+  (B, T, C) in evaluation mode without gradients;
 * ``network.adjust_series(scores)``, where the published protocol changes the scores (n, C) of a whole part afterwards;
 * ``network.rows_by_fitting``, the names of weights whose number of rows fitting decides on;
 * ``network.after_step()``, called after each gradient step, where something follows the weights;
@@ -80,6 +82,11 @@ class Model(NamedTuple):
     def closed_form(self) -> bool:
         """Whether training takes no gradient steps."""
         return hasattr(self.network, "fit_windows")
+
+    @property
+    def reconstructs(self) -> bool:
+        """Whether a value can be compared with one that the network expects."""
+        return hasattr(self.network, "reconstruct")
 
     def build(self, config: Settings, channels: int) -> nn.Module:
         """Return a new network for windows of so many channels."""

@@ -28,6 +28,7 @@ from exp.cli.detect_many import score_many
 from exp.cli.detect_options import build_parser, check_options, rule_options
 from exp.cli.findings import Findings, show, write_findings
 from exp.detection.estimator import CrossADDetector
+from exp.detection.explanation import check_explicable
 from exp.detection.thresholds import ThresholdRule
 from exp.errors import UserError
 from exp.streaming.clock import parse_gap
@@ -80,7 +81,7 @@ def _score_saved(paths: list[Path], several: bool, options: argparse.Namespace) 
 
 def _train_and_score(paths: list[Path], several: bool, options: argparse.Namespace) -> None:
     """Train on files, and score them."""
-    known = None if options.before is None else CrossADDetector.load(options.before, device=options.device)
+    known = None if options.before is None else _read_detector(options.before, options)
     if known is not None:
         check_channels(options, known)
     training = read_training_set(paths, options, known)
@@ -131,12 +132,12 @@ def _score(detector: CrossADDetector, recording: Recording, path: Path) -> np.nd
 
 
 def _events(options: argparse.Namespace) -> dict:
-    return {"merge_gap": options.merge_gap, "min_length": options.min_length}
+    return {"merge_gap": options.merge_gap, "min_length": options.min_length, "explain": options.explain}
 
 
 def _load(options: argparse.Namespace) -> CrossADDetector:
     """Return the saved detector, its threshold set by the rule that is asked for."""
-    detector, rule = CrossADDetector.load(options.model, device=options.device), rule_options(options)
+    detector, rule = _read_detector(options.model, options), rule_options(options)
     if rule:
         saved = f"{detector.threshold_:.6g}, {detector.threshold_rule}"
         try:
@@ -147,6 +148,13 @@ def _load(options: argparse.Namespace) -> CrossADDetector:
             "the threshold is %.6g, %s; the saved one, %s, stays as it is in %s",
             detector.threshold_, detector.threshold_rule, saved, options.model,
         )  # fmt: skip
+    return detector
+
+
+def _read_detector(folder: Path, options: argparse.Namespace) -> CrossADDetector:
+    detector = CrossADDetector.load(folder, device=options.device)
+    if options.explain:
+        check_explicable(detector.config_.detector)
     return detector
 
 

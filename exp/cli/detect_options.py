@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from exp.detection.events import check_events
+from exp.detection.explanation import check_explicable
 from exp.detection.own_series import check_overrides
 from exp.detection.thresholds import ThresholdRule
 from exp.errors import UserError
@@ -90,6 +91,13 @@ def build_parser() -> argparse.ArgumentParser:
     events.add_argument(
         "--min-length", type=int, metavar="POINTS", help="leave out events that have fewer points, once merged (1)"
     )
+    events.add_argument(
+        "--explain",
+        action="store_true",
+        help="say of the channels of each event of a file where they are farthest from what the model expects: "
+        "explain.csv with time, value and expected value in units of the file; "
+        f"with {', '.join(name for name, model in sorted(DETECTORS.items()) if model.reconstructs)}",
+    )
     add("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (auto)")
     stream = parser.add_argument_group("a stream, CSV lines from standard input to a line of JSON for each point")
     stream.add_argument("--stream", action="store_true", help="score standard input by the detector --model")
@@ -166,6 +174,8 @@ def _check_stream(options: argparse.Namespace) -> None:
     """Refuse options that a stream does not have."""
     if given_texts(options) or options.out is not None:
         raise UserError("--stream reads standard input and writes standard output: leave out the file and --out")
+    if options.explain:
+        raise UserError("--explain belongs to a file: leave it out")
     if _given(options, ("channels", "label", "missing", "max_gap")):
         raise UserError(
             "--channels, --label, --missing and --max-gap belong to a file: leave them out, the stream's first line "
@@ -191,6 +201,8 @@ def _check_training(options: argparse.Namespace) -> None:
     if options.before is not None:
         _check_continuation(options)
     ThresholdRule(**rule_options(options)).check()
+    if options.explain and options.model is None and options.before is None:
+        check_explicable(options.detector or DEFAULT)
     check_events(options.merge_gap, options.min_length, names=("--merge-gap", "--min-length"))
     keys = [setting.partition("=")[0] for setting in options.set or ()]
     twice = next((key for key in keys if keys.count(key) > 1), None)

@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,7 @@ import pandas as pd
 from data_provider.read.recording import Recording
 from exp.detection.estimator import CrossADDetector
 from exp.detection.events import alarm_record, channel_shares
+from exp.detection.explanation import explain_events
 from exp.report import Report, write_report
 from exp.training.devices import choose_device, describe_device
 from exp.training.provenance import git_commit, versions
@@ -57,6 +59,7 @@ def write_findings(
     trained_on: str,
     merge_gap: int | None = None,
     min_length: int | None = None,
+    explain: bool = False,
 ) -> Findings:
     """Write scores, events, measures, record and report.
 
@@ -75,17 +78,19 @@ def write_findings(
         What the detector was trained on, in words.
     merge_gap, min_length : int, optional
         As for `AnomalyDetector.find_events`.
+    explain : bool
+        Say how the values of events differ from the expected ones.
     """
     names = [str(name) for name in detector.feature_names_in_]
-    scored = detector.score_names
+    values = recording.values[:, [recording.channels.index(name) for name in names]]
     score, threshold = detector.point_scores(channel_scores), detector.threshold_
     events = detector.rank_events(score, channel_scores, merge_gap=merge_gap, min_length=min_length)
     times = _written_times(recording)
-    write_csv(out / "scores.csv", _score_table(times, score, channel_scores, threshold, scored))
-    shown = events.assign(**{column: times[events[column].to_numpy(int)] for column in ("start", "end", "peak")})
-    shown = shown.rename(columns={"peak": "peak_time"})
-    write_csv(out / "events.csv", shown)
-    _write_alarms(out / "events.jsonl", events, times, channel_scores, detector)
+    write_csv(out / "scores.csv", _score_table(times, score, channel_scores, threshold, detector.score_names))
+    explained = explain_events(detector, values, channel_scores, events) if explain else None
+    _write_events(out, events, times, channel_scores, detector, explained)
+    if explained is not None:
+        events = events.assign(channels=_in_words(explained, names))
     first = train_end if train_end is not None and train_end < len(score) else 0
     measures = _measure(recording.label, score, threshold, first, out)
     record = {"series": recording.name, "trained_on": trained_on, **_record(recording, detector, events)}
@@ -99,7 +104,7 @@ def write_findings(
         title=recording.name,
         facts={name: str(value) for name, value in _facts(record).items()},
         times=recording.times,
-        values=recording.values[:, [recording.channels.index(name) for name in names]],
+        values=values,
         channels=tuple(names),
         score=score,
         channel_scores=channel_scores,
@@ -112,7 +117,7 @@ def write_findings(
         train_end=train_end,
     )
     write_report(out / "report.html", report)
-    return Findings(shown, score, measures, record, out)
+    return Findings(_with_times(events, times), score, measures, record, out)
 
 
 def show(findings: Findings) -> None:
@@ -162,20 +167,61 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
         table.to_csv(temporary, index=False, encoding="utf-8")
 
 
-def _write_alarms(
-    path: Path, events: pd.DataFrame, times: pd.Index, channel_scores: np.ndarray, detector: CrossADDetector
+def _in_words(told: pd.DataFrame, names: list[str]) -> list[str]:
+    """Return for each event its channels with their values and what is expected of them."""
+    texts: dict[int, list[str]] = {}
+    for row in told.itertuples():
+        share = "" if np.isnan(row.share) else f" {100 * row.share:.0f} %"
+        text = f"{names[row.channel]}{share} ({row.value:.5g}, expected {row.expected:.5g})"
+        texts.setdefault(row.rank, []).append(text)
+    return [", ".join(texts[rank]) for rank in sorted(texts)]
+
+
+def _with_times(events: pd.DataFrame, times: pd.Index) -> pd.DataFrame:
+    """Return the events as files have them."""
+    shown = events.assign(**{column: times[events[column].to_numpy(int)] for column in ("start", "end", "peak")})
+    return shown.rename(columns={"peak": "peak_time"})
+
+
+def _write_events(
+    out: Path,
+    events: pd.DataFrame,
+    times: pd.Index,
+    channel_scores: np.ndarray,
+    detector: CrossADDetector,
+    explained: pd.DataFrame | None,
 ) -> None:
-    """Write a line of JSON for each event, in the order of their ranks."""
-    lines = []
+    """Write the events as a table and as a line of JSON each, and what explains them, if it is known."""
+    write_csv(out / "events.csv", _with_times(events, times))
+    (out / "explain.csv").unlink(missing_ok=True)  # of another run
+    if explained is not None:
+        names = [str(name) for name in detector.feature_names_in_]
+        told = {
+            "channel": [names[index] for index in explained["channel"]],
+            "time": times[explained["row"].to_numpy(int)],
+        }
+        explained = explained.assign(**told, difference=explained["value"] - explained["expected"])
+        columns = ["rank", "channel", "share", "time", "value", "expected", "difference"]
+        write_csv(out / "explain.csv", explained[columns])
+        explained = explained[["rank", "channel", "time", "value", "expected"]]
+    with replacing(out / "events.jsonl") as temporary:
+        lines = _alarms(events, times, channel_scores, detector, explained)
+        temporary.write_text("".join(json.dumps(line, default=str) + "\n" for line in lines), encoding="utf-8")
+
+
+def _alarms(events, times, channel_scores, detector, explained: pd.DataFrame | None) -> Iterator[dict]:
+    """Yield the events as plain values, in the order of their ranks."""
     for event in events.itertuples():
         rows = int(event.start), int(event.end), int(event.peak)
         inside = channel_scores[rows[0] : rows[1] + 1]
         shares, order = channel_shares(inside), detector.detector_.model.rank_channels(inside)
-        told = [times[row] for row in rows]
-        record = alarm_record(rows, told, event.peak_score, detector.threshold_, shares, detector.score_names, order)
-        lines.append(json.dumps({"rank": int(event.rank), **record}, default=str) + "\n")
-    with replacing(path) as temporary:
-        temporary.write_text("".join(lines), encoding="utf-8")
+        own_times = [times[row] for row in rows]
+        threshold, names = detector.threshold_, detector.score_names
+        record = alarm_record(rows, own_times, event.peak_score, threshold, shares, names, order)
+        if explained is not None:
+            own = explained[explained["rank"] == event.rank].drop(columns="rank")
+            record["explanation"] = own.to_dict(orient="records")
+        yield {"rank": int(event.rank), **record}
 
 
 def _measure(

@@ -17,6 +17,7 @@ from exp.detection import storage
 from exp.detection.automatic import SEED, settings_for
 from exp.detection.detector import Detector
 from exp.detection.events import check_events, ranked_events
+from exp.detection.explanation import explain_events
 from exp.detection.inputs import as_table
 from exp.detection.thresholds import QUANTILE, RISK, ThresholdRule
 from exp.detection.training_set import SERIES, TrainingSet, as_several
@@ -250,7 +251,7 @@ class AnomalyDetector(BaseEstimator):
 
     def _learn(self, series: TrainingSet, *, trained: bool = False) -> Progress:
         """Let the network learn from standardised series."""
-        values = self._scaled(series.values)
+        values = self.standardised(series.values)
         training, validation = series.split(values, self.config_.data.validation_share, self.window)
         several = len(series.names) > 1
         return self.detector_.fit(
@@ -267,7 +268,7 @@ class AnomalyDetector(BaseEstimator):
         self.score_channels_ = by_channel[0].shape[1]
         scores = [self.point_scores(one) for one in by_channel]
         causal = [
-            self._causal_scores(self._scaled(one), score, max(1, CAUSAL // len(scores)))
+            self._causal_scores(self.standardised(one), score, max(1, CAUSAL // len(scores)))
             for one, score in zip(series.each(series.values), scores, strict=True)
         ]
         self.decision_scores_, self.causal_scores_ = np.concatenate(scores), np.concatenate(causal)
@@ -350,7 +351,7 @@ class AnomalyDetector(BaseEstimator):
     def _channel_scores(self, X) -> np.ndarray:
         if len(X) < self.window:
             raise DataError(f"{len(X)} points are fewer than a window of {self.window} (seq_len): score more at once")
-        return self.detector_.score(self._scaled(X), stride=self.stride, name=SERIES).astype(np.float32)
+        return self.detector_.score(self.standardised(X), stride=self.stride, name=SERIES).astype(np.float32)
 
     def _causal_scores(self, values: np.ndarray, whole: np.ndarray, most: int) -> np.ndarray:
         """Return scores of points spread over a series of the training, each as the last of its window.
@@ -427,6 +428,31 @@ class AnomalyDetector(BaseEstimator):
             rank=self.detector_.model.rank_channels,
         )
 
+    def explain(self, X, events):
+        """Return how the values of events of X differ from those that the model expects.
+
+        Parameters
+        ----------
+        X : array or DataFrame of shape (n, C)
+        events : DataFrame
+            Of `find_events`.
+
+        Returns
+        -------
+        DataFrame
+            As `exp.detection.explanation.explain_events` describes, with names of channels: rank, channel, share, row,
+            value, expected.
+
+        Raises
+        ------
+        UserError
+            When the model does not reconstruct. And what `decision_function` raises.
+        """
+        by_channel = self.channel_scores(X)
+        values = validate_data(self, as_table(X), dtype=np.float64, reset=False)
+        told, names = explain_events(self, values, by_channel, events), self._channel_names()
+        return told.assign(channel=[names[index] for index in told["channel"]])
+
     @property
     def merge_gap(self) -> int:
         """Points that two flagged ones of the same event may have between them, by default."""
@@ -453,7 +479,7 @@ class AnomalyDetector(BaseEstimator):
         """
         check_is_fitted(self)
         scorer = self.detector_.scorer
-        values = torch.from_numpy(self._scaled(windows))
+        values = torch.from_numpy(self.standardised(windows))
         found = (scorer.look_in_blocks(values) if in_blocks else scorer.look(values)).numpy()
         if not np.isfinite(found).all():
             raise DataError("a score is NaN or infinite: a value is too far from those of training, correct it")
@@ -577,7 +603,8 @@ class AnomalyDetector(BaseEstimator):
         if not np.ptp(X, axis=0).any():
             raise DataError("every channel is constant, there is nothing to learn: choose other channels or points")
 
-    def _scaled(self, values) -> np.ndarray:
+    def standardised(self, values) -> np.ndarray:
+        """Return values (…, C) in the units of the series of `fit` as the network sees them."""
         with np.errstate(over="ignore"):  # the scores show it
             return scaled(values, self.offset_, self.scale_)
 

@@ -53,6 +53,11 @@ class Scorer:
         with mixed_precision(self.device, self.precision):
             return look(windows.to(self.device)).float().cpu()
 
+    def reconstruct(self, windows: Tensor) -> Tensor:
+        """Return what the network expects in place of windows, both (B, T, C), on the CPU."""
+        with mixed_precision(self.device, self.precision):
+            return self.network.reconstruct(windows.to(self.device)).float().cpu()
+
     def look_in_blocks(self, windows: Tensor) -> Tensor:
         """Return the same, computed in blocks of one fixed shape.
 

@@ -88,7 +88,7 @@ class AxonAD(nn.Module):
         """Reconstruct windows x of shape (B, T, C); in training mode also predict their queries."""
         # Reconstruction: L_rec = mean (x̂ − x)²
         h, n = self.encoder.embed(x)  # (B, T, d) both
-        reconstruction = self.reconstruct(h, n)
+        reconstruction = self.decode(h, n)
         reconstruction_loss = F.mse_loss(reconstruction, x)
         if not self.training:
             return AxonADOutput(reconstruction_loss, reconstruction_loss, None, reconstruction)
@@ -106,7 +106,16 @@ class AxonAD(nn.Module):
         loss = (-alpha).exp() * reconstruction_loss + alpha + (-beta).exp() * query_loss + beta
         return AxonADOutput(loss, reconstruction_loss, query_loss, reconstruction)
 
-    def reconstruct(self, h: Tensor, n: Tensor) -> Tensor:
+    @torch.no_grad()
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Return x̂ (B, T, C) of windows x; the model is in evaluation mode meanwhile, and no gradient is kept."""
+        was_training = self.training
+        self.eval()
+        reconstruction = self.decode(*self.encoder.embed(x))
+        self.train(was_training)
+        return reconstruction
+
+    def decode(self, h: Tensor, n: Tensor) -> Tensor:
         """Return x̂ (B, T, C) from embedded points h and the same normalised, both (B, T, d)."""
         h = h + self.attention(self.heads(self.encoder.query(n)), n)
         h = h + self.feed_forward(h)
@@ -142,7 +151,7 @@ class AxonAD(nn.Module):
         columns = []
         # Error ε: mean over time of the sum over channels of (x̂ − x)²
         if "error" in terms:
-            columns.append((self.reconstruct(h, n) - x).square().mean(1))
+            columns.append((self.decode(h, n) - x).square().mean(1))
         if terms != ("error",):
             predicted = self.predict(n, first)  # (B, T − t₀, H, D)
         # Mismatch μ: mean over heads and t ≥ t₀ of 1 − cos(q̂, q*)

@@ -120,6 +120,18 @@ class CrossAD(nn.Module):
         self.train(was_training)
         return self._unfold(scores, x)
 
+    @torch.no_grad()
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Return X̂_m, what the coarser scales make of windows x, both of shape (B, T, C).
+
+        The model is in evaluation mode meanwhile, and no gradient is kept.
+        """
+        was_training = self.training
+        self.eval()
+        windows = in_parts(lambda x_m: self._reconstruct(x_m)[1][:, -self.config.seq_len :], self._fold(x))
+        self.train(was_training)
+        return self._unfold(windows, x)
+
     def _score(self, x_m: Tensor) -> Tensor:
         """Return the score (N, T) of windows (N, T)."""
         # Section "Anomaly Score": 1/m Σ_i interpolate((X_i − X̂_i)²); the published code leaves out 1/m.

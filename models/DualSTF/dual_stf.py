@@ -74,3 +74,15 @@ class DualSTF(nn.Module):
         output = self(x)
         self.train(was_training)
         return self.fusion(output.td, output.rd)[..., None]
+
+    @torch.no_grad()
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Return the reconstruction of windows x, both of shape (B, L, C).
+
+        The model is in evaluation mode meanwhile, and no gradient is kept.
+        """
+        was_training = self.training
+        self.eval()
+        reconstruction, _ = self.temporal(x)
+        self.train(was_training)
+        return reconstruction

@@ -77,6 +77,11 @@ class PCA(nn.Module):
         """Return the squared errors (B, T, C) of the reconstruction of windows x."""
         return (x - self(x).reconstruction).square()
 
+    @torch.no_grad()
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Return the projection of windows x on the components, both of shape (B, T, C)."""
+        return self(x).reconstruction
+
     def _load_from_state_dict(self, state_dict, prefix, *arguments):
         # How many components there are is known from the weights alone.
         found = state_dict.get(f"{prefix}components")

@@ -1,0 +1,115 @@
+"""How the values of an event differ from those that the detector expects."""
+
+import numpy as np
+import pandas as pd
+import torch
+
+from data_provider import DataError
+from exp.detection.events import LISTED, channel_shares, listed_channels
+from exp.errors import UserError
+from models import DETECTORS
+
+BATCH = 8  # blocks of windows that are reconstructed at once
+
+
+def check_explicable(name: str, what: str = "--explain") -> None:
+    """See that a model reconstructs what it sees.
+
+    Parameters
+    ----------
+    name : str
+        Of the registry.
+    what : str
+        What the user calls it.
+
+    Raises
+    ------
+    UserError
+        When it does not; it names those that do.
+    """
+    if not DETECTORS[name].reconstructs:
+        able = ", ".join(other for other, model in sorted(DETECTORS.items()) if model.reconstructs)
+        raise UserError(f"{what}: {name} does not score by a reconstruction: leave it out, or use one of {able}")
+
+
+def explain_events(detector, X: np.ndarray, channel_scores: np.ndarray, events: pd.DataFrame) -> pd.DataFrame:
+    """Return for the channels of each event where their values are farthest from the expected ones.
+
+    Parameters
+    ----------
+    detector : AnomalyDetector
+        Fitted, of a model that reconstructs.
+    X : array of shape (n, C)
+        In the units of the series of `fit`.
+    channel_scores : array of shape (n, C) or (n, 1)
+    events : DataFrame
+        As `ranked_events` gives them.
+
+    Returns
+    -------
+    DataFrame
+        rank, of the event; channel, its index, those of an event in the order in which it names them; share of the
+        event's score, NaN where the model has none for each channel; row, from 0; value; expected, the mean over the
+        windows that hold the point.
+
+    Raises
+    ------
+    UserError
+        When the model does not reconstruct.
+    DataError
+        When a value is too far from those of training.
+    """
+    expected = expected_values(detector, X, events["start"].to_numpy(int), events["end"].to_numpy(int))
+    parts, rank = [], detector.detector_.model.rank_channels
+    for event in events.itertuples():
+        inside = slice(int(event.start), int(event.end) + 1)
+        away = np.abs(X[inside] - expected[inside])
+        if channel_scores.shape[1] == X.shape[1]:
+            shares = channel_shares(channel_scores[inside])
+            channels = listed_channels(shares, rank(channel_scores[inside]))
+        else:
+            shares = np.full(X.shape[1], np.nan)
+            channels = np.argsort(-(away / detector.scale_).max(axis=0), kind="stable")[:LISTED]
+        for channel in channels:
+            row = inside.start + int(away[:, channel].argmax())
+            parts.append((event.rank, int(channel), shares[channel], row, X[row, channel], expected[row, channel]))
+    return pd.DataFrame(parts, columns=["rank", "channel", "share", "row", "value", "expected"])
+
+
+def expected_values(detector, X: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Return what a detector expects in stretches of X, a float64 array (n, C) with NaN elsewhere.
+
+    Parameters
+    ----------
+    detector : AnomalyDetector
+    X : array of shape (n, C)
+    starts, ends : int arrays of shape (k,)
+        Both ends inside.
+
+    Raises
+    ------
+    UserError, DataError
+        As `explain_events` does.
+    """
+    check_explicable(detector.config_.detector, "an explanation")
+    length, n = detector.window, len(X)
+    wanted = np.zeros(n + 1, int)
+    np.add.at(wanted, starts, 1)
+    np.add.at(wanted, ends + 1, -1)
+    wanted = np.cumsum(wanted)[:n] > 0
+    before = np.concatenate([[0], np.cumsum(wanted)])  # wanted points before a row
+    every = np.unique([*range(0, n - length + 1, max(1, length // 4)), n - length])
+    holding = every[before[every + length] > before[every]]
+    sums, counts = np.zeros(X.shape, np.float32), np.zeros(n)
+    scorer = detector.detector_.scorer
+    for first in range(0, len(holding), size := BATCH * scorer.block(X.shape[1])):
+        chosen = holding[first : first + size]
+        windows = np.stack([detector.standardised(X[start : start + length]) for start in chosen])
+        for start, found in zip(chosen, scorer.reconstruct(torch.from_numpy(windows)).numpy(), strict=True):
+            sums[start : start + length] += found
+            counts[start : start + length] += 1
+    expected = np.full(X.shape, np.nan)
+    expected[wanted] = sums[wanted] / counts[wanted, None] * detector.scale_ + detector.offset_
+    if not np.isfinite(expected[wanted]).all():
+        raise DataError("an expected value is NaN or infinite: a value is too far from those of training, correct it")
+    return expected
