@@ -179,6 +179,9 @@ def _stream(options: argparse.Namespace) -> int:
         drift_window=options.drift_window,
         gap=None if options.gap is None else parse_gap(options.gap),
         threshold=rule_options(options),
+        alarms=bool(options.alarms),
+        merge_gap=options.merge_gap,
+        min_length=options.min_length,
         reading=reading,
         device=options.device,
     )

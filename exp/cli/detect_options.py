@@ -12,7 +12,7 @@ from exp.streaming.lines import NOTES_HELP, STATE_EVERY
 from exp.training.devices import choose_device
 from models import DEFAULT, DETECTORS
 
-STREAM = ("stream_mode", "state", "state_every", "drift_window", "gap")
+STREAM = ("stream_mode", "state", "state_every", "drift_window", "gap", "alarms")
 # What a saved detector brings.
 TRAINING = ("train_until", "detector", "config", "set", "seed")
 RULES = ("threshold", "risk", "quantile", "contamination")
@@ -127,6 +127,12 @@ def build_parser() -> argparse.ArgumentParser:
     stream.add_argument(
         "--drift-window", type=int, metavar="POINTS", help="let alarms follow the mean of so many scores"
     )
+    stream.add_argument(
+        "--alarms",
+        action="store_true",
+        default=None,
+        help="a line of JSON for each finished event, with begin, end and peak, in place of one for each point",
+    )
     return parser
 
 
@@ -174,6 +180,9 @@ def _check_stream(options: argparse.Namespace) -> None:
     """Refuse options that a stream does not have."""
     if given_texts(options) or options.out is not None:
         raise UserError("--stream reads standard input and writes standard output: leave out the file and --out")
+    given = _given(options, ("merge_gap", "min_length"))
+    if given and not options.alarms:
+        raise UserError(f"{given[0]} makes events of alarms: add --alarms, or leave it out")
     if options.explain:
         raise UserError("--explain belongs to a file: leave it out")
     if _given(options, ("channels", "label", "missing", "max_gap")):

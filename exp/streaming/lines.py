@@ -11,6 +11,7 @@ from typing import TextIO
 import pandas as pd
 
 from exp.errors import UserError
+from exp.streaming.alarms import AlarmEvents, check_kept
 from exp.streaming.journal import Journal
 from exp.streaming.layout import Layout, Reading
 from exp.streaming.source import Interruption, read_lines
@@ -27,6 +28,11 @@ channels; the score is null where a point never has one. Lines with the key note
   skipping  the first of some points that are not later than the last one, which are left out: time, last
   skipped   their end: how many were repeated (equal to the last time), and older
   restart   the run before was killed: from row on, at_most so many points may have been written already
+With --alarms, a line of JSON for each finished event stands in place of those of the points: event (its number from
+1), begin, end and peak (times, or rows where there are none; begin and end are inside), begin_row, end_row, peak_row,
+points, peak_score and threshold at the peak, and channels with their shares of the score. An event is finished when
+more than --merge-gap points without alarm follow it, before a fresh window, or at the end; with --state one that is
+not finished is kept there. Events with fewer than --min-length points are left out.
 Where the clock is put back, the hour that comes twice is skipped as older, unless times have offsets from UTC or
 --timezone is given. Without a column of times neither repeated points nor gaps can be seen. SIGINT, SIGTERM and SIGHUP
 end a stream after the last line that it has read, and leave the state. Standard error says at the end what was skipped.
@@ -44,6 +50,9 @@ def stream_lines(
     drift_window: int | None = None,
     gap: float | pd.Timedelta | None = None,
     threshold: Mapping | None = None,
+    alarms: bool = False,
+    merge_gap: int | None = None,
+    min_length: int | None = None,
     reading: Reading | None = None,
     device: str = "auto",
 ) -> int:
@@ -68,6 +77,10 @@ def stream_lines(
     target : text file
     mode, drift_window, gap, threshold, device
         As for `StreamingDetector` and its `load`.
+    alarms : bool
+        Write a line for each event that is finished, in place of those of the points.
+    merge_gap, min_length : int, optional
+        Of these events, as for `AlarmEvents`.
     state : Path, optional
         Go on from the state in this file, if it is there, and leave the state there, however the stream ends.
         Without it the points behind the last full window are scored at the end.
@@ -89,6 +102,10 @@ def stream_lines(
     stream = StreamingDetector.load(folder, state=state if known else None, **options)
     logger.info("threshold %.6g, %s", stream.detector.threshold_, stream.detector.threshold_rule)
     scorer = _Scorer(target, stream, reading or Reading())
+    if alarms:
+        scorer.gather_alarms(merge_gap, min_length)
+    elif "alarms" in stream.kept:
+        check_kept(stream.kept["alarms"], None)
     keeper = _Keeper(stream, state, state_every)
     failed = None
     with Interruption() as interruption:
@@ -100,6 +117,8 @@ def stream_lines(
             scorer.put(scorer.journal.end())
             if state is None and stream.seen and not interruption.came:
                 scorer.write(stream.finish())
+            if state is None:
+                scorer.end_alarms()
         except UserError as error:
             failed = error
         if interruption.came:
@@ -165,6 +184,7 @@ class _Scorer:
         self.waiting = stream.kept.setdefault("times", [])  # of the points without a line yet
         self.layout = Layout(names, named, reading, stream.kept.setdefault("layout", {}))
         self.journal = Journal(stream)
+        self.events: AlarmEvents | None = None
 
     def take(self, line: str) -> None:
         """Score a line, or report what is wrong with it."""
@@ -191,21 +211,39 @@ class _Scorer:
         self.waiting.append(point.told)
         self.write(scores)
 
+    def gather_alarms(self, merge_gap: int | None, min_length: int | None) -> None:
+        """Write events in place of points, from here on."""
+        kept = self.stream.kept.setdefault("alarms", {})
+        self.events = AlarmEvents(self.stream.detector, merge_gap=merge_gap, min_length=min_length, kept=kept)
+
+    def end_alarms(self) -> None:
+        """Write the event that is open."""
+        if self.events is not None:
+            self.put(self.events.end())
+
     def write(self, scores: StreamScores) -> None:
-        """Write the lines of the points that have had their turn, with their scores, or null where they have none."""
+        """Write the lines of the points that have had their turn, or of the events that these finish."""
         by_row = {int(row): values for row, *values in zip(*scores, strict=True)}
         lines = []
         for row in range(self.stream.seen - len(self.waiting), self.stream.decided):
-            time = self.waiting.pop(0)
-            line = {"row": row} if time is None else {"row": row, "time": time}
-            results = {"score": None, "threshold": None, "alarm": False, "channels": None}
-            if row in by_row:
-                score, channels, threshold, alarm = by_row[row]
-                by_name = dict(zip(self.stream.detector.score_names, channels.tolist(), strict=True))
-                results = {"score": float(score), "threshold": float(threshold), "alarm": bool(alarm)}
-                results["channels"] = by_name
-            lines.append(line | results)
+            time, found = self.waiting.pop(0), by_row.get(row)
+            if self.events is None:
+                lines.append(self._line(row, time, found))
+                continue
+            if row == self.stream.begun:
+                lines += self.events.end()
+            lines += self.events.add(row, time, found)
         self.put(lines)
+
+    def _line(self, row: int, time: str | None, found: tuple | None) -> dict:
+        """Return what is written for a point, with its scores, or null where it has none."""
+        line = {"row": row} if time is None else {"row": row, "time": time}
+        if found is None:
+            return line | {"score": None, "threshold": None, "alarm": False, "channels": None}
+        score, channels, threshold, alarm = found
+        by_name = dict(zip(self.stream.detector.score_names, channels.tolist(), strict=True))
+        results = {"score": float(score), "threshold": float(threshold), "alarm": bool(alarm)}
+        return line | results | {"channels": by_name}
 
     def put(self, lines: list[dict]) -> None:
         """Write lines of JSON, in ASCII, so that no encoding of the output can be wrong.

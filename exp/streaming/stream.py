@@ -157,6 +157,11 @@ class StreamingDetector:
         """How many points from the first on have had their turn: they have their score, or will never have one."""
         return self._decided
 
+    @property
+    def begun(self) -> int:
+        """The row from which windows reach back no further: 0, or that behind the last gap with a fresh window."""
+        return self._begun
+
     def update(self, points, times=None) -> StreamScores:
         """Take the next points, and return the scores that have become final.
 

@@ -673,6 +673,7 @@ def test_an_altered_threshold_is_found(trained, tmp_path, model, refuse):
         (["--stream-mode", "causal"], ["--stream-mode", "--stream"]),
         (["--gap", "10"], ["--gap", "--stream"]),
         (["--state-every", "9"], ["--state-every", "--stream"]),
+        (["--alarms"], ["--alarms", "--stream"]),
         (["--stream"], ["--stream", "--model DIR"]),
         (["--stream", "--model", "x"], ["--stream", "leave out the file and --out"]),
         (["--model", "nowhere"], ["nowhere", "no such file"]),
@@ -739,6 +740,11 @@ def test_a_device_that_is_not_there(trained, tmp_path, series, refuse, name):
 )
 def test_options_of_a_file_beside_a_stream(trained, refuse, options):
     refuse("--stream", "--model", trained / "out" / "detector", *options, says=[options[0], "belong to a file"])
+
+
+@pytest.mark.parametrize("options", [["--merge-gap", "3"], ["--min-length", "3"]])
+def test_events_of_a_stream_need_alarms(trained, refuse, options):
+    refuse("--stream", "--model", trained / "out" / "detector", *options, says=[options[0], "add --alarms"])
 
 
 def test_what_is_needed(tmp_path, series, refuse):
