@@ -1,6 +1,5 @@
 """The series that a detector is trained on: one, or several that have no window in common."""
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +26,7 @@ def as_several(X) -> dict | None:
     >>> as_several([[1.0, 2.0], [3.0, 4.0]]) is None
     True
     """
-    if isinstance(X, Mapping):
+    if type(X) is dict:  # a sparse array may be a mapping, too
         tables = X and all(isinstance(x, _KINDS) and np.ndim(x) == 2 for x in X.values())
         return dict(X) if tables else None
     if not (isinstance(X, list | tuple) and X and all(isinstance(x, _KINDS) and np.ndim(x) for x in X)):

@@ -100,7 +100,8 @@ def stream_lines(
     known = state is not None and state.is_file()
     options = {"mode": mode, "drift_window": drift_window, "gap": gap, "threshold": threshold, "device": device}
     stream = StreamingDetector.load(folder, state=state if known else None, **options)
-    logger.info("threshold %.6g, %s", stream.detector.threshold_, stream.detector.threshold_rule)
+    if threshold:
+        logger.info("the threshold is %.6g, %s", stream.detector.threshold_, stream.detector.threshold_rule)
     scorer = _Scorer(target, stream, reading or Reading())
     if alarms:
         scorer.gather_alarms(merge_gap, min_length)
