@@ -15,11 +15,10 @@ from data_provider.series import check_range, check_training_range, fit_scaler, 
 from exp.config import ExperimentConfig, resolve
 from exp.detection import storage
 from exp.detection.automatic import SEED, settings_for
+from exp.detection.decisions import Decisions
 from exp.detection.detector import Detector
-from exp.detection.events import check_events, ranked_events
-from exp.detection.explanation import explain_events
 from exp.detection.inputs import as_table
-from exp.detection.thresholds import QUANTILE, RISK, ThresholdRule
+from exp.detection.thresholds import QUANTILE, RISK
 from exp.detection.training_set import SERIES, TrainingSet, as_several
 from exp.errors import UserError
 from exp.training.devices import choose_device
@@ -36,7 +35,7 @@ ROWS = 1024  # univariate windows that are looked at together for these
 QUANTILES = (0.0, 0.5, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1.0)
 
 
-class AnomalyDetector(BaseEstimator):
+class AnomalyDetector(Decisions, BaseEstimator):
     """Any model of the registry on one series, without any file.
 
     Rows of X are points in time order, columns are channels; a one-dimensional X, or a Series, is one channel. The last
@@ -274,48 +273,6 @@ class AnomalyDetector(BaseEstimator):
         self.decision_scores_, self.causal_scores_ = np.concatenate(scores), np.concatenate(causal)
         self._take_threshold(self.threshold_rule.find(self.decision_scores_))
 
-    def set_threshold(self, threshold="spot", *, risk=RISK, quantile=QUANTILE, contamination=None):
-        """Set the threshold by another rule, from the scores of the series of `fit`; nothing is trained.
-
-        Parameters
-        ----------
-        threshold, risk, quantile, contamination
-            As for the detector itself, whose parameters they become.
-
-        Returns
-        -------
-        AnomalyDetector
-            Itself.
-
-        Raises
-        ------
-        UserError
-            When the rule is wrong; then nothing is changed.
-        EvaluationError
-            When the scores do not allow it; then nothing is changed.
-
-        Examples
-        --------
-        ``AnomalyDetector.load("detector").set_threshold(risk=1e-4).save("detector")`` leaves a saved one with fewer
-        alarms.
-        """
-        check_is_fitted(self)
-        rule = ThresholdRule(threshold, risk, quantile, contamination)
-        rule.check()
-        found = rule.find(self.decision_scores_)
-        self.set_params(**rule._asdict())
-        self._take_threshold(found)
-        return self
-
-    @property
-    def threshold_rule(self) -> ThresholdRule:
-        """How the threshold is found."""
-        return ThresholdRule(self.threshold, self.risk, self.quantile, self.contamination)
-
-    def _take_threshold(self, threshold: float) -> None:
-        self.threshold_ = threshold
-        self.labels_ = (self.decision_scores_ > threshold).astype(int)
-
     def decision_function(self, X):
         """Return the score of every point of X, a float32 array of shape (n,); higher is more anomalous.
 
@@ -387,76 +344,6 @@ class AnomalyDetector(BaseEstimator):
     def fit_predict(self, X, y=None):
         """Train on X and return `labels_`; raises as `fit` does."""
         return self.fit(X).labels_
-
-    def find_events(self, X, *, merge_gap=None, min_length=None):
-        """Return the events of X, stretches of points above `threshold_`, the one with the highest peak first.
-
-        Parameters
-        ----------
-        X : array or DataFrame of shape (n, C)
-        merge_gap : int, optional
-            Flagged points with no more than so many others between them are one event; by default a quarter of the
-            window.
-        min_length : int, optional
-            Events that have fewer points, once merged, are left out; by default none is.
-
-        Returns
-        -------
-        DataFrame
-            As `exp.detection.events.ranked_events` describes: rank, start, end, peak, rows from 0 and both ends inside;
-            peak_score, above_threshold, channels.
-
-        Raises
-        ------
-        UserError
-            When a number of points is wrong. And what `decision_function` raises.
-        """
-        check_is_fitted(self)
-        check_events(merge_gap, min_length)
-        by_channel = self.channel_scores(X)
-        return self.rank_events(self.point_scores(by_channel), by_channel, merge_gap=merge_gap, min_length=min_length)
-
-    def rank_events(self, score, channel_scores, *, merge_gap=None, min_length=None):
-        """Return the events of points with these scores (n,) and channel scores (n, C), as `find_events` does."""
-        return ranked_events(
-            score,
-            channel_scores,
-            self.threshold_,
-            merge_gap=self.merge_gap if merge_gap is None else merge_gap,
-            min_length=min_length or 1,
-            channels=self.score_names,
-            rank=self.detector_.model.rank_channels,
-        )
-
-    def explain(self, X, events):
-        """Return how the values of events of X differ from those that the model expects.
-
-        Parameters
-        ----------
-        X : array or DataFrame of shape (n, C)
-        events : DataFrame
-            Of `find_events`.
-
-        Returns
-        -------
-        DataFrame
-            As `exp.detection.explanation.explain_events` describes, with names of channels: rank, channel, share, row,
-            value, expected.
-
-        Raises
-        ------
-        UserError
-            When the model does not reconstruct. And what `decision_function` raises.
-        """
-        by_channel = self.channel_scores(X)
-        values = validate_data(self, as_table(X), dtype=np.float64, reset=False)
-        told, names = explain_events(self, values, by_channel, events), self._channel_names()
-        return told.assign(channel=[names[index] for index in told["channel"]])
-
-    @property
-    def merge_gap(self) -> int:
-        """Points that two flagged ones of the same event may have between them, by default."""
-        return self.window // 4
 
     def look(self, windows: np.ndarray, *, in_blocks: bool = True) -> np.ndarray:
         """Return what the network finds in windows (B, T, C) in the units of the series of `fit`.

@@ -1,0 +1,125 @@
+"""What a fitted detector says beyond scores: its threshold, the events above it, and what explains them."""
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from exp.detection.events import check_events, ranked_events
+from exp.detection.explanation import explain_events
+from exp.detection.inputs import as_table
+from exp.detection.thresholds import QUANTILE, RISK, ThresholdRule
+
+
+class Decisions:
+    """A part of `exp.detection.estimator.AnomalyDetector`."""
+
+    def set_threshold(self, threshold="spot", *, risk=RISK, quantile=QUANTILE, contamination=None):
+        """Set the threshold by another rule, from the scores of the series of `fit`; nothing is trained.
+
+        Parameters
+        ----------
+        threshold, risk, quantile, contamination
+            As for the detector itself, whose parameters they become.
+
+        Returns
+        -------
+        AnomalyDetector
+            Itself.
+
+        Raises
+        ------
+        UserError
+            When the rule is wrong; then nothing is changed.
+        EvaluationError
+            When the scores do not allow it; then nothing is changed.
+
+        Examples
+        --------
+        ``AnomalyDetector.load("detector").set_threshold(risk=1e-4).save("detector")`` leaves a saved one with fewer
+        alarms.
+        """
+        check_is_fitted(self)
+        rule = ThresholdRule(threshold, risk, quantile, contamination)
+        rule.check()
+        found = rule.find(self.decision_scores_)
+        self.set_params(**rule._asdict())
+        self._take_threshold(found)
+        return self
+
+    @property
+    def threshold_rule(self) -> ThresholdRule:
+        """How the threshold is found."""
+        return ThresholdRule(self.threshold, self.risk, self.quantile, self.contamination)
+
+    def _take_threshold(self, threshold: float) -> None:
+        self.threshold_ = threshold
+        self.labels_ = (self.decision_scores_ > threshold).astype(int)
+
+    def find_events(self, X, *, merge_gap=None, min_length=None):
+        """Return the events of X, stretches of points above `threshold_`, the one with the highest peak first.
+
+        Parameters
+        ----------
+        X : array or DataFrame of shape (n, C)
+        merge_gap : int, optional
+            Flagged points with no more than so many others between them are one event; by default a quarter of the
+            window.
+        min_length : int, optional
+            Events that have fewer points, once merged, are left out; by default none is.
+
+        Returns
+        -------
+        DataFrame
+            As `exp.detection.events.ranked_events` describes: rank, start, end, peak, rows from 0 and both ends inside;
+            peak_score, above_threshold, channels.
+
+        Raises
+        ------
+        UserError
+            When a number of points is wrong. And what `decision_function` raises.
+        """
+        check_is_fitted(self)
+        check_events(merge_gap, min_length)
+        by_channel = self.channel_scores(X)
+        return self.rank_events(self.point_scores(by_channel), by_channel, merge_gap=merge_gap, min_length=min_length)
+
+    def rank_events(self, score, channel_scores, *, merge_gap=None, min_length=None):
+        """Return the events of points with these scores (n,) and channel scores (n, C), as `find_events` does."""
+        return ranked_events(
+            score,
+            channel_scores,
+            self.threshold_,
+            merge_gap=self.merge_gap if merge_gap is None else merge_gap,
+            min_length=min_length or 1,
+            channels=self.score_names,
+            rank=self.detector_.model.rank_channels,
+        )
+
+    def explain(self, X, events):
+        """Return how the values of events of X differ from those that the model expects.
+
+        Parameters
+        ----------
+        X : array or DataFrame of shape (n, C)
+        events : DataFrame
+            Of `find_events`.
+
+        Returns
+        -------
+        DataFrame
+            As `exp.detection.explanation.explain_events` describes, with names of channels: rank, channel, share, row,
+            value, expected.
+
+        Raises
+        ------
+        UserError
+            When the model does not reconstruct. And what `decision_function` raises.
+        """
+        by_channel = self.channel_scores(X)
+        values = validate_data(self, as_table(X), dtype=np.float64, reset=False)
+        told, names = explain_events(self, values, by_channel, events), self._channel_names()
+        return told.assign(channel=[names[index] for index in told["channel"]])
+
+    @property
+    def merge_gap(self) -> int:
+        """Points that two flagged ones of the same event may have between them, by default."""
+        return self.window // 4
