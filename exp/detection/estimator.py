@@ -11,31 +11,30 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from data_provider import DataError
-from data_provider.series import check_range, check_training_range, fit_scaler, scaled
-from exp.config import ExperimentConfig, resolve
+from data_provider.series import check_range, check_training_range, fit_scaler
+from exp.config import resolve
 from exp.detection import storage
 from exp.detection.automatic import SEED, settings_for
 from exp.detection.decisions import Decisions
 from exp.detection.detector import Detector
 from exp.detection.inputs import as_table
+from exp.detection.looking import Looking
+from exp.detection.saved import describe, restore
 from exp.detection.thresholds import QUANTILE, RISK
 from exp.detection.training_set import SERIES, TrainingSet, as_several
 from exp.errors import UserError
 from exp.training.devices import choose_device
-from exp.training.provenance import versions
 from exp.training.trainer import Progress
 from models import DEFAULT
 from ts_ad_evaluation.spot import check_count
 
 logger = logging.getLogger(__name__)
 
-OVERLAP = 4  # windows that hold a point, in the middle of a series
 CAUSAL = 1000  # points that are scored as a stream scores a point at once, at most
 ROWS = 1024  # univariate windows that are looked at together for these
-QUANTILES = (0.0, 0.5, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1.0)
 
 
-class AnomalyDetector(Decisions, BaseEstimator):
+class AnomalyDetector(Decisions, Looking, BaseEstimator):
     """Any model of the registry on one series, without any file.
 
     Rows of X are points in time order, columns are channels; a one-dimensional X, or a Series, is one channel. The last
@@ -345,63 +344,6 @@ class AnomalyDetector(Decisions, BaseEstimator):
         """Train on X and return `labels_`; raises as `fit` does."""
         return self.fit(X).labels_
 
-    def look(self, windows: np.ndarray, *, in_blocks: bool = True) -> np.ndarray:
-        """Return what the network finds in windows (B, T, C) in the units of the series of `fit`.
-
-        Parameters
-        ----------
-        windows : float64 array of shape (B, T, C)
-        in_blocks : bool
-            In blocks of one shape, as the decision function has them; else all together.
-
-        Returns
-        -------
-        float32 array
-            As `Scorer.look` describes.
-
-        Raises
-        ------
-        DataError
-            When it is not finite.
-        """
-        check_is_fitted(self)
-        scorer = self.detector_.scorer
-        values = torch.from_numpy(self.standardised(windows))
-        found = (scorer.look_in_blocks(values) if in_blocks else scorer.look(values)).numpy()
-        if not np.isfinite(found).all():
-            raise DataError("a score is NaN or infinite: a value is too far from those of training, correct it")
-        return found
-
-    def assembler(self):
-        """Return what makes scores of points from what `look` finds in windows that follow each other."""
-        return self.detector_.scorer.assembler(self.stride)
-
-    @property
-    def by_sequence(self) -> bool:
-        """Whether the model scores points by the windows that end with them, or shortly behind."""
-        return self.detector_.scorer.by_sequence
-
-    @property
-    def window(self) -> int:
-        """Points in a window of the fitted detector."""
-        return self.detector_.length
-
-    @property
-    def stride(self) -> int:
-        """Points between the starts of neighbouring windows when a series is scored."""
-        return 1 if self.detector_.scorer.by_sequence else max(1, self.window // OVERLAP)
-
-    @property
-    def score_names(self) -> list[str]:
-        """Names of the channel scores: of the channels, or "all channels" where these have one score together."""
-        names = self._channel_names()
-        return names if self.score_channels_ == len(names) else ["all channels"]
-
-    @property
-    def network_(self) -> torch.nn.Module:
-        """The fitted network."""
-        return self.detector_.network
-
     def save(self, folder) -> None:
         """Write the fitted detector to a folder: `detector.json`, and `weights_….npz` with arrays alone.
 
@@ -413,29 +355,7 @@ class AnomalyDetector(Decisions, BaseEstimator):
             When the folder cannot be written.
         """
         check_is_fitted(self)
-        description = {
-            "detector": self.config_.detector,
-            "parameters": self.get_params(),
-            "config": self.config_.to_dict(),
-            "reasons": self.reasons_,
-            "channels": list(getattr(self, "feature_names_in_", [])),
-            "n_features": self.n_features_in_,
-            "score_channels": self.score_channels_,
-            "threshold": self.threshold_,
-            "train_score_quantiles": dict(
-                zip(map(str, QUANTILES), np.quantile(self.decision_scores_, QUANTILES).tolist(), strict=True)
-            ),
-            "epochs": self.epochs_,
-            "versions": versions(),
-        }
-        arrays = {
-            "offset": self.offset_,
-            "scale": self.scale_,
-            "train_score": self.decision_scores_,
-            "causal_score": self.causal_scores_,
-            **{f"network.{name}": array for name, array in self._weights().items()},
-        }
-        storage.write(Path(folder), description, arrays)
+        storage.write(Path(folder), *describe(self))
 
     @classmethod
     def load(cls, folder, *, device: str = "auto") -> "AnomalyDetector":
@@ -446,21 +366,7 @@ class AnomalyDetector(Decisions, BaseEstimator):
         UserError
             When a file is missing, damaged or altered.
         """
-        content, arrays = storage.read(Path(folder))
-        parameters = {"detector": content["detector"], **content["parameters"], "device": device}
-        loaded = cls(**{**parameters, "overrides": tuple(parameters["overrides"])})
-        loaded.config_ = ExperimentConfig.from_dict(content["config"])
-        loaded.reasons_, loaded.epochs_ = content["reasons"], content["epochs"]
-        loaded.n_features_in_ = content["n_features"]
-        loaded.score_channels_ = content.get("score_channels", loaded.n_features_in_)
-        if content["channels"]:
-            loaded.feature_names_in_ = np.array(content["channels"], dtype=object)
-        loaded.offset_, loaded.scale_ = arrays.pop("offset"), arrays.pop("scale")
-        loaded.decision_scores_ = arrays.pop("train_score")
-        loaded.causal_scores_ = arrays.pop("causal_score")
-        loaded._take_threshold(content["threshold"])
-        loaded._restore({name.removeprefix("network."): array for name, array in arrays.items()})
-        return loaded
+        return restore(cls, *storage.read(Path(folder)), device)
 
     def __getstate__(self):
         state = super().__getstate__()
@@ -489,11 +395,6 @@ class AnomalyDetector(Decisions, BaseEstimator):
             check_count(len(X))
         if not np.ptp(X, axis=0).any():
             raise DataError("every channel is constant, there is nothing to learn: choose other channels or points")
-
-    def standardised(self, values) -> np.ndarray:
-        """Return values (…, C) in the units of the series of `fit` as the network sees them."""
-        with np.errstate(over="ignore"):  # the scores show it
-            return scaled(values, self.offset_, self.scale_)
 
     def _weights(self) -> dict[str, np.ndarray]:
         return {name: tensor.cpu().numpy().copy() for name, tensor in self.network_.state_dict().items()}
