@@ -13,6 +13,7 @@ from data_provider import DataError
 from data_provider.series import check_range, check_training_range, fit_scaler, scaled, training_points
 from exp.config import ExperimentConfig
 from exp.detection import storage
+from exp.detection.aggregation import Aggregation, RunningAggregation, check_kind, spans_of
 from exp.detection.automatic import SEED, settings_for
 from exp.detection.detector import Detector
 from exp.detection.inputs import as_table
@@ -27,7 +28,9 @@ logger = logging.getLogger(__name__)
 SERIES = "the series"
 OVERLAP = 4  # windows that hold a point, in the middle of a series
 CAUSAL = 1000  # points that are scored as a stream scores a point at once, at most
+STRETCHES = 4  # of the training series, that these points are in
 ROWS = 1024  # univariate windows that are looked at together for these
+AGGREGATIONS, LEARNED = ("aggregation_", "causal_aggregation_"), ("scale", "levels")
 QUANTILES = (0.0, 0.5, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1.0)
 
 
@@ -54,6 +57,9 @@ class AnomalyDetector(BaseEstimator):
         Of "spot": the probability that a normal point's score is above the threshold.
     quantile : float
         Of "quantile": the share of X's points that are not above the threshold.
+    aggregation : {"multiscale", "published"}
+        How the scores of channels become a point's: "multiscale" weighs the channels alike and averages over several
+        spans of time, see `exp.detection.aggregation`; "published" is the model's own way in benchmark runs.
     seed : int
         Of weights, order of windows, dropout and routing. Where it is 2025, as by default, a configuration's own
         `train.seed` comes first.
@@ -66,8 +72,9 @@ class AnomalyDetector(BaseEstimator):
     ----------
     decision_scores_ : float32 array of shape (n,)
         Scores of X.
-    causal_scores_ : float32 array of shape (at most 1000,)
-        Scores of points spread over X, each as the last point of its window, as a stream scores a point at once.
+    causal_scores_ : float32 array
+        Scores of stretches of X, about 1000 points, each as the last point of its window, as a stream scores a point at
+        once; the whole of X for a model that scores so anyway.
     labels_ : int array of shape (n,)
         1 where they are above `threshold_`.
     threshold_ : float
@@ -80,6 +87,8 @@ class AnomalyDetector(BaseEstimator):
     offset_, scale_ : float64 arrays of shape (C,)
         The scaler: mean and standard deviation of X, or minimum and range, as `config_.data.scaling` says.
     detector_ : Detector
+    aggregation_, causal_aggregation_ : Aggregation
+        What makes a point's score of those of its channels, and the same for a stream that scores a point at once.
     n_features_in_ : int
         C.
     feature_names_in_ : array of str
@@ -103,6 +112,7 @@ class AnomalyDetector(BaseEstimator):
         threshold="spot",
         risk=1e-3,
         quantile=0.99,
+        aggregation="multiscale",
         seed=SEED,
         device="auto",
         bars=False,
@@ -113,6 +123,7 @@ class AnomalyDetector(BaseEstimator):
         self.threshold = threshold
         self.risk = risk
         self.quantile = quantile
+        self.aggregation = aggregation
         self.seed = seed
         self.device = device
         self.bars = bars
@@ -143,6 +154,7 @@ class AnomalyDetector(BaseEstimator):
         """
         X = validate_data(self, as_table(X), dtype=np.float64, ensure_min_samples=2)
         check_rule(self.threshold, self.risk, self.quantile)
+        check_kind(self.aggregation)
         check_training_range(X, self._channel_names(), "X")
         self.config_, self.reasons_ = settings_for(
             X, detector=self.detector, config=self.config, overrides=self.overrides, seed=self.seed
@@ -162,8 +174,11 @@ class AnomalyDetector(BaseEstimator):
         self.epochs_ = fitted.epochs
         by_channel = self._channel_scores(X)
         self.score_channels_ = by_channel.shape[1]
+        self.aggregation_ = self._aggregation([by_channel])
         self.decision_scores_ = self.point_scores(by_channel)
-        self.causal_scores_ = self._causal_scores(values)
+        stretches = self._causal_stretches(values, by_channel)
+        self.causal_aggregation_ = self._aggregation(stretches, causal=True)
+        self.causal_scores_ = np.concatenate([self._causal_scores(stretch) for stretch in stretches])
         self.threshold_ = find_threshold(self.decision_scores_, self.threshold, self.risk, self.quantile)
         self.labels_ = (self.decision_scores_ > self.threshold_).astype(int)
         return self
@@ -203,22 +218,39 @@ class AnomalyDetector(BaseEstimator):
             raise DataError(f"{len(X)} points are fewer than a window of {self.window} (seq_len): score more at once")
         return self.detector_.score(self._scaled(X), stride=self.stride, name=SERIES).astype(np.float32)
 
-    def _causal_scores(self, values: np.ndarray) -> np.ndarray:
-        """Return scores of points spread over the training series, each as the last of its window."""
-        count = len(values) - self.window + 1
-        starts = np.unique(np.linspace(0, count - 1, min(count, CAUSAL)).round().astype(int))
+    def _aggregation(self, parts: list[np.ndarray], *, causal: bool = False) -> Aggregation:
+        """Return the aggregation for channel scores like those of stretches of the training series."""
+        options = {"causal": causal, "point_score": self.detector_.model.point_score}
+        if self.aggregation == "published":
+            return Aggregation.published(self.score_channels_, **options)
+        return Aggregation.fit(parts, spans_of(self.window), **options)
+
+    def _causal_stretches(self, values: np.ndarray, by_channel: np.ndarray) -> list[np.ndarray]:
+        """Return channel scores (k, C) of stretches of the training series, each point as the last of its window."""
         scorer = self.detector_.scorer
         if scorer.by_sequence and not scorer.look_ahead:  # then a window's end is as good as any other place
-            return self.decision_scores_[starts + self.window - 1]
+            return [by_channel]
         every = sliding_window_view(values, self.window, axis=0).swapaxes(1, 2)
-        batches = np.array_split(starts, -(-len(starts) * values.shape[1] // ROWS))
+        points = self.window + CAUSAL // STRETCHES
+        number = max(1, min(STRETCHES, len(every) // points))
+        points = min(len(every), points if number > 1 else self.window + CAUSAL)
+        starts = np.linspace(0, len(every) - points, number).round().astype(int)
+        return [self._score_last(every, np.arange(start, start + points)) for start in starts]
+
+    def _score_last(self, every: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        batches = np.array_split(chosen, -(-len(chosen) * every.shape[2] // ROWS))
         pairs = ((every[batch], every[np.maximum(batch - 1, 0)]) for batch in batches if len(batch))
-        scores = [scorer.score_last(*map(torch.from_numpy, pair)) for pair in pairs]
-        return self.point_scores(np.concatenate(scores)).astype(np.float32)
+        score_last = self.detector_.scorer.score_last
+        return np.concatenate([score_last(*map(torch.from_numpy, pair)) for pair in pairs]).astype(np.float32)
+
+    def _causal_scores(self, stretch: np.ndarray) -> np.ndarray:
+        """Return the scores of the points of a stretch that have all the points before them that a score needs."""
+        scores = self.causal_aggregation_(stretch)
+        return scores[min(self.causal_aggregation_.behind, len(scores) // 2) :]
 
     def point_scores(self, channel_scores):
-        """Return the scores (n,) of points with the channel scores (n, C)."""
-        return self.detector_.score_points(channel_scores)
+        """Return the scores (n,) of the points of a series with the channel scores (n, C)."""
+        return self.aggregation_(channel_scores)
 
     def predict(self, X):
         """Return 1 for the points of X above `threshold_`, else 0, shape (n,); raises as `decision_function` does."""
@@ -258,6 +290,11 @@ class AnomalyDetector(BaseEstimator):
     def assembler(self):
         """Return what makes scores of points from what `look` finds in windows that follow each other."""
         return self.detector_.scorer.assembler(self.stride)
+
+    def running_aggregation(self, series: int, *, causal: bool) -> RunningAggregation:
+        """Return what makes scores of points from channel scores as they come, of so many series side by side."""
+        aggregation = self.causal_aggregation_ if causal else self.aggregation_
+        return RunningAggregation(aggregation, series, self.score_channels_)
 
     @property
     def by_sequence(self) -> bool:
@@ -305,6 +342,7 @@ class AnomalyDetector(BaseEstimator):
             "n_features": self.n_features_in_,
             "score_channels": self.score_channels_,
             "threshold": self.threshold_,
+            "spans": self.aggregation_.spans,
             "train_score_quantiles": dict(
                 zip(map(str, QUANTILES), np.quantile(self.decision_scores_, QUANTILES).tolist(), strict=True)
             ),
@@ -316,6 +354,7 @@ class AnomalyDetector(BaseEstimator):
             "scale": self.scale_,
             "train_score": self.decision_scores_,
             "causal_score": self.causal_scores_,
+            **{f"{name}.{part}": getattr(getattr(self, name), part) for name in AGGREGATIONS for part in LEARNED},
             **{f"network.{name}": array for name, array in self._weights().items()},
         }
         storage.write(Path(folder), description, arrays)
@@ -330,7 +369,8 @@ class AnomalyDetector(BaseEstimator):
             When a file is missing, damaged or altered.
         """
         content, arrays = storage.read(Path(folder))
-        parameters = {"detector": content["detector"], **content["parameters"], "device": device}
+        parameters = {"detector": content["detector"], "aggregation": "published", **content["parameters"]}
+        parameters["device"] = device
         loaded = cls(**{**parameters, "overrides": tuple(parameters["overrides"])})
         loaded.config_ = ExperimentConfig.from_dict(content["config"])
         loaded.reasons_, loaded.epochs_ = content["reasons"], content["epochs"]
@@ -343,8 +383,19 @@ class AnomalyDetector(BaseEstimator):
         loaded.causal_scores_ = arrays.pop("causal_score")
         loaded.threshold_ = content["threshold"]
         loaded.labels_ = (loaded.decision_scores_ > loaded.threshold_).astype(int)
+        learned = {name: [arrays.pop(f"{name}.{part}", None) for part in LEARNED] for name in AGGREGATIONS}
         loaded._restore({name.removeprefix("network."): array for name, array in arrays.items()})
+        for name, parts in learned.items():
+            setattr(loaded, name, loaded._stored_aggregation(*parts, content, causal=name.startswith("causal")))
         return loaded
+
+    def _stored_aggregation(self, scale, levels, content: dict, *, causal: bool) -> Aggregation:
+        """Return the aggregation of a saved detector; one that was saved without has the published one."""
+        if scale is None:
+            return self._aggregation([], causal=causal)
+        return Aggregation(
+            scale, levels, tuple(content["spans"]), causal=causal, point_score=self.detector_.model.point_score
+        )
 
     def __getstate__(self):
         state = super().__getstate__()
