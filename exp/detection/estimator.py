@@ -1,11 +1,16 @@
 """The detector as an estimator: arrays in, scores and flags out, by the conventions of scikit-learn and PyOD."""
 
 import logging
+import os
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -13,9 +18,11 @@ from data_provider import DataError
 from data_provider.series import check_range, check_training_range, fit_scaler, scaled, training_points
 from exp.config import ExperimentConfig
 from exp.detection import storage
-from exp.detection.automatic import SEED, settings_for
+from exp.detection.automatic import SEED, Source, settings_for
 from exp.detection.detector import Detector
 from exp.detection.inputs import as_table
+from exp.detection.scorer import OverlapMean
+from exp.detection.scorer import Sequence as PointSequence
 from exp.detection.thresholds import check_rule, find_threshold
 from exp.training.devices import choose_device
 from exp.training.provenance import versions
@@ -96,16 +103,16 @@ class AnomalyDetector(BaseEstimator):
 
     def __init__(
         self,
-        detector=DEFAULT,
+        detector: str = DEFAULT,
         *,
-        config="auto",
-        overrides=(),
-        threshold="spot",
-        risk=1e-3,
-        quantile=0.99,
-        seed=SEED,
-        device="auto",
-        bars=False,
+        config: Source = "auto",
+        overrides: Sequence[str] = (),
+        threshold: str | float = "spot",
+        risk: float = 1e-3,
+        quantile: float = 0.99,
+        seed: int = SEED,
+        device: str = "auto",
+        bars: bool = False,
     ):
         self.detector = detector
         self.config = config
@@ -117,7 +124,7 @@ class AnomalyDetector(BaseEstimator):
         self.device = device
         self.bars = bars
 
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: object = None) -> "AnomalyDetector":
         """Train on X, and set the threshold by its scores.
 
         Parameters
@@ -141,7 +148,7 @@ class AnomalyDetector(BaseEstimator):
         ValueError
             When X has more than two dimensions, or is not finite and of real numbers.
         """
-        X = validate_data(self, as_table(X), dtype=np.float64, ensure_min_samples=2)
+        X = self._checked(X, ensure_min_samples=2)
         check_rule(self.threshold, self.risk, self.quantile)
         check_training_range(X, self._channel_names(), "X")
         self.config_, self.reasons_ = settings_for(
@@ -168,7 +175,7 @@ class AnomalyDetector(BaseEstimator):
         self.labels_ = (self.decision_scores_ > self.threshold_).astype(int)
         return self
 
-    def decision_function(self, X):
+    def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Return the score of every point of X, a float32 array of shape (n,); higher is more anomalous.
 
         It is the mean over the windows that hold the point, of which one starts every `stride` points; the last ends
@@ -185,20 +192,24 @@ class AnomalyDetector(BaseEstimator):
         """
         return self.point_scores(self.channel_scores(X))
 
-    def channel_scores(self, X):
+    def channel_scores(self, X: ArrayLike) -> np.ndarray:
         """Return the score of every channel at every point of X, a float32 array of shape (n, C).
 
         Where the model has no scores of single channels it is (n, 1). Raises what the decision function raises.
         """
         check_is_fitted(self)
-        X = validate_data(self, as_table(X), dtype=np.float64, reset=False)
+        X = self._checked(X, reset=False)
         check_range(X, self.offset_, self.scale_, self._channel_names(), "X")
         return self._channel_scores(X)
+
+    def _checked(self, X: ArrayLike, **options: Any) -> np.ndarray:
+        """Return X as float64 of shape (n, C), with the names and the number of its channels checked or learned."""
+        return validate_data(self, as_table(X), dtype=np.float64, **options)
 
     def _channel_names(self) -> list[str]:
         return [str(name) for name in getattr(self, "feature_names_in_", range(self.n_features_in_))]
 
-    def _channel_scores(self, X) -> np.ndarray:
+    def _channel_scores(self, X: np.ndarray) -> np.ndarray:
         if len(X) < self.window:
             raise DataError(f"{len(X)} points are fewer than a window of {self.window} (seq_len): score more at once")
         return self.detector_.score(self._scaled(X), stride=self.stride, name=SERIES).astype(np.float32)
@@ -216,15 +227,15 @@ class AnomalyDetector(BaseEstimator):
         scores = [scorer.score_last(*map(torch.from_numpy, pair)) for pair in pairs]
         return self.point_scores(np.concatenate(scores)).astype(np.float32)
 
-    def point_scores(self, channel_scores):
+    def point_scores(self, channel_scores: np.ndarray) -> np.ndarray:
         """Return the scores (n,) of points with the channel scores (n, C)."""
         return self.detector_.score_points(channel_scores)
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Return 1 for the points of X above `threshold_`, else 0, shape (n,); raises as `decision_function` does."""
         return (self.decision_function(X) > self.threshold_).astype(int)
 
-    def fit_predict(self, X, y=None):
+    def fit_predict(self, X: ArrayLike, y: object = None) -> np.ndarray:
         """Train on X and return `labels_`; raises as `fit` does."""
         return self.fit(X).labels_
 
@@ -255,7 +266,7 @@ class AnomalyDetector(BaseEstimator):
             raise DataError("a score is NaN or infinite: a value is too far from those of training, correct it")
         return found
 
-    def assembler(self):
+    def assembler(self) -> OverlapMean | PointSequence:
         """Return what makes scores of points from what `look` finds in windows that follow each other."""
         return self.detector_.scorer.assembler(self.stride)
 
@@ -285,7 +296,7 @@ class AnomalyDetector(BaseEstimator):
         """The fitted network."""
         return self.detector_.network
 
-    def save(self, folder) -> None:
+    def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the fitted detector to a folder: `detector.json`, and `weights_….npz` with arrays alone.
 
         An earlier detector there is replaced, whole or not at all.
@@ -321,7 +332,7 @@ class AnomalyDetector(BaseEstimator):
         storage.write(Path(folder), description, arrays)
 
     @classmethod
-    def load(cls, folder, *, device: str = "auto") -> "AnomalyDetector":
+    def load(cls, folder: str | os.PathLike[str], *, device: str = "auto") -> "AnomalyDetector":
         """Read a saved detector; it scores as the one that was saved.
 
         Raises
@@ -346,17 +357,17 @@ class AnomalyDetector(BaseEstimator):
         loaded._restore({name.removeprefix("network."): array for name, array in arrays.items()})
         return loaded
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         # As arrays: the network may be needed on another device than this one.
         return {**state, "detector_": self._weights()} if "detector_" in state else state
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if "detector_" in state:
             self._restore(state["detector_"])
 
-    def _check_series(self, X) -> None:
+    def _check_series(self, X: np.ndarray) -> None:
         length = self.config_.model.seq_len
         if len(X) < 2 * length:
             raise DataError(
@@ -368,7 +379,7 @@ class AnomalyDetector(BaseEstimator):
         if not np.ptp(X, axis=0).any():
             raise DataError("every channel is constant, there is nothing to learn: choose other channels or points")
 
-    def _scaled(self, values) -> np.ndarray:
+    def _scaled(self, values: np.ndarray) -> np.ndarray:
         with np.errstate(over="ignore"):  # the scores show it
             return scaled(values, self.offset_, self.scale_)
 
@@ -385,7 +396,7 @@ class AnomalyDetector(BaseEstimator):
         self.network_.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
 
 
-def _own_random_numbers(device: torch.device):
+def _own_random_numbers(device: torch.device) -> AbstractContextManager[None]:
     """Return a context that leaves PyTorch's random numbers as they were."""
     return torch.random.fork_rng([device] if device.type == "cuda" else [])
 
