@@ -209,7 +209,7 @@ class OverlapMean:
         """
         assert self.sums is not None  # no series is shorter than a window
         waiting = self.length - self.stride
-        if scores is not None:
+        if behind and scores is not None:
             self.sums[:, : waiting + behind] += scores[:, self.stride - behind :]
             self.counts[: waiting + behind] += 1
         return self._means(self.sums, waiting + behind)
