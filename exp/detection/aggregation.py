@@ -6,6 +6,8 @@ import numpy as np
 
 from exp.errors import UserError
 
+PointScore = Literal["mean", "max"]
+
 KINDS = ("multiscale", "published")
 SHARES = (16, 4, 1)  # of a window, in the spans over which scores are averaged
 QUANTILE = 0.99  # of a span's averages on the training series, which counts as 1
@@ -28,7 +30,7 @@ def spans_of(window: int) -> tuple[int, ...]:
     return tuple(sorted({1, *(max(1, window // share) for share in SHARES)}))
 
 
-def check_kind(aggregation) -> None:
+def check_kind(aggregation: object) -> None:
     """Raise a UserError unless the aggregation is one of `KINDS`."""
     if aggregation not in KINDS:
         raise UserError(f"aggregation is {aggregation!r}: use {' or '.join(map(repr, KINDS))}")
@@ -64,33 +66,39 @@ class Aggregation:
         spans: tuple[int, ...],
         *,
         causal: bool = False,
-        point_score: Literal["mean", "max"] = "mean",
+        point_score: PointScore = "mean",
     ):
         self.scale, self.levels, self.spans, self.causal = scale, levels, spans, causal
         self.point_score = point_score
 
     @classmethod
-    def published(cls, channels: int, **options) -> "Aggregation":
+    def published(cls, channels: int, *, causal: bool = False, point_score: PointScore = "mean") -> "Aggregation":
         """Return the plain score of a point: what the model makes of its channels' scores, and nothing else."""
-        return cls(np.ones(channels), np.ones(1), (1,), **options)
+        return cls(np.ones(channels), np.ones(1), (1,), causal=causal, point_score=point_score)
 
     @classmethod
-    def fit(cls, parts: list[np.ndarray], spans: tuple[int, ...], **options) -> "Aggregation":
+    def fit(
+        cls,
+        parts: list[np.ndarray],
+        spans: tuple[int, ...],
+        *,
+        causal: bool = False,
+        point_score: PointScore = "mean",
+    ) -> "Aggregation":
         """Learn scales and levels.
 
         Parameters
         ----------
         parts : list of arrays of shape (n, C)
             Channel scores of stretches of the training series.
-        spans : tuple of int
-        options
-            `causal` and `point_score`, those of the aggregation.
+        spans, causal, point_score
+            Those of the aggregation.
         """
         scale = _scale_of(parts)
-        plain = cls(scale, np.ones(len(spans)), spans, **options)
+        plain = cls(scale, np.ones(len(spans)), spans, causal=causal, point_score=point_score)
         averages = np.concatenate([plain.averages(plain.relative(part)) for part in parts], axis=1)
         levels = np.maximum(np.quantile(averages, QUANTILE, axis=1), LOWEST)
-        return cls(scale, levels, spans, **options)
+        return cls(scale, levels, spans, causal=causal, point_score=point_score)
 
     @property
     def behind(self) -> int:

@@ -2,6 +2,8 @@
 
 import math
 import os
+from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 
@@ -15,6 +17,8 @@ from models.suggestion import SHORTEST_WINDOW
 from ts_ad_evaluation import find_period
 
 PEAK = 4.0  # standard deviations of white noise's autocorrelation that the peak of a period must reach
+
+Source: TypeAlias = str | os.PathLike[str] | dict  # "auto", a file, or sections of a configuration
 
 SEED = 2025  # by default, then that of a configuration comes first
 
@@ -61,7 +65,9 @@ def _find_period(train: np.ndarray) -> tuple[int | None, str]:
     )
 
 
-def settings_for(X: np.ndarray, *, detector: str, config, overrides, seed) -> tuple[ExperimentConfig, list[str]]:
+def settings_for(
+    X: np.ndarray, *, detector: str, config: Source, overrides: Sequence[str], seed: int
+) -> tuple[ExperimentConfig, list[str]]:
     """Return all settings for training on X, and the reasons of automatic ones.
 
     Parameters
@@ -100,7 +106,7 @@ def settings_for(X: np.ndarray, *, detector: str, config, overrides, seed) -> tu
     return resolved, reasons
 
 
-def _sections(X: np.ndarray, detector: str, config) -> tuple[dict, list[str], str]:
+def _sections(X: np.ndarray, detector: str, config: Source) -> tuple[dict, list[str], str]:
     """Return the sections of a configuration, the reasons for automatic ones, and what errors call their source."""
     if isinstance(config, str) and config == "auto":
         return *suggest(detector, X), "the detector's config"

@@ -1,11 +1,16 @@
 """The detector as an estimator: arrays in, scores and flags out, by the conventions of scikit-learn and PyOD."""
 
 import logging
+import os
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -14,9 +19,11 @@ from data_provider.series import check_range, check_training_range, fit_scaler, 
 from exp.config import ExperimentConfig
 from exp.detection import storage
 from exp.detection.aggregation import Aggregation, RunningAggregation, check_kind, spans_of
-from exp.detection.automatic import SEED, settings_for
+from exp.detection.automatic import SEED, Source, settings_for
 from exp.detection.detector import Detector
 from exp.detection.inputs import as_table
+from exp.detection.scorer import OverlapMean
+from exp.detection.scorer import Sequence as PointSequence
 from exp.detection.thresholds import check_rule, find_threshold
 from exp.training.devices import choose_device
 from exp.training.provenance import versions
@@ -105,17 +112,17 @@ class AnomalyDetector(BaseEstimator):
 
     def __init__(
         self,
-        detector=DEFAULT,
+        detector: str = DEFAULT,
         *,
-        config="auto",
-        overrides=(),
-        threshold="spot",
-        risk=1e-3,
-        quantile=0.99,
-        aggregation="multiscale",
-        seed=SEED,
-        device="auto",
-        bars=False,
+        config: Source = "auto",
+        overrides: Sequence[str] = (),
+        threshold: str | float = "spot",
+        risk: float = 1e-3,
+        quantile: float = 0.99,
+        aggregation: str = "multiscale",
+        seed: int = SEED,
+        device: str = "auto",
+        bars: bool = False,
     ):
         self.detector = detector
         self.config = config
@@ -128,7 +135,7 @@ class AnomalyDetector(BaseEstimator):
         self.device = device
         self.bars = bars
 
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: object = None) -> "AnomalyDetector":
         """Train on X, and set the threshold by its scores.
 
         Parameters
@@ -152,7 +159,7 @@ class AnomalyDetector(BaseEstimator):
         ValueError
             When X has more than two dimensions, or is not finite and of real numbers.
         """
-        X = validate_data(self, as_table(X), dtype=np.float64, ensure_min_samples=2)
+        X = self._checked(X, ensure_min_samples=2)
         check_rule(self.threshold, self.risk, self.quantile)
         check_kind(self.aggregation)
         check_training_range(X, self._channel_names(), "X")
@@ -183,7 +190,7 @@ class AnomalyDetector(BaseEstimator):
         self.labels_ = (self.decision_scores_ > self.threshold_).astype(int)
         return self
 
-    def decision_function(self, X):
+    def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Return the score of every point of X, a float32 array of shape (n,); higher is more anomalous.
 
         It is the mean over the windows that hold the point, of which one starts every `stride` points; the last ends
@@ -200,30 +207,34 @@ class AnomalyDetector(BaseEstimator):
         """
         return self.point_scores(self.channel_scores(X))
 
-    def channel_scores(self, X):
+    def channel_scores(self, X: ArrayLike) -> np.ndarray:
         """Return the score of every channel at every point of X, a float32 array of shape (n, C).
 
         Where the model has no scores of single channels it is (n, 1). Raises what the decision function raises.
         """
         check_is_fitted(self)
-        X = validate_data(self, as_table(X), dtype=np.float64, reset=False)
+        X = self._checked(X, reset=False)
         check_range(X, self.offset_, self.scale_, self._channel_names(), "X")
         return self._channel_scores(X)
+
+    def _checked(self, X: ArrayLike, **options: Any) -> np.ndarray:
+        """Return X as float64 of shape (n, C), with the names and the number of its channels checked or learned."""
+        return validate_data(self, as_table(X), dtype=np.float64, **options)
 
     def _channel_names(self) -> list[str]:
         return [str(name) for name in getattr(self, "feature_names_in_", range(self.n_features_in_))]
 
-    def _channel_scores(self, X) -> np.ndarray:
+    def _channel_scores(self, X: np.ndarray) -> np.ndarray:
         if len(X) < self.window:
             raise DataError(f"{len(X)} points are fewer than a window of {self.window} (seq_len): score more at once")
         return self.detector_.score(self._scaled(X), stride=self.stride, name=SERIES).astype(np.float32)
 
     def _aggregation(self, parts: list[np.ndarray], *, causal: bool = False) -> Aggregation:
         """Return the aggregation for channel scores like those of stretches of the training series."""
-        options = {"causal": causal, "point_score": self.detector_.model.point_score}
+        point_score = self.detector_.model.point_score
         if self.aggregation == "published":
-            return Aggregation.published(self.score_channels_, **options)
-        return Aggregation.fit(parts, spans_of(self.window), **options)
+            return Aggregation.published(self.score_channels_, causal=causal, point_score=point_score)
+        return Aggregation.fit(parts, spans_of(self.window), causal=causal, point_score=point_score)
 
     def _causal_stretches(self, values: np.ndarray, by_channel: np.ndarray) -> list[np.ndarray]:
         """Return channel scores (k, C) of stretches of the training series, each point as the last of its window."""
@@ -248,15 +259,15 @@ class AnomalyDetector(BaseEstimator):
         scores = self.causal_aggregation_(stretch)
         return scores[min(self.causal_aggregation_.behind, len(scores) // 2) :]
 
-    def point_scores(self, channel_scores):
+    def point_scores(self, channel_scores: np.ndarray) -> np.ndarray:
         """Return the scores (n,) of the points of a series with the channel scores (n, C)."""
         return self.aggregation_(channel_scores)
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Return 1 for the points of X above `threshold_`, else 0, shape (n,); raises as `decision_function` does."""
         return (self.decision_function(X) > self.threshold_).astype(int)
 
-    def fit_predict(self, X, y=None):
+    def fit_predict(self, X: ArrayLike, y: object = None) -> np.ndarray:
         """Train on X and return `labels_`; raises as `fit` does."""
         return self.fit(X).labels_
 
@@ -287,7 +298,7 @@ class AnomalyDetector(BaseEstimator):
             raise DataError("a score is NaN or infinite: a value is too far from those of training, correct it")
         return found
 
-    def assembler(self):
+    def assembler(self) -> OverlapMean | PointSequence:
         """Return what makes scores of points from what `look` finds in windows that follow each other."""
         return self.detector_.scorer.assembler(self.stride)
 
@@ -322,7 +333,7 @@ class AnomalyDetector(BaseEstimator):
         """The fitted network."""
         return self.detector_.network
 
-    def save(self, folder) -> None:
+    def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the fitted detector to a folder: `detector.json`, and `weights_….npz` with arrays alone.
 
         An earlier detector there is replaced, whole or not at all.
@@ -360,7 +371,7 @@ class AnomalyDetector(BaseEstimator):
         storage.write(Path(folder), description, arrays)
 
     @classmethod
-    def load(cls, folder, *, device: str = "auto") -> "AnomalyDetector":
+    def load(cls, folder: str | os.PathLike[str], *, device: str = "auto") -> "AnomalyDetector":
         """Read a saved detector; it scores as the one that was saved.
 
         Raises
@@ -383,31 +394,31 @@ class AnomalyDetector(BaseEstimator):
         loaded.causal_scores_ = arrays.pop("causal_score")
         loaded.threshold_ = content["threshold"]
         loaded.labels_ = (loaded.decision_scores_ > loaded.threshold_).astype(int)
-        learned = {name: [arrays.pop(f"{name}.{part}", None) for part in LEARNED] for name in AGGREGATIONS}
+        learned = {name: arrays.pop(name) for name in list(arrays) if name.startswith(AGGREGATIONS)}
         loaded._restore({name.removeprefix("network."): array for name, array in arrays.items()})
-        for name, parts in learned.items():
-            setattr(loaded, name, loaded._stored_aggregation(*parts, content, causal=name.startswith("causal")))
+        for name in AGGREGATIONS:
+            setattr(loaded, name, loaded._stored_aggregation(name, learned, tuple(content.get("spans", ()))))
         return loaded
 
-    def _stored_aggregation(self, scale, levels, content: dict, *, causal: bool) -> Aggregation:
-        """Return the aggregation of a saved detector; one that was saved without has the published one."""
-        if scale is None:
+    def _stored_aggregation(self, name: str, arrays: dict[str, np.ndarray], spans: tuple[int, ...]) -> Aggregation:
+        """Return an aggregation of a saved detector; one that was saved without has the published one."""
+        causal = name == "causal_aggregation_"
+        if not spans:
             return self._aggregation([], causal=causal)
-        return Aggregation(
-            scale, levels, tuple(content["spans"]), causal=causal, point_score=self.detector_.model.point_score
-        )
+        scale, levels = (arrays[f"{name}.{part}"] for part in LEARNED)
+        return Aggregation(scale, levels, spans, causal=causal, point_score=self.detector_.model.point_score)
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         # As arrays: the network may be needed on another device than this one.
         return {**state, "detector_": self._weights()} if "detector_" in state else state
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if "detector_" in state:
             self._restore(state["detector_"])
 
-    def _check_series(self, X) -> None:
+    def _check_series(self, X: np.ndarray) -> None:
         length = self.config_.model.seq_len
         if len(X) < 2 * length:
             raise DataError(
@@ -419,7 +430,7 @@ class AnomalyDetector(BaseEstimator):
         if not np.ptp(X, axis=0).any():
             raise DataError("every channel is constant, there is nothing to learn: choose other channels or points")
 
-    def _scaled(self, values) -> np.ndarray:
+    def _scaled(self, values: np.ndarray) -> np.ndarray:
         with np.errstate(over="ignore"):  # the scores show it
             return scaled(values, self.offset_, self.scale_)
 
@@ -436,7 +447,7 @@ class AnomalyDetector(BaseEstimator):
         self.network_.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
 
 
-def _own_random_numbers(device: torch.device):
+def _own_random_numbers(device: torch.device) -> AbstractContextManager[None]:
     """Return a context that leaves PyTorch's random numbers as they were."""
     return torch.random.fork_rng([device] if device.type == "cuda" else [])
 

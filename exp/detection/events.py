@@ -1,9 +1,10 @@
 """Events: stretches of points above the threshold, ranked by their highest score, and the channels behind them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from ts_ad_evaluation.events import find_events
 
@@ -22,7 +23,13 @@ COLUMNS = {
 
 
 def ranked_events(
-    score, channel_scores, threshold: float, *, merge_gap: int, channels, rank: Callable | None = None
+    score: ArrayLike,
+    channel_scores: ArrayLike,
+    threshold: float,
+    *,
+    merge_gap: int,
+    channels: Sequence[str],
+    rank: Callable | None = None,
 ) -> pd.DataFrame:
     """Return the events of a score, the one with the highest peak first, of equal ones the earlier.
 
@@ -74,7 +81,7 @@ def channel_shares(channel_scores: np.ndarray) -> np.ndarray:
     return total / total.sum() if total.sum() > 0 else np.full(len(total), 1 / len(total))
 
 
-def describe_shares(shares: np.ndarray, channels, order: np.ndarray | None = None) -> str:
+def describe_shares(shares: np.ndarray, channels: Sequence[str], order: np.ndarray | None = None) -> str:
     """Name the first channels with their shares, such as `cpu 61 %, disk 22 %`; at least one.
 
     The order (C,) of the channels is that of their shares, unless another one is given.

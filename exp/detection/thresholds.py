@@ -8,7 +8,7 @@ from exp.errors import UserError
 from ts_ad_evaluation import SPOT, prior_anomaly_rate
 
 
-def check_rule(threshold, risk, quantile) -> None:
+def check_rule(threshold: str | float, risk: float, quantile: float) -> None:
     """See that a rule and its options can be used.
 
     Parameters
@@ -33,7 +33,7 @@ def check_rule(threshold, risk, quantile) -> None:
         raise UserError(f"quantile is {quantile!r}: use a number in [0, 1]")
 
 
-def find_threshold(scores: np.ndarray, threshold, risk: float, quantile: float) -> float:
+def find_threshold(scores: np.ndarray, threshold: str | float, risk: float, quantile: float) -> float:
     """Return the threshold for the scores (n,) of the training series by a rule, or the given number.
 
     Raises
@@ -48,5 +48,5 @@ def find_threshold(scores: np.ndarray, threshold, risk: float, quantile: float) 
     return float(threshold)
 
 
-def _is_number(value) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
