@@ -1,27 +1,6 @@
 """The models. A model is a folder here, with a settings class and a network, and one line in `DETECTORS`.
 
-What a network offers:
-
-* ``network(x)`` on windows x of shape (B, T, C) returns an output whose ``loss`` (a tensor of shape ()) is to be
-  minimised, or, where training is closed-form, only compared; then also
-* ``network.fit_windows(batches)``, which learns from an iterator of batches (B, T, C) at once;
-* ``network.score(x)`` returns the scores (B, T, C) in evaluation mode without gradients, (B, T, 1) where the method has
-  none for each channel; or, where a score compares neighbouring points, these two:
-* ``network.represent(x)`` returns something of each window's last point, a tensor (B, …), in the same mode, and
-  ``network.score_sequence(represented)`` turns (n, …), that of n points in a row on the CPU, into scores (n, C), each
-  from its point and the one before, and, with
-* ``network.look_ahead``, from up to so many points behind it, as far as there are any;
-* ``network.reconstruct(x)``, where windows are compared with what the network makes of them: their reconstruction
-  (B, T, C) in evaluation mode without gradients;
-* ``network.adjust_series(scores)``, where the published protocol changes the scores (n, C) of a whole part afterwards;
-* ``network.rows_by_fitting``, the names of weights whose number of rows fitting decides on;
-* ``network.after_step()``, called after each gradient step, where something follows the weights;
-* ``network.calibrate(batches)``, where scores are measured by those of the training windows: called with the best
-  weights at the end of the training, with an iterator of batches (B, T, C); what it learns is in the state dict;
-* ``network.share_statistics(total)``, where the network learns from a batch by other ways than gradients;
-* ``network.load_official(state_dict)``, where checkpoints of a published implementation exist.
-
-And its settings: ``seq_len``, the window's length T. README.md shows how to add a model.
+`network` says what a network offers, `settings` what its settings have. README.md shows how to add a model.
 """
 
 from collections.abc import Callable
@@ -40,10 +19,10 @@ from models.MIXAD import MIXAD, MIXADConfig, rank_channels
 from models.MIXAD import suggest as suggest_mixad
 from models.PCA import PCA, PCAConfig
 from models.PCA import suggest as suggest_pca
-from models.settings import ConfigError, Settings
+from models.settings import ConfigError, ModelSettings, Settings
 from models.suggestion import Suggestion
 
-__all__ = ["DEFAULT", "DETECTORS", "ConfigError", "Model", "Settings", "Suggestion"]
+__all__ = ["DEFAULT", "DETECTORS", "ConfigError", "Model", "ModelSettings", "Settings", "Suggestion"]
 
 
 def _by_mean(scores: np.ndarray) -> np.ndarray:
@@ -71,7 +50,7 @@ class Model(NamedTuple):
         Scores (points, C) of an event → the channels' indexes (C,), the likeliest cause first.
     """
 
-    config: type[Settings]
+    config: type[ModelSettings]
     network: Callable[..., nn.Module]
     channel_independent: bool = False
     point_score: Literal["mean", "max"] = "mean"
@@ -88,11 +67,11 @@ class Model(NamedTuple):
         """Whether a value can be compared with one that the network expects."""
         return hasattr(self.network, "reconstruct")
 
-    def build(self, config: Settings, channels: int) -> nn.Module:
+    def build(self, config: ModelSettings, channels: int) -> nn.Module:
         """Return a new network for windows of so many channels."""
         return self.network(config) if self.channel_independent else self.network(config, channels)
 
-    def score_points(self, scores):
+    def score_points(self, scores: np.ndarray) -> np.ndarray:
         """Return the score of each point, (n,), from the scores (n, C) of its channels."""
         return getattr(scores, self.point_score)(axis=1)
 

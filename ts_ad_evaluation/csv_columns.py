@@ -5,14 +5,23 @@ data, any other names the columns. Wherever the first line holds such a cell, wh
 separator other than the comma, decimal commas and an encoding other than UTF-8.
 """
 
+from __future__ import annotations
+
 import codecs
 import io
 import logging
 import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ts_ad_evaluation.arrays import Floats
 from ts_ad_evaluation.checks import EvaluationError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +37,7 @@ MARKS = {  # those of UTF-32 begin as those of UTF-16 do
 }
 
 
-def load_column(path, choose):
+def load_column(path: Path, choose: Callable[[list[str]], str]) -> Floats:
     """Load a column.
 
     Parameters
@@ -72,7 +81,7 @@ def load_column(path, choose):
     return _numbers(f"{path}:{name}", cells)
 
 
-def _decode(path):
+def _decode(path: Path) -> str:
     """The text of a file, with plain line ends."""
     content = path.read_bytes()
     encoding = next((name for mark, name in MARKS.items() if content.startswith(mark)), None)
@@ -93,7 +102,7 @@ def _decode(path):
     return text
 
 
-def _split(path, lines):
+def _split(path: Path, lines: list[str]) -> pd.DataFrame:
     """The cells of all lines as a table of text."""
     import pandas as pd
 
@@ -120,7 +129,7 @@ def _split(path, lines):
     return table.fillna("")
 
 
-def _find_separator(lines):
+def _find_separator(lines: list[str]) -> str:
     """The first of the separators that stands equally often, outside quotes, in each line."""
     looked_at = [re.sub('"[^"]*"', "", line) for line in lines[:LOOKED_AT]]
     for separator in SEPARATORS:
@@ -130,7 +139,7 @@ def _find_separator(lines):
     return ","
 
 
-def _is_number(cell):
+def _is_number(cell: str) -> bool:
     if cell.lower() in TRUTHS:
         return True
     try:
@@ -140,7 +149,7 @@ def _is_number(cell):
     return "_" not in cell  # which Python takes for a separator of digits
 
 
-def _numbers(place, cells):
+def _numbers(place: str, cells: pd.Series[str]) -> Floats:
     """The numbers that the cells hold: true is 1, and commas are decimal ones where there are no points."""
     import pandas as pd
 

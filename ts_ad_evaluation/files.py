@@ -2,12 +2,13 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 
 @contextmanager
-def replacing(path):
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; on success it takes the place of `path`.
 
     Parameters
@@ -49,7 +50,7 @@ def replacing(path):
         temporary.unlink(missing_ok=True)
 
 
-def write_in_any_encoding():
+def write_in_any_encoding() -> None:
     """Replace characters that the terminal's encoding lacks by a question mark; they would end the program."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # what stands in for a stream may have no encoding

@@ -2,6 +2,8 @@
 
 import math
 import os
+from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 
@@ -15,6 +17,8 @@ from models.suggestion import SHORTEST_WINDOW
 from ts_ad_evaluation import find_period
 
 PEAK = 4.0  # standard deviations of white noise's autocorrelation that the peak of a period must reach
+
+Source: TypeAlias = str | os.PathLike[str] | dict  # "auto", a file, or sections of a configuration
 
 SEED = 2025  # by default, then that of a configuration comes first
 
@@ -68,7 +72,13 @@ def _find_period(train: np.ndarray) -> tuple[int | None, str]:
 
 
 def settings_for(
-    X: np.ndarray, *, detector: str, config, overrides, seed, shortest: int | None = None
+    X: np.ndarray,
+    *,
+    detector: str,
+    config: Source,
+    overrides: Sequence[str],
+    seed: int,
+    shortest: int | None = None,
 ) -> tuple[ExperimentConfig, list[str]]:
     """Return all settings for training on X, and the reasons of automatic ones.
 
@@ -110,7 +120,7 @@ def settings_for(
     return resolved, reasons
 
 
-def _sections(X: np.ndarray, detector: str, config, shortest: int | None) -> tuple[dict, list[str], str]:
+def _sections(X: np.ndarray, detector: str, config: Source, shortest: int | None) -> tuple[dict, list[str], str]:
     """Return the sections of a configuration, the reasons for automatic ones, and what errors call their source."""
     if isinstance(config, str) and config == "auto":
         return *suggest(detector, X, shortest), "the detector's config"

@@ -1,18 +1,28 @@
 """What a fitted detector says beyond scores: its threshold, the events above it, and what explains them."""
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted, validate_data
+import pandas as pd
+from numpy.typing import ArrayLike
+from sklearn.utils.validation import check_is_fitted
+from typing_extensions import Self
 
 from exp.detection.events import check_events, ranked_events
 from exp.detection.explanation import explain_events
-from exp.detection.inputs import as_table
 from exp.detection.thresholds import QUANTILE, RISK, ThresholdRule
+from exp.detection.training_scores import TrainingScores
 
 
-class Decisions:
-    """A part of `exp.detection.estimator.AnomalyDetector`."""
+class Decisions(TrainingScores):
+    """The part of `exp.detection.estimator.AnomalyDetector` that decides by scores."""
 
-    def set_threshold(self, threshold="spot", *, risk=RISK, quantile=QUANTILE, contamination=None):
+    def set_threshold(
+        self,
+        threshold: str | float = "spot",
+        *,
+        risk: float = RISK,
+        quantile: float = QUANTILE,
+        contamination: float | None = None,
+    ) -> Self:
         """Set the threshold by another rule, from the scores of the series of `fit`; nothing is trained.
 
         Parameters
@@ -45,16 +55,7 @@ class Decisions:
         self._take_threshold(found)
         return self
 
-    @property
-    def threshold_rule(self) -> ThresholdRule:
-        """How the threshold is found."""
-        return ThresholdRule(self.threshold, self.risk, self.quantile, self.contamination)
-
-    def _take_threshold(self, threshold: float) -> None:
-        self.threshold_ = threshold
-        self.labels_ = (self.decision_scores_ > threshold).astype(int)
-
-    def find_events(self, X, *, merge_gap=None, min_length=None):
+    def find_events(self, X: ArrayLike, *, merge_gap: int | None = None, min_length: int | None = None) -> pd.DataFrame:
         """Return the events of X, stretches of points above `threshold_`, the one with the highest peak first.
 
         Parameters
@@ -82,7 +83,14 @@ class Decisions:
         by_channel = self.channel_scores(X)
         return self.rank_events(self.point_scores(by_channel), by_channel, merge_gap=merge_gap, min_length=min_length)
 
-    def rank_events(self, score, channel_scores, *, merge_gap=None, min_length=None):
+    def rank_events(
+        self,
+        score: np.ndarray,
+        channel_scores: np.ndarray,
+        *,
+        merge_gap: int | None = None,
+        min_length: int | None = None,
+    ) -> pd.DataFrame:
         """Return the events of points with these scores (n,) and channel scores (n, C), as `find_events` does."""
         return ranked_events(
             score,
@@ -94,7 +102,7 @@ class Decisions:
             rank=self.detector_.model.rank_channels,
         )
 
-    def explain(self, X, events):
+    def explain(self, X: ArrayLike, events: pd.DataFrame) -> pd.DataFrame:
         """Return how the values of events of X differ from those that the model expects.
 
         Parameters
@@ -115,7 +123,7 @@ class Decisions:
             When the model does not reconstruct. And what `decision_function` raises.
         """
         by_channel = self.channel_scores(X)
-        values = validate_data(self, as_table(X), dtype=np.float64, reset=False)
+        values = self._checked(X, reset=False)
         told, names = explain_events(self, values, by_channel, events), self._channel_names()
         return told.assign(channel=[names[index] for index in told["channel"]])
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from exp.training.processes import ALONE, Processes
 from exp.training.store import FileStore, MemoryStore
 from exp.training.trainer import Progress, Trainer
 from models import DETECTORS
+from models.network import AdjustsSeries
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +128,7 @@ class Detector:
         logger.info("trained %d epochs in %.1f s, %s", len(progress.epochs), progress.seconds, best)
         return progress
 
-    def score(self, values: np.ndarray, *, stride: int, name: str = "the series", **options) -> np.ndarray:
+    def score(self, values: np.ndarray, *, stride: int, name: str = "the series", **options: Any) -> np.ndarray:
         """Return the scores, an array (points, C) or (points, 1), of a standardised series (n, C).
 
         Parameters
@@ -161,7 +163,7 @@ class Detector:
         """
         options = {"cover_tail": cover_tail, "batch_size": self.config.train.batch_size}
         score = self.score(values, stride=self.length, name=name, **options)
-        if hasattr(self.network, "adjust_series"):
+        if isinstance(self.network, AdjustsSeries):
             first = self.length - 1  # the points before it have its score
             own = self.network.adjust_series(score[first:])
             score = np.concatenate([np.repeat(own[:1], first, axis=0), own])

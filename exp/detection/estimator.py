@@ -1,27 +1,28 @@
 """The detector as an estimator: arrays in, scores and flags out, by the conventions of scikit-learn and PyOD."""
 
 import logging
-from functools import partial
+import os
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
-from numpy.lib.stride_tricks import sliding_window_view
-from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted, validate_data
+from numpy.typing import ArrayLike
+from sklearn.utils.validation import check_is_fitted
 
 from data_provider import DataError
 from data_provider.series import check_range, check_training_range, fit_scaler
 from exp.config import resolve
 from exp.detection import storage
-from exp.detection.automatic import SEED, settings_for
+from exp.detection.aggregation import check_kind
+from exp.detection.automatic import SEED, Source, settings_for
 from exp.detection.decisions import Decisions
 from exp.detection.detector import Detector
-from exp.detection.inputs import as_table
-from exp.detection.looking import Looking
 from exp.detection.saved import describe, restore
 from exp.detection.thresholds import QUANTILE, RISK
-from exp.detection.training_set import SERIES, TrainingSet, as_several
+from exp.detection.training_set import SERIES, Given, TrainingSet, as_several
 from exp.errors import UserError
 from exp.training.devices import choose_device
 from exp.training.trainer import Progress
@@ -30,11 +31,8 @@ from ts_ad_evaluation.spot import check_count
 
 logger = logging.getLogger(__name__)
 
-CAUSAL = 1000  # points that are scored as a stream scores a point at once, at most
-ROWS = 1024  # univariate windows that are looked at together for these
 
-
-class AnomalyDetector(Decisions, Looking, BaseEstimator):
+class AnomalyDetector(Decisions):
     """Any model of the registry on one series, without any file.
 
     Rows of X are points in time order, columns are channels; a one-dimensional X, or a Series, is one channel. The last
@@ -60,6 +58,9 @@ class AnomalyDetector(Decisions, Looking, BaseEstimator):
     contamination : float or None
         The share of anomalies among X's points, in (0, 0.5], as in PyOD: so many are above the threshold. It is a rule
         of its own, and leaves the three others at their defaults.
+    aggregation : {"multiscale", "published"}
+        How the scores of channels become a point's: "multiscale" weighs the channels alike and averages over several
+        spans of time, see `exp.detection.aggregation`; "published" is the model's own way in benchmark runs.
     seed : int
         Of weights, order of windows, dropout and routing. Where it is 2025, as by default, a configuration's own
         `train.seed` comes first.
@@ -72,8 +73,9 @@ class AnomalyDetector(Decisions, Looking, BaseEstimator):
     ----------
     decision_scores_ : float32 array of shape (n,)
         Scores of X.
-    causal_scores_ : float32 array of shape (at most 1000,)
-        Scores of points spread over X, each as the last point of its window, as a stream scores a point at once.
+    causal_scores_ : float32 array
+        Scores of stretches of X, about 1000 points, each as the last point of its window, as a stream scores a point at
+        once; the whole of X for a model that scores so anyway.
     labels_ : int array of shape (n,)
         1 where they are above `threshold_`.
     threshold_ : float
@@ -86,6 +88,8 @@ class AnomalyDetector(Decisions, Looking, BaseEstimator):
     offset_, scale_ : float64 arrays of shape (C,)
         The scaler: mean and standard deviation of X, or minimum and range, as `config_.data.scaling` says.
     detector_ : Detector
+    aggregation_, causal_aggregation_ : Aggregation
+        What makes a point's score of those of its channels, and the same for a stream that scores a point at once.
     n_features_in_ : int
         C.
     feature_names_in_ : array of str
@@ -102,17 +106,18 @@ class AnomalyDetector(Decisions, Looking, BaseEstimator):
 
     def __init__(
         self,
-        detector=DEFAULT,
+        detector: str = DEFAULT,
         *,
-        config="auto",
-        overrides=(),
-        threshold="spot",
-        risk=RISK,
-        quantile=QUANTILE,
-        contamination=None,
-        seed=SEED,
-        device="auto",
-        bars=False,
+        config: Source = "auto",
+        overrides: Sequence[str] = (),
+        threshold: str | float = "spot",
+        risk: float = RISK,
+        quantile: float = QUANTILE,
+        contamination: float | None = None,
+        aggregation: str = "multiscale",
+        seed: int = SEED,
+        device: str = "auto",
+        bars: bool = False,
     ):
         self.detector = detector
         self.config = config
@@ -121,11 +126,12 @@ class AnomalyDetector(Decisions, Looking, BaseEstimator):
         self.risk = risk
         self.quantile = quantile
         self.contamination = contamination
+        self.aggregation = aggregation
         self.seed = seed
         self.device = device
         self.bars = bars
 
-    def fit(self, X, y=None):
+    def fit(self, X: Given, y: object = None) -> "AnomalyDetector":
         """Train on X, and set the threshold by its scores.
 
         Parameters
@@ -154,6 +160,7 @@ class AnomalyDetector(Decisions, Looking, BaseEstimator):
             When X has more than two dimensions, or is not finite and of real numbers.
         """
         self.threshold_rule.check()
+        check_kind(self.aggregation)
         series = self._series_of(X)
         X = series.values
         check_training_range(X, self._channel_names(), "X", series.place)
@@ -175,7 +182,7 @@ class AnomalyDetector(Decisions, Looking, BaseEstimator):
         self._score_training(series)
         return self
 
-    def continue_fit(self, X, *, overrides=()):
+    def continue_fit(self, X: Given, *, overrides: Sequence[str] = ()) -> "AnomalyDetector":
         """Go on training with new data, from the weights of `fit`, and set the threshold by the scores of X alone.
 
         The settings stay those of `fit`, and so does the scaler. Where no epoch has a lower loss on what validates of
@@ -222,7 +229,7 @@ class AnomalyDetector(Decisions, Looking, BaseEstimator):
             raise
         return self
 
-    def _change_training(self, overrides) -> None:
+    def _change_training(self, overrides: Sequence[str]) -> None:
         """Take other settings of the training for the same network."""
         other = next((override for override in overrides if not str(override).startswith("train.")), None)
         if other is not None:
@@ -233,16 +240,15 @@ class AnomalyDetector(Decisions, Looking, BaseEstimator):
         self.config_ = resolve(self.config_.to_dict(), list(overrides), "the detector's config")
         self.detector_.config = self.config_
 
-    def _series_of(self, X, *, reset: bool = True) -> TrainingSet:
+    def _series_of(self, X: Given, *, reset: bool = True) -> TrainingSet:
         """Check one series, or several, as `fit` takes them."""
         several = as_several(X)
-        check = partial(validate_data, self, dtype=np.float64, ensure_min_samples=2)
         if several is None:
-            return TrainingSet({"X": check(as_table(X), reset=reset)})
-        checked = {}
+            return TrainingSet({"X": self._checked(cast(ArrayLike, X), ensure_min_samples=2, reset=reset)})
+        checked: dict[str, np.ndarray] = {}
         for name, one in several.items():
             try:
-                checked[name] = check(as_table(one), reset=reset and not checked)
+                checked[name] = self._checked(one, ensure_min_samples=2, reset=reset and not checked)
             except ValueError as error:
                 raise DataError(f"{name}: {' '.join(str(error).split())}") from None
         return TrainingSet(checked)
@@ -260,19 +266,7 @@ class AnomalyDetector(Decisions, Looking, BaseEstimator):
             trained=trained,
         )
 
-    def _score_training(self, series: TrainingSet) -> None:
-        """Score the series of the training, each by itself, and set the threshold by their scores."""
-        by_channel = [self._channel_scores(one) for one in series.each(series.values)]
-        self.score_channels_ = by_channel[0].shape[1]
-        scores = [self.point_scores(one) for one in by_channel]
-        causal = [
-            self._causal_scores(self.standardised(one), score, max(1, CAUSAL // len(scores)))
-            for one, score in zip(series.each(series.values), scores, strict=True)
-        ]
-        self.decision_scores_, self.causal_scores_ = np.concatenate(scores), np.concatenate(causal)
-        self._take_threshold(self.threshold_rule.find(self.decision_scores_))
-
-    def decision_function(self, X):
+    def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Return the score of every point of X, a float32 array of shape (n,); higher is more anomalous.
 
         It is the mean over the windows that hold the point, of which one starts every `stride` points; the last ends
@@ -289,62 +283,15 @@ class AnomalyDetector(Decisions, Looking, BaseEstimator):
         """
         return self.point_scores(self.channel_scores(X))
 
-    def channel_scores(self, X):
-        """Return the score of every channel at every point of X, a float32 array of shape (n, C).
-
-        Where the model has no scores of single channels it is (n, 1). Raises what the decision function raises.
-        """
-        check_is_fitted(self)
-        if as_several(X) is not None:
-            raise ValueError("X is a list of series: score one series at once")
-        X = validate_data(self, as_table(X), dtype=np.float64, reset=False)
-        check_range(X, self.offset_, self.scale_, self._channel_names(), "X")
-        return self._channel_scores(X)
-
-    def _channel_names(self) -> list[str]:
-        return [str(name) for name in getattr(self, "feature_names_in_", range(self.n_features_in_))]
-
-    def _channel_scores(self, X) -> np.ndarray:
-        if len(X) < self.window:
-            raise DataError(f"{len(X)} points are fewer than a window of {self.window} (seq_len): score more at once")
-        return self.detector_.score(self.standardised(X), stride=self.stride, name=SERIES).astype(np.float32)
-
-    def _causal_scores(self, values: np.ndarray, whole: np.ndarray, most: int) -> np.ndarray:
-        """Return scores of points spread over a series of the training, each as the last of its window.
-
-        Parameters
-        ----------
-        values : array of shape (n, C)
-            Standardised.
-        whole : array of shape (n,)
-            The decision scores.
-        most : int
-            Points.
-        """
-        count = len(values) - self.window + 1
-        starts = np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
-        scorer = self.detector_.scorer
-        if scorer.by_sequence and not scorer.look_ahead:  # then a window's end is as good as any other place
-            return whole[starts + self.window - 1]
-        every = sliding_window_view(values, self.window, axis=0).swapaxes(1, 2)
-        batches = np.array_split(starts, -(-len(starts) * values.shape[1] // ROWS))
-        pairs = ((every[batch], every[np.maximum(batch - 1, 0)]) for batch in batches if len(batch))
-        scores = [scorer.score_last(*map(torch.from_numpy, pair)) for pair in pairs]
-        return self.point_scores(np.concatenate(scores)).astype(np.float32)
-
-    def point_scores(self, channel_scores):
-        """Return the scores (n,) of points with the channel scores (n, C)."""
-        return self.detector_.score_points(channel_scores)
-
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Return 1 for the points of X above `threshold_`, else 0, shape (n,); raises as `decision_function` does."""
         return (self.decision_function(X) > self.threshold_).astype(int)
 
-    def fit_predict(self, X, y=None):
+    def fit_predict(self, X: Given, y: object = None) -> np.ndarray:
         """Train on X and return `labels_`; raises as `fit` does."""
         return self.fit(X).labels_
 
-    def save(self, folder) -> None:
+    def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the fitted detector to a folder: `detector.json`, and `weights_….npz` with arrays alone.
 
         An earlier detector there is replaced, whole or not at all.
@@ -358,7 +305,7 @@ class AnomalyDetector(Decisions, Looking, BaseEstimator):
         storage.write(Path(folder), *describe(self))
 
     @classmethod
-    def load(cls, folder, *, device: str = "auto") -> "AnomalyDetector":
+    def load(cls, folder: str | os.PathLike[str], *, device: str = "auto") -> "AnomalyDetector":
         """Read a saved detector; it scores as the one that was saved.
 
         Raises
@@ -368,12 +315,12 @@ class AnomalyDetector(Decisions, Looking, BaseEstimator):
         """
         return restore(cls, *storage.read(Path(folder)), device)
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         # As arrays: the network may be needed on another device than this one.
         return {**state, "detector_": self._weights()} if "detector_" in state else state
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if "detector_" in state:
             self._restore(state["detector_"])
@@ -409,7 +356,7 @@ class AnomalyDetector(Decisions, Looking, BaseEstimator):
         self.network_.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
 
 
-def _own_random_numbers(device: torch.device):
+def _own_random_numbers(device: torch.device) -> AbstractContextManager[None]:
     """Return a context that leaves PyTorch's random numbers as they were."""
     return torch.random.fork_rng([device] if device.type == "cuda" else [])
 

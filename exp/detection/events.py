@@ -5,6 +5,7 @@ from numbers import Integral
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from exp.errors import UserError
 from ts_ad_evaluation.events import find_events
@@ -23,7 +24,9 @@ COLUMNS = {
 }
 
 
-def check_events(merge_gap: int | None, min_length: int | None, *, names=("merge_gap", "min_length")) -> None:
+def check_events(
+    merge_gap: int | None, min_length: int | None, *, names: tuple[str, str] = ("merge_gap", "min_length")
+) -> None:
     """See that events can be made by these numbers of points; None stands for the default.
 
     Parameters
@@ -44,7 +47,7 @@ def check_events(merge_gap: int | None, min_length: int | None, *, names=("merge
             raise UserError(f"{name} {value}: give a whole number of points from {least} on")
 
 
-def event_spans(flags, *, merge_gap: int = 0, min_length: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def event_spans(flags: np.ndarray, *, merge_gap: int = 0, min_length: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Return where events begin and where they end, both ends inside, int arrays (k,).
 
     Parameters
@@ -71,13 +74,13 @@ def event_spans(flags, *, merge_gap: int = 0, min_length: int = 1) -> tuple[np.n
 
 
 def ranked_events(
-    score,
-    channel_scores,
+    score: ArrayLike,
+    channel_scores: ArrayLike,
     threshold: float,
     *,
     merge_gap: int,
     min_length: int = 1,
-    channels,
+    channels: Sequence[str],
     rank: Callable | None = None,
 ) -> pd.DataFrame:
     """Return the events of a score, the one with the highest peak first, of equal ones the earlier.
@@ -127,7 +130,7 @@ def channel_shares(channel_scores: np.ndarray) -> np.ndarray:
     return total / total.sum() if total.sum() > 0 else np.full(len(total), 1 / len(total))
 
 
-def describe_shares(shares: np.ndarray, channels, order: np.ndarray | None = None) -> str:
+def describe_shares(shares: np.ndarray, channels: Sequence[str], order: np.ndarray | None = None) -> str:
     """Name the first channels with their shares, such as `cpu 61 %, disk 22 %`; at least one.
 
     The order (C,) of the channels is that of their shares, unless another one is given.

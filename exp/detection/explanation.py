@@ -1,5 +1,7 @@
 """How the values of an event differ from those that the detector expects."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import torch
@@ -32,7 +34,7 @@ def check_explicable(name: str, what: str = "--explain") -> None:
         raise UserError(f"{what}: {name} does not score by a reconstruction: leave it out, or use one of {able}")
 
 
-def explain_events(detector, X: np.ndarray, channel_scores: np.ndarray, events: pd.DataFrame) -> pd.DataFrame:
+def explain_events(detector: Any, X: np.ndarray, channel_scores: np.ndarray, events: pd.DataFrame) -> pd.DataFrame:
     """Return for the channels of each event where their values are farthest from the expected ones.
 
     Parameters
@@ -61,22 +63,22 @@ def explain_events(detector, X: np.ndarray, channel_scores: np.ndarray, events: 
     """
     expected = expected_values(detector, X, events["start"].to_numpy(int), events["end"].to_numpy(int))
     parts, rank = [], detector.detector_.model.rank_channels
-    for event in events.itertuples():
-        inside = slice(int(event.start), int(event.end) + 1)
+    for event in events.to_dict("records"):
+        inside = slice(int(event["start"]), int(event["end"]) + 1)
         away = np.abs(X[inside] - expected[inside])
         if channel_scores.shape[1] == X.shape[1]:
             shares = channel_shares(channel_scores[inside])
             channels = listed_channels(shares, rank(channel_scores[inside]))
         else:
             shares = np.full(X.shape[1], np.nan)
-            channels = np.argsort(-(away / detector.scale_).max(axis=0), kind="stable")[:LISTED]
+            channels = np.argsort(-(away / detector.scale_).max(axis=0), kind="stable")[:LISTED].tolist()
         for channel in channels:
             row = inside.start + int(away[:, channel].argmax())
-            parts.append((event.rank, int(channel), shares[channel], row, X[row, channel], expected[row, channel]))
+            parts.append((event["rank"], channel, shares[channel], row, X[row, channel], expected[row, channel]))
     return pd.DataFrame(parts, columns=["rank", "channel", "share", "row", "value", "expected"])
 
 
-def expected_values(detector, X: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+def expected_values(detector: Any, X: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """Return what a detector expects in stretches of X, a float64 array (n, C) with NaN elsewhere.
 
     Parameters

@@ -1,12 +1,14 @@
 """Arrays as a detector takes them: one-dimensional ones and pandas' Series are one channel."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from data_provider import DataError
 
 
-def as_table(X):
+def as_table(X: Any) -> Any:
     """Return X with its channels as columns.
 
     Parameters

@@ -1,17 +1,65 @@
 """How a fitted detector looks at a series: through which windows, and what of them becomes scores."""
 
+from typing import Any
+
 import numpy as np
 import torch
-from sklearn.utils.validation import check_is_fitted
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from data_provider import DataError
-from data_provider.series import scaled
+from data_provider.series import check_range, scaled
+from exp.config import ExperimentConfig
+from exp.detection.aggregation import Aggregation, RunningAggregation
+from exp.detection.detector import Detector
+from exp.detection.inputs import as_table
+from exp.detection.scorer import OverlapMean
+from exp.detection.scorer import Sequence as PointSequence
+from exp.detection.training_set import SERIES, as_several
 
 OVERLAP = 4  # windows that hold a point, in the middle of a series
 
 
-class Looking:
-    """A part of `exp.detection.estimator.AnomalyDetector`."""
+class Looking(BaseEstimator):
+    """The part of `exp.detection.estimator.AnomalyDetector` that scores, once it is fitted."""
+
+    config_: ExperimentConfig
+    detector_: Detector
+    offset_: np.ndarray
+    scale_: np.ndarray
+    aggregation_: Aggregation
+    causal_aggregation_: Aggregation
+    score_channels_: int
+    n_features_in_: int
+
+    def channel_scores(self, X: ArrayLike) -> np.ndarray:
+        """Return the score of every channel at every point of X, a float32 array of shape (n, C).
+
+        Where the model has no scores of single channels it is (n, 1). Raises what the decision function raises.
+        """
+        check_is_fitted(self)
+        if as_several(X) is not None:
+            raise ValueError("X is a list of series: score one series at once")
+        X = self._checked(X, reset=False)
+        check_range(X, self.offset_, self.scale_, self._channel_names(), "X")
+        return self._channel_scores(X)
+
+    def _checked(self, X: ArrayLike, **options: Any) -> np.ndarray:
+        """Return X as float64 of shape (n, C), with the names and the number of its channels checked or learned."""
+        return validate_data(self, as_table(X), dtype=np.float64, **options)
+
+    def _channel_names(self) -> list[str]:
+        return [str(name) for name in getattr(self, "feature_names_in_", range(self.n_features_in_))]
+
+    def _channel_scores(self, X: np.ndarray) -> np.ndarray:
+        if len(X) < self.window:
+            raise DataError(f"{len(X)} points are fewer than a window of {self.window} (seq_len): score more at once")
+        return self.detector_.score(self.standardised(X), stride=self.stride, name=SERIES).astype(np.float32)
+
+    def point_scores(self, channel_scores: np.ndarray) -> np.ndarray:
+        """Return the scores (n,) of the points of a series with the channel scores (n, C)."""
+        return self.aggregation_(channel_scores)
 
     def look(self, windows: np.ndarray, *, in_blocks: bool = True) -> np.ndarray:
         """Return what the network finds in windows (B, T, C) in the units of the series of `fit`.
@@ -40,9 +88,14 @@ class Looking:
             raise DataError("a score is NaN or infinite: a value is too far from those of training, correct it")
         return found
 
-    def assembler(self):
+    def assembler(self) -> OverlapMean | PointSequence:
         """Return what makes scores of points from what `look` finds in windows that follow each other."""
         return self.detector_.scorer.assembler(self.stride)
+
+    def running_aggregation(self, series: int, *, causal: bool) -> RunningAggregation:
+        """Return what makes scores of points from channel scores as they come, of so many series side by side."""
+        aggregation = self.causal_aggregation_ if causal else self.aggregation_
+        return RunningAggregation(aggregation, series, self.score_channels_)
 
     @property
     def by_sequence(self) -> bool:
@@ -70,7 +123,7 @@ class Looking:
         """The fitted network."""
         return self.detector_.network
 
-    def standardised(self, values) -> np.ndarray:
+    def standardised(self, values: np.ndarray) -> np.ndarray:
         """Return values (…, C) in the units of the series of `fit` as the network sees them."""
         with np.errstate(over="ignore"):  # the scores show it
             return scaled(values, self.offset_, self.scale_)

@@ -1,6 +1,7 @@
 """Settings for a series of one's own: those of benchmark runs have no effect on it."""
 
 import logging
+from collections.abc import Iterable
 
 from exp.errors import UserError
 from models import ConfigError
@@ -19,7 +20,7 @@ INSTEAD = {
 }
 
 
-def check_overrides(overrides) -> None:
+def check_overrides(overrides: Iterable[str]) -> None:
     """Refuse single settings that belong to benchmark runs.
 
     Raises

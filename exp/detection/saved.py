@@ -1,14 +1,18 @@
 """What is saved of a fitted detector."""
 
+from typing import Any
+
 import numpy as np
 
 from exp.config import ExperimentConfig
+from exp.detection.aggregation import Aggregation
 from exp.training.provenance import versions
 
+AGGREGATIONS, LEARNED = ("aggregation_", "causal_aggregation_"), ("scale", "levels")
 QUANTILES = (0.0, 0.5, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1.0)
 
 
-def describe(detector) -> tuple[dict, dict[str, np.ndarray]]:
+def describe(detector: Any) -> tuple[dict, dict[str, np.ndarray]]:
     """Return the description and the arrays of a fitted AnomalyDetector, as `storage.write` takes them."""
     description = {
         "detector": detector.config_.detector,
@@ -19,6 +23,7 @@ def describe(detector) -> tuple[dict, dict[str, np.ndarray]]:
         "n_features": detector.n_features_in_,
         "score_channels": detector.score_channels_,
         "threshold": detector.threshold_,
+        "spans": detector.aggregation_.spans,
         "train_score_quantiles": dict(
             zip(map(str, QUANTILES), np.quantile(detector.decision_scores_, QUANTILES).tolist(), strict=True)
         ),
@@ -30,14 +35,16 @@ def describe(detector) -> tuple[dict, dict[str, np.ndarray]]:
         "scale": detector.scale_,
         "train_score": detector.decision_scores_,
         "causal_score": detector.causal_scores_,
+        **{f"{name}.{part}": getattr(getattr(detector, name), part) for name in AGGREGATIONS for part in LEARNED},
         **{f"network.{name}": array for name, array in detector._weights().items()},
     }
     return description, arrays
 
 
-def restore(kind: type, content: dict, arrays: dict[str, np.ndarray], device: str):
+def restore(kind: type, content: dict, arrays: dict[str, np.ndarray], device: str) -> Any:
     """Return the fitted detector, of the class `kind`, that `describe` told of, on a device."""
-    parameters = {"detector": content["detector"], **content["parameters"], "device": device}
+    parameters = {"detector": content["detector"], "aggregation": "published", **content["parameters"]}
+    parameters["device"] = device
     loaded = kind(**{**parameters, "overrides": tuple(parameters["overrides"])})
     loaded.config_ = ExperimentConfig.from_dict(content["config"])
     loaded.reasons_, loaded.epochs_ = content["reasons"], content["epochs"]
@@ -49,5 +56,17 @@ def restore(kind: type, content: dict, arrays: dict[str, np.ndarray], device: st
     loaded.decision_scores_ = arrays.pop("train_score")
     loaded.causal_scores_ = arrays.pop("causal_score")
     loaded._take_threshold(content["threshold"])
+    learned = {name: arrays.pop(name) for name in list(arrays) if name.startswith(AGGREGATIONS)}
     loaded._restore({name.removeprefix("network."): array for name, array in arrays.items()})
+    for name in AGGREGATIONS:
+        setattr(loaded, name, _stored_aggregation(loaded, name, learned, tuple(content.get("spans", ()))))
     return loaded
+
+
+def _stored_aggregation(detector: Any, name: str, arrays: dict[str, np.ndarray], spans: tuple[int, ...]) -> Aggregation:
+    """Return an aggregation of a saved detector; one that was saved without has the published one."""
+    causal = name == "causal_aggregation_"
+    if not spans:
+        return detector._aggregation([], causal=causal)
+    scale, levels = (arrays[f"{name}.{part}"] for part in LEARNED)
+    return Aggregation(scale, levels, spans, causal=causal, point_score=detector.detector_.model.point_score)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from data_provider import DataError, Windows
 from exp.training.devices import device_of, mixed_precision
+from models.network import Reconstructs, ScoresSequences, ScoresWindows
 
 BLOCK_ROWS = 32  # univariate windows that the CPU looks at together: nearly as fast as any larger number
 DEVICE_ROWS = 4096  # the same on any other device
@@ -30,8 +31,10 @@ class Scorer:
     """
 
     def __init__(self, network: nn.Module, length: int, *, precision: str = "fp32"):
+        if not isinstance(network, ScoresWindows | ScoresSequences):
+            raise TypeError(f"{type(network).__name__} has neither score nor represent and score_sequence")
         self.network, self.length, self.precision = network, length, precision
-        self.by_sequence = hasattr(network, "represent")
+        self.by_sequence = isinstance(network, ScoresSequences)
         self.look_ahead = getattr(network, "look_ahead", 0)
 
     @property
@@ -49,14 +52,18 @@ class Scorer:
 
         Scores of channels may be one for all of them, (B, T, 1).
         """
-        look = self.network.represent if self.by_sequence else self.network.score
+        network = self.network
+        look = network.represent if isinstance(network, ScoresSequences) else network.score
         with mixed_precision(self.device, self.precision):
             return look(windows.to(self.device)).float().cpu()
 
     def reconstruct(self, windows: Tensor) -> Tensor:
         """Return what the network expects in place of windows, both (B, T, C), on the CPU."""
+        network = self.network
+        if not isinstance(network, Reconstructs):
+            raise TypeError(f"{type(network).__name__} has no reconstruct")
         with mixed_precision(self.device, self.precision):
-            return self.network.reconstruct(windows.to(self.device)).float().cpu()
+            return network.reconstruct(windows.to(self.device)).float().cpu()
 
     def look_in_blocks(self, windows: Tensor) -> Tensor:
         """Return the same, computed in blocks of one fixed shape.
@@ -74,7 +81,10 @@ class Scorer:
 
     def assembler(self, stride: int) -> "OverlapMean | Sequence":
         """Return what makes scores of points from those of windows that follow each other."""
-        return Sequence(self.network, self.length) if self.by_sequence else OverlapMean(self.length, stride)
+        network = self.network
+        if isinstance(network, ScoresSequences):
+            return Sequence(network, self.length)
+        return OverlapMean(self.length, stride)
 
     def score_last(self, windows: Tensor, before: Tensor) -> np.ndarray:
         """Return the scores (B, C) of the last points of windows, each as if its series ended there.
@@ -84,14 +94,15 @@ class Scorer:
         windows, before : Tensors of shape (B, T, C)
             And the windows that end one point earlier.
         """
-        if not self.by_sequence:
+        network = self.network
+        if not isinstance(network, ScoresSequences):
             return self.look(windows)[:, -1].numpy()
         pairs = torch.stack([self.look(before), self.look(windows)], dim=1)  # (B, 2, …)
-        return torch.stack([self.network.score_sequence(pair)[-1] for pair in pairs]).numpy()
+        return torch.stack([network.score_sequence(pair)[-1] for pair in pairs]).numpy()
 
     def score(
         self,
-        values,
+        values: np.ndarray | Tensor,
         *,
         stride: int,
         cover_tail: bool = True,
@@ -181,7 +192,7 @@ class OverlapMean:
             self.sums = np.zeros(scores.shape)
         self.sums += scores
         self.counts += 1
-        final = self._means(self.stride)
+        final = self._means(self.sums, self.stride)
         fresh = self.length - self.stride
         self.sums[:, :fresh], self.counts[:fresh] = (
             self.sums[:, self.stride :].copy(),
@@ -204,14 +215,15 @@ class OverlapMean:
         -------
         float32 array of shape (series, length − stride + behind, C)
         """
+        assert self.sums is not None  # no series is shorter than a window
         waiting = self.length - self.stride
-        if behind:
+        if behind and scores is not None:
             self.sums[:, : waiting + behind] += scores[:, self.stride - behind :]
             self.counts[: waiting + behind] += 1
-        return self._means(waiting + behind)
+        return self._means(self.sums, waiting + behind)
 
-    def _means(self, points: int) -> np.ndarray:
-        return (self.sums[:, :points] / self.counts[:points, None]).astype(np.float32)
+    def _means(self, sums: np.ndarray, points: int) -> np.ndarray:
+        return (sums[:, :points] / self.counts[:points, None]).astype(np.float32)
 
     def get_state(self) -> dict[str, np.ndarray]:
         """Return what `set_state` takes."""
@@ -230,13 +242,12 @@ class Sequence:
 
     Parameters
     ----------
-    network : nn.Module
-        With `score_sequence`, and `look_ahead` where it looks ahead.
+    network : ScoresSequences
     length : int
         Points in a window.
     """
 
-    def __init__(self, network: nn.Module, length: int):
+    def __init__(self, network: ScoresSequences, length: int):
         self.network, self.length, self.ahead = network, length, getattr(network, "look_ahead", 0)
         self.known: np.ndarray | None = None  # (points, series, …), what scores to come need of the past
         self.waiting = 0  # of these points, at the end, those that have no score yet
@@ -266,7 +277,7 @@ class Sequence:
         self.waiting = 1
         return self._take(1)
 
-    def finish(self, represented: None, behind: int) -> np.ndarray:
+    def finish(self, represented: np.ndarray | None, behind: int) -> np.ndarray:
         """Return the scores (series, points, C) of the points that wait."""
         return self._take(self.waiting)
 
@@ -275,6 +286,7 @@ class Sequence:
 
     def _take(self, count: int) -> np.ndarray:
         """Return the scores of the next `count` waiting points; of those with a score only the last one stays known."""
+        assert self.known is not None  # points wait
         scores = np.stack([self._score(self.known[:, series]) for series in range(self.known.shape[1])])
         first = len(self.known) - self.waiting
         self.waiting -= count

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,8 @@ def write(folder: Path, description: dict, arrays: dict[str, np.ndarray]) -> Non
     """
     folder.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
+    members: dict[str, Any] = arrays  # none of them is named as an option of savez
+    np.savez(buffer, **members)
     digest = hashlib.sha256(buffer.getbuffer()).hexdigest()
     file = f"weights_{digest[:12]}.npz"
     with replacing(folder / file) as temporary:
@@ -52,7 +54,7 @@ def read(folder: Path) -> tuple[dict, dict[str, np.ndarray]]:
     return content, _read_arrays(folder / content["weights"]["file"], content["weights"]["sha256"])
 
 
-def _plain(value):
+def _plain(value: object) -> object:
     """Return what JSON holds in place of a value that it cannot hold."""
     return value.item() if isinstance(value, np.generic) else str(value)
 

@@ -94,5 +94,5 @@ class ThresholdRule(NamedTuple):
         return "given" if self.name == "number" else f"contamination {self.contamination:g}"
 
 
-def _is_number(value) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)

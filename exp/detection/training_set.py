@@ -1,16 +1,19 @@
 """The series that a detector is trained on: one, or several that have no window in common."""
 
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from data_provider.series import training_points
 
 SERIES = "the series"
+Given: TypeAlias = ArrayLike | Sequence[ArrayLike] | Mapping[str, ArrayLike]  # one series, or several
 
 
-def as_several(X) -> dict | None:
+def as_several(X: Given) -> dict[str, ArrayLike] | None:
     """Return several series by their names, or None where X is a single one.
 
     Parameters

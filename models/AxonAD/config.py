@@ -4,14 +4,15 @@ import math
 from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from typing_extensions import Self
 
-from models.settings import Settings
+from models.settings import ModelSettings
 
 Share = Annotated[float, Field(gt=0, le=1)]
 Below1 = Annotated[float, Field(ge=0, lt=1)]
 
 
-class AxonADConfig(Settings):
+class AxonADConfig(ModelSettings):
     """Shape, objective and score of one AxonAD network; the defaults are those of the published runs."""
 
     # Window
@@ -36,7 +37,7 @@ class AxonADConfig(Settings):
     placement: Literal["separate", "centre"] = "separate"
 
     @model_validator(mode="after")
-    def _check(self):
+    def _check(self) -> Self:
         if self.d_model % self.heads:
             raise ValueError(f"heads {self.heads} must divide d_model {self.d_model}")
         if self.horizon >= self.seq_len:

@@ -59,6 +59,9 @@ class RobustScale(nn.Module):
         A window's error belongs to its centre, so many points before its last one.
     """
 
+    median: Tensor
+    spread: Tensor
+
     def __init__(self, config: AxonADConfig):
         super().__init__()
         self.terms = config.terms

@@ -63,6 +63,10 @@ class CrossAD(nn.Module):
     config : CrossADConfig
     """
 
+    positions: Tensor
+    upsample: Tensor
+    kept_points: Tensor
+
     def __init__(self, config: CrossADConfig):
         super().__init__()
         self.config = config
@@ -177,6 +181,8 @@ class CrossAD(nn.Module):
 class Encoder(nn.Module):
     """Section "Scale-Independent Encoding": M_1 lets a token see the tokens of its own scale alone."""
 
+    m_1: Tensor
+
     def __init__(self, config: CrossADConfig, layout: ScaleLayout):
         super().__init__()
         self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.e_layers))
@@ -285,6 +291,10 @@ class GlobalContext(nn.Module):
         Sums a tensor over the processes that train together; in a single one the identity.
     """
 
+    prototypes: Tensor
+    counts: Tensor
+    sums: Tensor
+
     def __init__(self, config: CrossADConfig):
         super().__init__()
         self.decay, self.epsilon = config.decay, config.epsilon
@@ -332,6 +342,8 @@ class GlobalContext(nn.Module):
 
 class Decoder(nn.Module):
     """Section "Next-scale Generation": M_2 lets a token see its own scale and the coarser ones; G' is open to all."""
+
+    m_2: Tensor
 
     def __init__(self, config: CrossADConfig, layout: ScaleLayout):
         super().__init__()

@@ -84,6 +84,8 @@ class Prototypes(nn.Module):
     normalised product itself, softmax((x + mean(s))·P/τ), in its place (straight through).
     """
 
+    prototypes: Tensor
+
     def __init__(self, config: DualSTFConfig):
         super().__init__()
         self.temperature = config.temperature

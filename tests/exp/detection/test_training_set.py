@@ -95,7 +95,8 @@ class TestFit:
         whole = np.concatenate(parts)
         np.testing.assert_allclose(detector.offset_, whole.mean(axis=0))
         np.testing.assert_allclose(detector.scale_, whole.std(axis=0))
-        assert len(detector.causal_scores_) == sum(len(part) - WINDOW + 1 for part in parts)
+        missing = WINDOW - 1 + detector.causal_aggregation_.behind  # points before the first that a score needs
+        assert len(detector.causal_scores_) == sum(len(part) - missing for part in parts)
         assert len(detector.labels_) == 250
 
     def test_no_window_across_a_border(self, monkeypatch):

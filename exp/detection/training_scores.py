@@ -1,0 +1,93 @@
+"""The scores of the training series, by which points are scored and the threshold is set."""
+
+import numpy as np
+import torch
+from numpy.lib.stride_tricks import sliding_window_view
+
+from exp.detection.aggregation import Aggregation, spans_of
+from exp.detection.looking import Looking
+from exp.detection.thresholds import ThresholdRule
+from exp.detection.training_set import TrainingSet
+
+CAUSAL = 1000  # points that are scored as a stream scores a point at once, at most
+STRETCHES = 4  # of the training series, that these points are in
+ROWS = 1024  # univariate windows that are looked at together for these
+
+
+class TrainingScores(Looking):
+    """The part of `exp.detection.estimator.AnomalyDetector` that learns from the scores of the training series."""
+
+    aggregation: str
+    decision_scores_: np.ndarray
+    causal_scores_: np.ndarray
+    labels_: np.ndarray
+    threshold_: float
+    threshold: str | float
+    risk: float
+    quantile: float
+    contamination: float | None
+
+    def _score_training(self, series: TrainingSet) -> None:
+        """Score the series of the training, each by itself, and set the threshold by their scores."""
+        each = series.each(series.values)
+        by_channel = [self._channel_scores(one) for one in each]
+        self.score_channels_ = by_channel[0].shape[1]
+        self.aggregation_ = self._aggregation(by_channel)
+        self.decision_scores_ = np.concatenate([self.point_scores(one) for one in by_channel])
+        stretches = [
+            stretch
+            for one, scores in zip(each, by_channel, strict=True)
+            for stretch in self._causal_stretches(self.standardised(one), scores, max(1, CAUSAL // len(each)))
+        ]
+        self.causal_aggregation_ = self._aggregation(stretches, causal=True)
+        self.causal_scores_ = np.concatenate([self._causal_scores(stretch) for stretch in stretches])
+        self._take_threshold(self.threshold_rule.find(self.decision_scores_))
+
+    @property
+    def threshold_rule(self) -> ThresholdRule:
+        """How the threshold is found."""
+        return ThresholdRule(self.threshold, self.risk, self.quantile, self.contamination)
+
+    def _take_threshold(self, threshold: float) -> None:
+        self.threshold_ = threshold
+        self.labels_ = (self.decision_scores_ > threshold).astype(int)
+
+    def _aggregation(self, parts: list[np.ndarray], *, causal: bool = False) -> Aggregation:
+        """Return the aggregation for channel scores like those of stretches of the training series."""
+        point_score = self.detector_.model.point_score
+        if self.aggregation == "published":
+            return Aggregation.published(self.score_channels_, causal=causal, point_score=point_score)
+        return Aggregation.fit(parts, spans_of(self.window), causal=causal, point_score=point_score)
+
+    def _causal_stretches(self, values: np.ndarray, by_channel: np.ndarray, most: int) -> list[np.ndarray]:
+        """Return channel scores (k, C) of stretches of a training series, each point as the last of its window.
+
+        Parameters
+        ----------
+        values : array of shape (n, C)
+            Standardised.
+        by_channel : array of shape (n, C)
+            Its channel scores.
+        most : int
+            Points that are scored, beside those before them that a score needs.
+        """
+        scorer = self.detector_.scorer
+        if scorer.by_sequence and not scorer.look_ahead:  # then a window's end is as good as any other place
+            return [by_channel]
+        every = sliding_window_view(values, self.window, axis=0).swapaxes(1, 2)
+        points = self.window + -(-most // STRETCHES)
+        number = max(1, min(STRETCHES, len(every) // points))
+        points = min(len(every), points if number > 1 else self.window + most)
+        starts = np.linspace(0, len(every) - points, number).round().astype(int)
+        return [self._score_last(every, np.arange(start, start + points)) for start in starts]
+
+    def _score_last(self, every: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        batches = np.array_split(chosen, -(-len(chosen) * every.shape[2] // ROWS))
+        pairs = ((every[batch], every[np.maximum(batch - 1, 0)]) for batch in batches if len(batch))
+        score_last = self.detector_.scorer.score_last
+        return np.concatenate([score_last(*map(torch.from_numpy, pair)) for pair in pairs]).astype(np.float32)
+
+    def _causal_scores(self, stretch: np.ndarray) -> np.ndarray:
+        """Return the scores of the points of a stretch that have all the points before them that a score needs."""
+        scores = self.causal_aggregation_(stretch)
+        return scores[min(self.causal_aggregation_.behind, len(scores) // 2) :]
