@@ -31,7 +31,7 @@ ALLOWED |= {"narwhals", "ts_ad_evaluation"} | sys.stdlib_module_names
 
 class Refuse(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
-        if name.partition(".")[0] not in ALLOWED:
+        if name.partition(".")[0] not in ALLOWED and not name.startswith("_sysconfigdata"):
             raise ModuleNotFoundError(f"refused: {name}", name=name)
 
 sys.meta_path.insert(0, Refuse())
