@@ -113,7 +113,7 @@ def detect_parser(program: str = "python -m exp.detect", *, stream: bool = True)
         group.add_argument("--stream", action="store_true", help="score standard input by the detector --model")
         _add_stream(group)
     else:
-        _set_aside(parser, stream=False, stream_mode=None, state=None, state_every=None, drift_window=None, gap=None)
+        parser.set_defaults(**vars(detect_parser(program).parse_args([])))  # of the options that are left out
     parser.set_defaults(program=program)
     return parser
 
@@ -141,15 +141,9 @@ def stream_parser(program: str) -> argparse.ArgumentParser:
     _add_device(parser)
     _add_stream(parser.add_argument_group("the stream"))
     _add_form(parser, "how the lines are written")
-    training = dict.fromkeys(("train_until", "detector", "config", "set", "threshold", "risk", "quantile", "seed"))
-    file = dict.fromkeys(("series", "out", "channels", "label", "missing", "max_gap"))
-    _set_aside(parser, stream=True, program=program, **file, **training)
+    left_out = vars(detect_parser(program).parse_args([]))
+    parser.set_defaults(**left_out | {"stream": True})
     return parser
-
-
-def _set_aside(parser: argparse.ArgumentParser, **values) -> None:
-    """Give the values of options that this program has not."""
-    parser.set_defaults(**values)
 
 
 def _add_device(parser: argparse.ArgumentParser) -> None:
