@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from data_provider import Parts, Series, read_dataset, read_tsb_ad, read_ucr, split_series
+from data_provider.shipped import find_series
 from exp.benchmark import provenance
 from exp.benchmark.labels import why_unmeasurable
 from exp.benchmark.run_folder import RunFolder
@@ -37,7 +38,7 @@ def read_series(config: DataConfig, root: Path) -> Series:
         raise UserError(f"key 'data.file' is missing: with data.format {config.format!r} it names the series' file")
     else:
         read = {"ucr": read_ucr, "tsb-ad": read_tsb_ad}[config.format]
-        series = read(root / config.file)
+        series = read(find_series(root, config.file))
     return series.select(drop=config.drop_channels)
 
 

@@ -16,14 +16,16 @@ from data_provider.read.recording import MissingColumnsError, Recording, read_re
 from data_provider.series import check_range, check_training_range, fit_scaler
 from exp.cli.common import run_program
 from exp.cli.findings import write_findings
+from exp.cli.options import detect_parser
 from exp.detection.estimator import CrossADDetector
 from exp.detection.own_series import check_overrides
 from exp.errors import UserError
 from exp.streaming.clock import parse_gap
 from exp.streaming.layout import Reading
-from exp.streaming.lines import NOTES_HELP, STATE_EVERY, stream_lines
+from exp.streaming.lines import STATE_EVERY, stream_lines
 from exp.training.devices import choose_device
-from models import DEFAULT, DETECTORS
+from models import DETECTORS
+from models.settings import nearest
 from ts_ad_evaluation import EvaluationError
 
 logger = logging.getLogger(__name__)
@@ -33,88 +35,17 @@ STREAM = ("stream_mode", "state", "state_every", "drift_window", "gap")
 TRAINING = ("train_until", "detector", "config", "set", "threshold", "risk", "quantile", "seed")
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the program and return its exit code."""
-    return run_program(_run, build_parser(), arguments, after_interruption="")
+def main(arguments: list[str] | None = None, parser: argparse.ArgumentParser | None = None) -> int:
+    """Run the program and return its exit code.
 
-
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of the program's options."""
-    parser = argparse.ArgumentParser(
-        prog="python -m exp.detect",
-        description="Find anomalies in a series of your own, or in a stream.",
-        epilog=NOTES_HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = parser.add_argument
-    add("series", type=Path, nargs="?", help="a CSV or Parquet file with a column for each channel")
-    add("--out", type=Path, help="folder for the results")
-    add("--model", type=Path, metavar="DIR", help="a saved detector (OUT/detector): score without training")
-    data = parser.add_argument_group("the file")
-    data.add_argument(
-        "--time", nargs="+", metavar="COLUMN", help="column of times, or those of days and of times of day (found)"
-    )
-    data.add_argument("--channels", nargs="+", metavar="COLUMN", help="channels (all columns of numbers)")
-    data.add_argument(
-        "--label", metavar="COLUMN", help="column of labels, to measure with (one named label, is_anomaly, ...)"
-    )
-    data.add_argument("--missing", choices=["error", "interpolate"], help="missing values (error)")
-    data.add_argument("--max-gap", type=int, metavar="POINTS", help="longest gap that is interpolated")
-    _add_form(parser.add_argument_group("how the file or the stream is written (found, and said if not plain)"))
-    training = parser.add_argument_group("the training")
-    training.add_argument(
-        "--train-until", metavar="END", help="train on what is before: a row (5000), a share (0.5) or a time (all)"
-    )
-    training.add_argument("--detector", choices=sorted(DETECTORS), help=f"the model ({DEFAULT})")
-    training.add_argument("--config", help="a configuration file, or auto: by length and period (auto)")
-    training.add_argument("--set", nargs="+", metavar="SECTION.KEY=VALUE", action="extend", help="change settings")
-    training.add_argument("--threshold", help="spot, quantile or a number (spot)")
-    training.add_argument("--risk", type=float, help="of spot (0.001)")
-    training.add_argument("--quantile", type=float, help="of quantile (0.99)")
-    training.add_argument("--seed", type=int, help="of all random numbers (2025)")
-    add("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (auto)")
-    stream = parser.add_argument_group("a stream, CSV lines from standard input to a line of JSON for each point")
-    stream.add_argument("--stream", action="store_true", help="score standard input by the detector --model")
-    stream.add_argument(
-        "--stream-mode",
-        choices=["window", "causal"],
-        help="window: whole windows, as the batch does; causal: each point at once (window)",
-    )
-    stream.add_argument(
-        "--state",
-        type=Path,
-        metavar="FILE",
-        help="go on from this state, and leave the state there; points up to its last time are then skipped",
-    )
-    stream.add_argument(
-        "--state-every",
-        type=int,
-        metavar="N",
-        help=f"write the state after every N points, too: a killed stream repeats N at most ({STATE_EVERY})",
-    )
-    stream.add_argument(
-        "--gap",
-        metavar="GAP",
-        help="start a fresh window where a step in time is longer than so many usual ones (10), or than a duration "
-        "(2h); the points before have their scores from the windows so far (windows go on across gaps)",
-    )
-    stream.add_argument(
-        "--drift-window", type=int, metavar="POINTS", help="let alarms follow the mean of so many scores"
-    )
-    return parser
-
-
-def _add_form(data: argparse._ArgumentGroup) -> None:
-    """Add the options that say how the file or the stream is written; what they leave open is decided, and said."""
-    data.add_argument("--sep", metavar="SIGN", help="separator: a sign, or comma, semicolon, tab, pipe or space")
-    data.add_argument("--decimal", choices=[".", ","], help="decimal mark")
-    data.add_argument(
-        "--header", choices=["yes", "no"], help="whether the first line holds names (yes, unless all of it is data)"
-    )
-    data.add_argument("--date-format", metavar="FORMAT", help="of times, like '%%d.%%m.%%Y %%H:%%M:%%S'")
-    data.add_argument("--timezone", metavar="ZONE", help="of times without one, like Europe/Berlin; others are moved")
-    data.add_argument("--missing-values", nargs="+", metavar="CODE", help="what stands for a missing value, like -999")
-    data.add_argument("--encoding", help="of the text: utf-8, utf-16, latin-1, ... (UTF-8, or UTF-16 where it is seen)")
+    Parameters
+    ----------
+    arguments : list of str, optional
+        By default the process's.
+    parser : ArgumentParser, optional
+        Of the options; by default `detect_parser`'s.
+    """
+    return run_program(_run, parser or detect_parser(), arguments, after_interruption="")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -236,7 +167,7 @@ def _check(options: argparse.Namespace) -> None:
     if options.series is None and len(options.time or ()) > 1:
         raise UserError(f"--time {' '.join(options.time)}: holds the file, if it is there: put the file before --time")
     if options.series is None or options.out is None:
-        raise UserError("give a file and where to write: python -m exp.detect SERIES.csv --out DIR")
+        raise UserError(f"give a file and where to write: {options.program} SERIES.csv --out DIR")
     stream_alone = _given(options, STREAM)
     if stream_alone:
         raise UserError(f"{' and '.join(stream_alone)} belong to a stream: add --stream, or leave them out")
@@ -272,6 +203,8 @@ def _check_training(options: argparse.Namespace) -> None:
     given = _given(options, TRAINING)
     if options.model is not None and given:
         raise UserError(f"{given[0]} is for training, which --model replaces: leave one of them out")
+    if options.detector is not None and options.detector not in DETECTORS:
+        raise UserError(f"--detector {options.detector}: no such model: {nearest(options.detector, sorted(DETECTORS))}")
     rule = options.threshold or "spot"
     for name, owner in (("risk", "spot"), ("quantile", "quantile")):
         if getattr(options, name) is not None and rule != owner:

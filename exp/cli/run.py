@@ -22,14 +22,13 @@ from exp.benchmark.provenance import (
 from exp.benchmark.run_folder import RunFolder, results_folder
 from exp.benchmark.seeds import summarise_seeds
 from exp.cli.common import (
-    MODES,
     check_resume,
     chosen_config,
     common_overrides,
-    common_parser,
     refuse_idle,
     run_program,
 )
+from exp.cli.options import run_parser
 from exp.config import ExperimentConfig, differences, load_config
 from exp.errors import UserError
 from exp.training.devices import check_abilities, choose_device
@@ -43,27 +42,9 @@ CURVE_SETTINGS = ("evaluation.window", "evaluation.n_thresholds")  # of r_auc an
 SCORING_SETTINGS = {"batch_size", "precision"}  # of `train`, what scoring uses too
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, program: str = "run.py") -> int:
     """Run the program and return its exit code."""
-    return run_program(_run, build_parser(), arguments)
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of run.py's options."""
-    parser = common_parser("run.py", "Train a detector on a dataset, score its test part and measure the score.")
-    add = parser.add_argument
-    add(
-        "--mode",
-        choices=MODES,
-        default="all",
-        help="all: train, then test (default); evaluate: thresholds from the training part, and what needs them",
-    )
-    add("--root_path", type=Path, default=Path("dataset"), help="folder with DETECT_META.csv and data/ (dataset)")
-    add("--metrics", nargs="+", help="measures to write (the configuration's; in --mode evaluate affiliation)")
-    add("--t", nargs="+", type=float, help="SPOT's risks in --mode evaluate (the configuration's)")
-    add("--thresholds", nargs="+", type=float, help="of measures that take thresholds, in place of SPOT's")
-    add("--checkpoint", type=Path, help="weights to score with: one of this project's or a published one")
-    return parser
+    return run_program(_run, run_parser(program), arguments)
 
 
 def _run(options: argparse.Namespace) -> int:
