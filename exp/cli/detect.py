@@ -23,14 +23,16 @@ from exp.streaming.clock import parse_gap
 from exp.streaming.layout import Reading
 from exp.streaming.lines import NOTES_HELP, STATE_EVERY, stream_lines
 from exp.training.devices import choose_device
+from exp.training.observers import TensorBoard, check_tensorboard, forget_scalars
 from models import DEFAULT, DETECTORS
 from ts_ad_evaluation import EvaluationError
 
 logger = logging.getLogger(__name__)
 
+SCALARS = "tensorboard"  # in the folder of the results
 STREAM = ("stream_mode", "state", "state_every", "drift_window", "gap")
 # What a saved detector brings.
-TRAINING = ("train_until", "detector", "config", "set", "threshold", "risk", "quantile", "seed")
+TRAINING = ("train_until", "detector", "config", "set", "threshold", "risk", "quantile", "seed", "tensorboard")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -72,6 +74,9 @@ def build_parser() -> argparse.ArgumentParser:
     training.add_argument("--risk", type=float, help="of spot (0.001)")
     training.add_argument("--quantile", type=float, help="of quantile (0.99)")
     training.add_argument("--seed", type=int, help="of all random numbers (2025)")
+    training.add_argument(
+        "--tensorboard", action="store_true", default=None, help="write the losses for TensorBoard, to OUT/tensorboard"
+    )
     add("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (auto)")
     stream = parser.add_argument_group("a stream, CSV lines from standard input to a line of JSON for each point")
     stream.add_argument("--stream", action="store_true", help="score standard input by the detector --model")
@@ -137,6 +142,8 @@ def _run(options: argparse.Namespace) -> int:
             raise UserError(f"{options.series}: {error}") from None
         if train_end is not None:
             detector.save(options.out / "detector")
+        if not options.tensorboard:
+            forget_scalars(options.out / SCALARS)
         write_findings(recording, detector, channel_scores, train_end, options.out)
     return 0
 
@@ -283,6 +290,8 @@ def _check_training(options: argparse.Namespace) -> None:
     if options.seed is not None and "train.seed" in keys:
         raise UserError("--seed and --set train.seed exclude each other: use one of them")
     check_overrides(options.set or ())
+    if options.tensorboard:
+        check_tensorboard()
 
 
 @contextmanager
@@ -377,8 +386,9 @@ def _train(frame: pd.DataFrame, options: argparse.Namespace) -> CrossADDetector:
     if options.seed is not None:
         overrides.append(f"train.seed={options.seed}")  # before a configuration's own
     detector = CrossADDetector(**given, overrides=tuple(overrides), device=options.device)
+    observers = [TensorBoard(options.out / SCALARS)] if options.tensorboard else []
     try:
-        return detector.fit(frame)
+        return detector.fit(frame, observers=observers)
     except DataError as error:
         raise DataError(f"{options.series}: {error}") from None
     except EvaluationError as error:

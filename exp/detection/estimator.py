@@ -117,13 +117,15 @@ class AnomalyDetector(BaseEstimator):
         self.device = device
         self.bars = bars
 
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, *, observers=()):
         """Train on X, and set the threshold by its scores.
 
         Parameters
         ----------
         X : array or DataFrame of shape (n, C), or array or Series of shape (n,)
         y : ignored
+        observers : sequence of exp.training.observers.Observer
+            Follow the training.
 
         Returns
         -------
@@ -158,6 +160,7 @@ class AnomalyDetector(BaseEstimator):
             fitted = self.detector_.fit(
                 self.detector_.training_windows(values[:cut], SERIES),
                 self.detector_.validation_windows(values[cut:], values, SERIES),
+                observers=observers,
             )
         self.epochs_ = fitted.epochs
         by_channel = self._channel_scores(X)
