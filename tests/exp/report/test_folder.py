@@ -59,7 +59,7 @@ def test_the_program_writes_the_page(finished, tmp_path, capsys):
 def test_without_the_dataset_the_page_says_so(copied, tmp_path, capsys):
     assert main([str(copied.results), "--root_path", str(tmp_path / "nowhere")]) == 0
     page = (copied.results / "report.html").read_text(encoding="utf-8")
-    assert "The data is not at hand" in text_of(page)
+    assert "The data is not available" in text_of(page)
     assert f"{tmp_path / 'nowhere'}: no such folder" in text_of(page)
     assert capsys.readouterr().out == f"{copied.results / 'report.html'}\n"
 
@@ -71,7 +71,7 @@ def test_a_dataset_that_has_changed_is_not_shown(copied):
     contents = read_folder(copied.results, copied.root)
     assert contents.values is None
     assert contents.channels == ("channel 0", "channel 1")
-    assert contents.notes == [f"The data is not at hand: the test values of TOY in {copied.root} have changed since."]
+    assert contents.notes == [f"The data is not available: the test values of TOY in {copied.root} have changed since."]
 
 
 def test_labels_that_have_changed_are_told(copied):
