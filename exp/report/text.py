@@ -71,7 +71,7 @@ def span(times: Times, start: int, end: int) -> str:
     """Write from when to when rows reach, the date once where it is one."""
     first, last = times.text(start), times.text(end)
     if times.kind == "row":
-        first, last = spaced(start), spaced(end)
+        return f"row {spaced(start)}" if start == end else f"rows {spaced(start)} – {spaced(end)}"
     if first == last:
         return first
     if times.kind == "time" and first[:10] == last[:10]:

@@ -130,7 +130,7 @@ class Opened:
 
     def titles(self):
         """Return the titles of the channels that are shown."""
-        slots = "[0, 1, 2, 3, 4, 5].filter((slot) => model(`channel_${slot}`).visible)"
+        slots = "[0, 1, 2, 3, 4, 5].filter((slot) => model(`channel_${slot}`)?.visible)"
         figure = f"(name) => {MODEL}(name)"
         return self.page.evaluate(f"((model) => {slots}.map((slot) => model(`title_${{slot}}`).text))({figure})")
 

@@ -40,7 +40,7 @@ def test_a_run_with_its_data(finished):
     assert contents.channels == ("a", "b")
     assert contents.epochs == record["epochs"]
     assert list(contents.measures) == ["auc", "r_auc", "vus", "best_f1"]
-    assert contents.notes == ["Scored are the first 120 of 130 test points."]
+    assert contents.notes == ["Only the first 120 of 130 test points were scored."]
     assert contents.facts["seed"] == "2025"
     assert "seq_len 24" in contents.facts["settings: model"]
     expected = ranked_events(contents.score, score, contents.threshold, merge_gap=6, channels=("a", "b"))

@@ -204,6 +204,12 @@ def test_values_that_differ_little_are_told_apart(tmp_path):
     )
 
 
+def test_rows_without_times_are_named_so(tmp_path):
+    text = text_of(page_of(report(times=None), tmp_path))
+    event = report().events.iloc[0]
+    assert f"rows {event.start:,} – {event.end:,}".replace(",", "\u202f") in text
+
+
 @pytest.mark.parametrize("count", [1, 5, 6])
 def test_another_channel_is_offered_where_not_all_fit(tmp_path, count):
     page = page_of(report(count=count), tmp_path)
