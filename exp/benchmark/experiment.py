@@ -19,6 +19,7 @@ from exp.detection.detector import Detector
 from exp.errors import UserError
 from exp.training import checkpoint
 from exp.training.devices import describe_device
+from exp.training.observers import EpochTable, TensorBoard
 from exp.training.processes import ALONE, Processes
 from exp.training.provenance import git_commit, versions
 from exp.training.store import FileStore
@@ -86,13 +87,15 @@ class Experiment:
         )
         self._log_summary()
 
-    def train(self, *, resume: bool = False) -> None:
+    def train(self, *, resume: bool = False, tensorboard: bool = False) -> None:
         """Train, and keep the weights of the epoch with the lowest validation loss.
 
         Parameters
         ----------
         resume : bool
             Go on after the last finished epoch of an interrupted training in the same folder.
+        tensorboard : bool
+            Write scalars for TensorBoard too.
         """
         store = FileStore(self.folder.checkpoint, self.folder.state, self.config)
         state = store.read_state() if resume else None
@@ -106,7 +109,10 @@ class Experiment:
                 self.folder.update_record(trained_on={"train": self.data["train"]})
             self._start_record("training")
         self.processes.wait()
-        progress = self.detector.fit(self.training_windows, self.validation_windows, store=store, state=state)
+        observers = [EpochTable(self.folder.epochs), *([TensorBoard(self.folder.tensorboard)] if tensorboard else [])]
+        progress = self.detector.fit(
+            self.training_windows, self.validation_windows, store=store, state=state, observers=observers
+        )
         if self.processes.first:
             self.folder.update_record(
                 status="trained",

@@ -24,15 +24,17 @@ from exp.streaming.clock import parse_gap
 from exp.streaming.layout import Reading
 from exp.streaming.lines import STATE_EVERY, stream_lines
 from exp.training.devices import choose_device
+from exp.training.observers import TensorBoard, check_tensorboard, forget_scalars
 from models import DETECTORS
 from models.settings import nearest
 from ts_ad_evaluation import EvaluationError
 
 logger = logging.getLogger(__name__)
 
+SCALARS = "tensorboard"  # in the folder of the results
 STREAM = ("stream_mode", "state", "state_every", "drift_window", "gap")
 # What a saved detector brings.
-TRAINING = ("train_until", "detector", "config", "set", "threshold", "risk", "quantile", "seed")
+TRAINING = ("train_until", "detector", "config", "set", "threshold", "risk", "quantile", "seed", "tensorboard")
 
 
 def main(arguments: list[str] | None = None, parser: argparse.ArgumentParser | None = None) -> int:
@@ -68,6 +70,8 @@ def _run(options: argparse.Namespace) -> int:
             raise UserError(f"{options.series}: {error}") from None
         if train_end is not None:
             detector.save(options.out / "detector")
+        if not options.tensorboard:
+            forget_scalars(options.out / SCALARS)
         write_findings(recording, detector, channel_scores, train_end, options.out)
     return 0
 
@@ -216,6 +220,8 @@ def _check_training(options: argparse.Namespace) -> None:
     if options.seed is not None and "train.seed" in keys:
         raise UserError("--seed and --set train.seed exclude each other: use one of them")
     check_overrides(options.set or ())
+    if options.tensorboard:
+        check_tensorboard()
 
 
 @contextmanager
@@ -310,8 +316,9 @@ def _train(frame: pd.DataFrame, options: argparse.Namespace) -> CrossADDetector:
     if options.seed is not None:
         overrides.append(f"train.seed={options.seed}")  # before a configuration's own
     detector = CrossADDetector(**given, overrides=tuple(overrides), device=options.device)
+    observers = [TensorBoard(options.out / SCALARS)] if options.tensorboard else []
     try:
-        return detector.fit(frame)
+        return detector.fit(frame, observers=observers)
     except DataError as error:
         raise DataError(f"{options.series}: {error}") from None
     except EvaluationError as error:

@@ -176,6 +176,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     add("--risk", type=float, help="of the rule spot (0.001)")
     add("--quantile", type=float, help="of the rule quantile (0.99)")
     add("--seed", type=int, help="random seed (2025)")
+    add("--tensorboard", action="store_true", default=None, help="write the losses for TensorBoard, to OUT/tensorboard")
 
 
 def _add_stream(group: argparse._ArgumentGroup) -> None:
@@ -284,6 +285,7 @@ def run_parser(program: str = "run.py") -> argparse.ArgumentParser:
     )
     add("--t", nargs="+", type=float, metavar="RISK", help="SPOT's risks in --mode evaluate (the configuration's)")
     add("--thresholds", nargs="+", type=float, metavar="X", help="for measures at thresholds, in place of SPOT's")
+    add("--tensorboard", action="store_true", help="write the losses by epoch for TensorBoard too, beside epochs.csv")
     add(
         "--checkpoint",
         type=Path,

@@ -32,6 +32,7 @@ from exp.cli.options import run_parser
 from exp.config import ExperimentConfig, differences, load_config
 from exp.errors import UserError
 from exp.training.devices import check_abilities, choose_device
+from exp.training.observers import check_tensorboard, write_scalars
 from exp.training.processes import Processes, join
 from ts_ad_evaluation.evaluator import MEASURES, THRESHOLD
 
@@ -80,6 +81,10 @@ def _check(options: argparse.Namespace, config: ExperimentConfig) -> None:
                 raise UserError(f"--{option} has no effect in --mode train, which scores nothing: leave it out")
     if options.resume:
         check_resume(mode)
+    if options.tensorboard:
+        if mode in ("test", "evaluate"):
+            raise UserError(f"--tensorboard follows a training, and --mode {mode} trains nothing: leave it out")
+        check_tensorboard()
     if options.t and mode != "evaluate":
         raise UserError("--t gives SPOT's risks, which only --mode evaluate uses: add it, or leave --t out")
     if options.t and options.thresholds:
@@ -174,6 +179,8 @@ def _several_seeds(
         tables = _measured(run, seeded, series, options)
         if tables is None:
             tables = _one_seed(seeded, series, run.path, device, processes, options)
+        elif options.tensorboard and processes.first:
+            write_scalars(run.tensorboard, run.read_record().get("epochs", []))
         figures[seed] = _single_figures(tables)
     if processes.first and any(figures.values()):
         sys.stdout.write(summarise_seeds(figures, folder / "seeds.csv"))
@@ -197,7 +204,8 @@ def _one_seed(
     if options.mode != "train":
         experiment.check_measures(metrics, with_thresholds=bool(options.thresholds) or options.mode == "evaluate")
     if options.mode in ("all", "train"):
-        experiment.train(resume=options.resume or bool(options.seeds and _same_training(folder, config)))
+        resume = options.resume or bool(options.seeds and _same_training(folder, config))
+        experiment.train(resume=resume, tensorboard=options.tensorboard)
     if options.mode == "train" or not processes.first:  # training is shared, scoring is quick enough for one
         return {}
     if options.mode == "evaluate":

@@ -24,7 +24,7 @@ SIZES = {
 SMALL = ["--set", *(f"{section}.{key}={value}" for section, keys in SIZES.items() for key, value in keys.items())]
 TRAIN = ["--train-until", str(TRAIN_ROWS), *SMALL]
 MEASURES = {"_auc.csv", "_r_auc.csv", "_vus.csv", "_best_f1.csv", "_f1_raw.csv"}
-RESULTS = {"scores.csv", "events.csv", "run.json", "report.html"}
+RESULTS = {"scores.csv", "events.csv", "epochs.csv", "run.json", "report.html"}
 
 
 def plant(rows=ROWS):
@@ -785,7 +785,7 @@ def test_earlier_results_stay_when_input_is_refused(trained, tmp_path, series, r
 
 
 def test_folders_that_were_made_go_again_when_nothing_comes_into_them(tmp_path, series, monkeypatch):
-    def interrupt(*_):
+    def interrupt(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(CrossADDetector, "fit", interrupt)
