@@ -1,4 +1,4 @@
-"""What the command lines share: common options, and how errors and interruptions end a program."""
+"""What the command lines share: checks of common options, and how errors and interruptions end a program."""
 
 import argparse
 import logging
@@ -9,36 +9,10 @@ from pathlib import Path
 import torch
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from exp.config import locate
 from exp.config.schema import SEEDS
 from exp.errors import USER_ERRORS, UserError
 from ts_ad_evaluation.files import write_in_any_encoding
-
-MODES = ("all", "train", "test", "evaluate")
-
-
-def common_parser(program: str, description: str) -> argparse.ArgumentParser:
-    """Return a parser with the options that all command lines have."""
-    parser = argparse.ArgumentParser(prog=program, description=description)
-    add = parser.add_argument
-    add("--config", type=Path, required=True, help="a YAML file, or a folder with config.yaml")
-    add("--model", metavar="NAME", help="use NAME.yaml of the folder --config, another detector's configuration")
-    add("--save_path", type=Path, default=Path("test_results"), help="where results go (test_results)")
-    add("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (auto)")
-    add("--seed", type=int, help="of weights, order and dropout (the configuration's)")
-    add(
-        "--seeds",
-        type=int,
-        nargs="+",
-        help="several runs, one for each seed; what was done with the same settings, data and weights is skipped",
-    )
-    add("--set", nargs="+", default=[], metavar="SECTION.KEY=VALUE", action="extend", help="change single settings")
-    add("--cover_tail", action="store_true", help="also score the points behind the last whole window")
-    add(
-        "--resume",
-        action="store_true",
-        help="go on after the last finished epoch; refused where the training values have changed",
-    )
-    return parser
 
 
 def chosen_config(options: argparse.Namespace) -> Path:
@@ -51,9 +25,10 @@ def chosen_config(options: argparse.Namespace) -> Path:
     """
     if options.model is None:
         return options.config
-    if not options.config.is_dir():
+    folder = locate(options.config)
+    if not folder.is_dir():
         raise UserError(f"--model {options.model} chooses a file of a folder: let --config name the folder")
-    return options.config / f"{options.model}.yaml"
+    return folder / f"{options.model}.yaml"
 
 
 def common_overrides(options: argparse.Namespace) -> list[str]:

@@ -25,8 +25,9 @@ from exp.cli.detect_files import (
     training_rows,
 )
 from exp.cli.detect_many import score_many
-from exp.cli.detect_options import build_parser, check_options, rule_options
+from exp.cli.detect_options import check_options, rule_options
 from exp.cli.findings import Findings, show, write_findings
+from exp.cli.options import detect_parser
 from exp.detection.estimator import CrossADDetector
 from exp.detection.explanation import check_explicable
 from exp.detection.thresholds import ThresholdRule
@@ -34,16 +35,27 @@ from exp.errors import UserError
 from exp.streaming.clock import parse_gap
 from exp.streaming.layout import Reading
 from exp.streaming.lines import STATE_EVERY, stream_lines
+from exp.training.observers import TensorBoard, forget_scalars
 from ts_ad_evaluation import EvaluationError
 
 __all__ = ["main", "training_rows"]
 
 logger = logging.getLogger(__name__)
 
+SCALARS = "tensorboard"  # in the folder of the results
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the program and return its exit code."""
-    return run_program(_run, build_parser(), arguments, after_interruption="")
+
+def main(arguments: list[str] | None = None, parser: argparse.ArgumentParser | None = None) -> int:
+    """Run the program and return its exit code.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        By default the process's.
+    parser : ArgumentParser, optional
+        Of the options; by default `detect_parser`'s.
+    """
+    return run_program(_run, parser or detect_parser(), arguments, after_interruption="")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -73,6 +85,7 @@ def _score_saved(paths: list[Path], several: bool, options: argparse.Namespace) 
             return write_findings(recording, detector, channel_scores, None, folder, **told)
 
     with _folder_for_results(options.out):
+        forget_scalars(options.out / SCALARS)
         if several:
             score_many(paths, folder_names(paths), options.out, score)
         else:
@@ -89,6 +102,8 @@ def _train_and_score(paths: list[Path], several: bool, options: argparse.Namespa
         _say(file.recording, file.path)
     with _folder_for_results(options.out):
         detector = _train(training, options, known)
+        if not options.tensorboard:
+            forget_scalars(options.out / SCALARS)
         if not several:
             channel_scores = _score(detector, training[0].recording, paths[0])
             detector.save(options.out / "detector")
@@ -210,13 +225,14 @@ def _train(training: list[TrainingFile], options: argparse.Namespace, known: Cro
     frames = {str(file.path): file.frame[: file.rows] for file in training if file.rows}
     only = next(iter(frames)) if len(frames) == 1 else None
     series = frames if only is None else frames[only]
+    observers = [TensorBoard(options.out / SCALARS)] if options.tensorboard else []
     try:
         if known is None:
-            return _unfitted(options).fit(series)
+            return _unfitted(options).fit(series, observers=observers)
         rule = rule_options(options)
         if rule:
             known.set_params(**ThresholdRule(**rule)._asdict())
-        return known.continue_fit(series, overrides=options.set or ())
+        return known.continue_fit(series, overrides=options.set or (), observers=observers)
     except DataError as error:
         told = only is None and str(error).startswith(tuple(f"{path}: " for path in frames))
         raise DataError(str(error) if told else f"{only or 'the training set'}: {error}") from None

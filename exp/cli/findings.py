@@ -17,6 +17,7 @@ from exp.detection.events import alarm_record, channel_shares
 from exp.detection.explanation import explain_events
 from exp.report import Report, write_report
 from exp.training.devices import choose_device, describe_device
+from exp.training.observers import write_epochs
 from exp.training.provenance import git_commit, versions
 from ts_ad_evaluation import Evaluator
 from ts_ad_evaluation.files import replacing
@@ -100,6 +101,7 @@ def write_findings(
         record["measured"] = f"the points from row {first} on" if first else "all points"
     with replacing(out / "run.json") as temporary:
         temporary.write_text(json.dumps(record, indent=2, default=str) + "\n", encoding="utf-8")
+    write_epochs(out / "epochs.csv", detector.epochs_)
     report = Report(
         title=recording.name,
         facts={name: str(value) for name, value in _facts(record).items()},

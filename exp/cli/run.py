@@ -22,17 +22,17 @@ from exp.benchmark.provenance import (
 from exp.benchmark.run_folder import RunFolder, results_folder
 from exp.benchmark.seeds import summarise_seeds
 from exp.cli.common import (
-    MODES,
     check_resume,
     chosen_config,
     common_overrides,
-    common_parser,
     refuse_idle,
     run_program,
 )
+from exp.cli.options import run_parser
 from exp.config import ExperimentConfig, differences, load_config
 from exp.errors import UserError
 from exp.training.devices import check_abilities, choose_device
+from exp.training.observers import check_tensorboard, write_scalars
 from exp.training.processes import Processes, join
 from ts_ad_evaluation.evaluator import MEASURES, THRESHOLD
 
@@ -43,27 +43,9 @@ CURVE_SETTINGS = ("evaluation.window", "evaluation.n_thresholds")  # of r_auc an
 SCORING_SETTINGS = {"batch_size", "precision"}  # of `train`, what scoring uses too
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, program: str = "run.py") -> int:
     """Run the program and return its exit code."""
-    return run_program(_run, build_parser(), arguments)
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of run.py's options."""
-    parser = common_parser("run.py", "Train a detector on a dataset, score its test part and measure the score.")
-    add = parser.add_argument
-    add(
-        "--mode",
-        choices=MODES,
-        default="all",
-        help="all: train, then test (default); evaluate: thresholds from the training part, and what needs them",
-    )
-    add("--root_path", type=Path, default=Path("dataset"), help="folder with DETECT_META.csv and data/ (dataset)")
-    add("--metrics", nargs="+", help="measures to write (the configuration's; in --mode evaluate affiliation)")
-    add("--t", nargs="+", type=float, help="SPOT's risks in --mode evaluate (the configuration's)")
-    add("--thresholds", nargs="+", type=float, help="of measures that take thresholds, in place of SPOT's")
-    add("--checkpoint", type=Path, help="weights to score with: one of this project's or a published one")
-    return parser
+    return run_program(_run, run_parser(program), arguments)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -99,6 +81,10 @@ def _check(options: argparse.Namespace, config: ExperimentConfig) -> None:
                 raise UserError(f"--{option} has no effect in --mode train, which scores nothing: leave it out")
     if options.resume:
         check_resume(mode)
+    if options.tensorboard:
+        if mode in ("test", "evaluate"):
+            raise UserError(f"--tensorboard follows a training, and --mode {mode} trains nothing: leave it out")
+        check_tensorboard()
     if options.t and mode != "evaluate":
         raise UserError("--t gives SPOT's risks, which only --mode evaluate uses: add it, or leave --t out")
     if options.t and options.thresholds:
@@ -193,6 +179,8 @@ def _several_seeds(
         tables = _measured(run, seeded, series, options)
         if tables is None:
             tables = _one_seed(seeded, series, run.path, device, processes, options)
+        elif options.tensorboard and processes.first:
+            write_scalars(run.tensorboard, run.read_record().get("epochs", []))
         figures[seed] = _single_figures(tables)
     if processes.first and any(figures.values()):
         sys.stdout.write(summarise_seeds(figures, folder / "seeds.csv"))
@@ -216,7 +204,8 @@ def _one_seed(
     if options.mode != "train":
         experiment.check_measures(metrics, with_thresholds=bool(options.thresholds) or options.mode == "evaluate")
     if options.mode in ("all", "train"):
-        experiment.train(resume=options.resume or bool(options.seeds and _same_training(folder, config)))
+        resume = options.resume or bool(options.seeds and _same_training(folder, config))
+        experiment.train(resume=resume, tensorboard=options.tensorboard)
     if options.mode == "train" or not processes.first:  # training is shared, scoring is quick enough for one
         return {}
     if options.mode == "evaluate":

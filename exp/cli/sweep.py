@@ -22,14 +22,13 @@ from exp.benchmark.suites import Benchmark, summarise
 from exp.benchmark.work import run_job
 from exp.benchmark.workers import run_jobs
 from exp.cli.common import (
-    MODES,
     check_resume,
     chosen_config,
     common_overrides,
-    common_parser,
     refuse_idle,
     run_program,
 )
+from exp.cli.options import sweep_parser
 from exp.config.schema import EvaluationConfig
 from exp.errors import UserError
 from exp.training.devices import check_abilities, choose_device
@@ -49,33 +48,8 @@ SHOWN = 3  # series that a message names
 
 def main(benchmark: Benchmark, program: str, arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code: 1 when a series failed."""
-    return run_program(functools.partial(_run, benchmark), build_parser(benchmark, program), arguments)
-
-
-def build_parser(benchmark: Benchmark, program: str) -> argparse.ArgumentParser:
-    """Return the parser of the program's options."""
-    parser = common_parser(program, "Train and test a detector on all series of a benchmark; what is done is skipped.")
-    add = parser.add_argument
-    add(
-        "--mode",
-        choices=MODES,
-        default="all",
-        help="all: train, then test (default); evaluate: measure the scores that are there",
-    )
-    add("--root_path", type=Path, default=benchmark.root, help=f"the folder of the series ({benchmark.root})")
-    add("--series", help="only these: numbers, names or globs, separated by commas (135,136 or '*ECG*')")
-    add("--jobs", type=int, help="workers on this machine, each with one thread (one for each core or CUDA device)")
-    add("--jobs-per-device", type=int, metavar="N", help="so many workers for each CUDA device, in place of --jobs (1)")
-    add(
-        "--backend",
-        choices=["loky", "dask", "ray"],
-        default="loky",
-        help="workers on this machine (loky), or all those of a cluster: it must see the same files under the same "
-        "paths, and import this repository (start scheduler and workers in its folder, with PYTHONPATH=.)",
-    )
-    add("--scheduler", help="address of the Dask scheduler")
-    add("--address", help="address of the Ray cluster")
-    return parser
+    parser = sweep_parser(program, benchmark.root, benchmark.config)
+    return run_program(functools.partial(_run, benchmark), parser, arguments)
 
 
 def _run(benchmark: Benchmark, options: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from data_provider import Windows
 from exp.config import ExperimentConfig
 from exp.detection.scorer import Scorer
 from exp.training.devices import check_abilities, seed_everything
+from exp.training.observers import Observer
 from exp.training.processes import ALONE, Processes
 from exp.training.store import FileStore, MemoryStore
 from exp.training.trainer import Progress, Trainer
@@ -100,6 +101,7 @@ class Detector:
         store: MemoryStore | FileStore | None = None,
         state: dict | None = None,
         trained: bool = False,
+        observers: Sequence[Observer] = (),
     ) -> Progress:
         """Train, and keep the weights of the epoch with the lowest validation loss.
 
@@ -112,13 +114,15 @@ class Detector:
             Go on from here, as `FileStore.read_state` gives it.
         trained : bool
             Go on from the weights that the network has, and keep them where no epoch has a lower validation loss.
+        observers : sequence of Observer
+            Follow the training.
 
         Raises
         ------
         UserError
             When the loss is no longer a finite number.
         """
-        trainer = Trainer(self.network, self.config.train, store, self.processes, self.bars)
+        trainer = Trainer(self.network, self.config.train, store, self.processes, self.bars, observers)
         device = self.scorer.device
         progress = trainer.fit(training.to(device), validation.to(device), state=state, trained=trained)
         self.network.eval()

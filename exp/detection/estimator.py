@@ -25,6 +25,7 @@ from exp.detection.thresholds import QUANTILE, RISK
 from exp.detection.training_set import SERIES, Given, TrainingSet, as_several
 from exp.errors import UserError
 from exp.training.devices import choose_device
+from exp.training.observers import Observer
 from exp.training.trainer import Progress
 from models import DEFAULT
 from ts_ad_evaluation.spot import check_count
@@ -131,7 +132,7 @@ class AnomalyDetector(Decisions):
         self.device = device
         self.bars = bars
 
-    def fit(self, X: Given, y: object = None) -> "AnomalyDetector":
+    def fit(self, X: Given, y: object = None, *, observers: Sequence[Observer] = ()) -> "AnomalyDetector":
         """Train on X, and set the threshold by its scores.
 
         Parameters
@@ -141,6 +142,8 @@ class AnomalyDetector(Decisions):
             window holds points of two of them; the last share of each validates, unless that is shorter than a window;
             scaler and threshold are those of all their points.
         y : ignored
+        observers : sequence of exp.training.observers.Observer
+            Follow the training.
 
         Returns
         -------
@@ -178,11 +181,13 @@ class AnomalyDetector(Decisions):
         self.offset_, self.scale_ = fit_scaler(X, self.config_.data.scaling)
         with _own_random_numbers(choose_device(self.device)):
             self._build()
-            self.epochs_ = self._learn(series).epochs
+            self.epochs_ = self._learn(series, observers=observers).epochs
         self._score_training(series)
         return self
 
-    def continue_fit(self, X: Given, *, overrides: Sequence[str] = ()) -> "AnomalyDetector":
+    def continue_fit(
+        self, X: Given, *, overrides: Sequence[str] = (), observers: Sequence[Observer] = ()
+    ) -> "AnomalyDetector":
         """Go on training with new data, from the weights of `fit`, and set the threshold by the scores of X alone.
 
         The settings stay those of `fit`, and so does the scaler. Where no epoch has a lower loss on what validates of
@@ -194,6 +199,8 @@ class AnomalyDetector(Decisions):
             As for `fit`, with the same channels.
         overrides : sequence of str
             Settings of the section `train` that change from here on, such as ``"train.learning_rate=1e-4"``.
+        observers : sequence of exp.training.observers.Observer
+            Follow the training.
 
         Returns
         -------
@@ -220,7 +227,7 @@ class AnomalyDetector(Decisions):
         try:
             self._change_training(overrides)
             with _own_random_numbers(choose_device(self.device)):
-                epochs = self._learn(series, trained=True).epochs
+                epochs = self._learn(series, trained=True, observers=observers).epochs
             done = len(self.epochs_)
             self.epochs_ = [*self.epochs_, *({**epoch, "epoch": done + epoch["epoch"]} for epoch in epochs)]
             self._score_training(series)
@@ -253,7 +260,7 @@ class AnomalyDetector(Decisions):
                 raise DataError(f"{name}: {' '.join(str(error).split())}") from None
         return TrainingSet(checked)
 
-    def _learn(self, series: TrainingSet, *, trained: bool = False) -> Progress:
+    def _learn(self, series: TrainingSet, *, trained: bool = False, observers: Sequence[Observer] = ()) -> Progress:
         """Let the network learn from standardised series."""
         values = self.standardised(series.values)
         training, validation = series.split(values, self.config_.data.validation_share, self.window)
@@ -264,6 +271,7 @@ class AnomalyDetector(Decisions):
                 validation.values, values, SERIES, validation.lengths if several else None
             ),
             trained=trained,
+            observers=observers,
         )
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:

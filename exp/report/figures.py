@@ -42,12 +42,14 @@ class Figure(NamedTuple):
     legend: list[tuple[str, str]]
 
 
-def explorer(times: Times, *, log: bool, threshold: float | None, labelled: bool) -> dict:
+def explorer(times: Times, n_channels: int, *, log: bool, threshold: float | None, labelled: bool) -> dict:
     """Return the figures of score, events and channels, which share one range of time.
 
     Parameters
     ----------
     times : Times
+    n_channels : int
+        That can be drawn.
     log : bool
         Whether the score's axis is logarithmic.
     threshold : float or None
@@ -64,6 +66,7 @@ def explorer(times: Times, *, log: bool, threshold: float | None, labelled: bool
         end = start + 1
     few_rows = 4 * (end - start) / max(len(times.x) - 1, 4)
     view = Range1d(start, end, bounds=(start, end), min_interval=few_rows, name="view")
+    slots = min(n_channels, SLOTS)
     marks = {name: _stretches(name) for name in ("flagged", "labelled", "training", "selected")}
     if not labelled:
         del marks["labelled"]
@@ -72,7 +75,7 @@ def explorer(times: Times, *, log: bool, threshold: float | None, labelled: bool
             _overview(times, view, log=log),
             _score(times, view, marks, log=log, threshold=threshold),
             _lanes(times, view, marks),
-            *(_channel(times, view, marks, slot) for slot in range(SLOTS)),
+            *(_channel(times, view, marks, slot, slots) for slot in range(slots)),
             sizing_mode="stretch_width",
             spacing=0,
         )
@@ -106,7 +109,7 @@ def roc_and_pr(label: np.ndarray, score: np.ndarray) -> dict[str, Figure]:
             _item(pr),
             [
                 ("line", f"precision–recall, average precision {areas.pr:.4f}"),
-                ("best", f"best F1 {best.f1:.4f} (oracle)"),
+                ("best", f"best F1 {best.f1:.4f} (oracle threshold)"),
                 ("chance", f"chance, {share:.4f}"),
             ],
         ),
@@ -179,6 +182,7 @@ def _lanes(times: Times, view: Range1d, marks: dict) -> Plot:
     plot.yaxis.major_tick_line_color = None
     plot.ygrid.visible = False
     plot.xaxis.name = "time_lanes"
+    plot.xaxis.axis_label = _time_label(times)
     lane = {"left": "left", "right": "right"}
     plot.quad(
         **lane,
@@ -197,15 +201,24 @@ def _lanes(times: Times, view: Range1d, marks: dict) -> Plot:
     return plot
 
 
-def _channel(times: Times, view: Range1d, marks: dict, slot: int) -> Plot:
+def _channel(times: Times, view: Range1d, marks: dict, slot: int, slots: int) -> Plot:
     plot = _time_figure(times, view, height=76, log=False, name=f"channel_{slot}")
-    plot.visible = plot.xaxis.visible = plot.yaxis.visible = False
+    # As report.js will have them at first: each change lays out all plots again.
+    plot.visible = plot.yaxis.visible = slot < SLOTS - 1
+    plot.xaxis.visible = slot == min(slots, SLOTS - 1) - 1
+    plot.xaxis.axis_label = _time_label(times)
     plot.title.update(text=" ", text_font_size="12px", text_font_style="normal", name=f"title_{slot}")
     plot.xaxis.name, plot.yaxis.name = f"time_{slot}", f"values_{slot}"
     _mark(plot, marks)
     _line(plot, f"line_{slot}", "ink")
     _explore(plot)
     return plot
+
+
+def _time_label(times: Times) -> str:
+    if times.kind == "row":
+        return "row"
+    return f"time ({times.zone})" if times.zone else "time"
 
 
 def _time_figure(times: Times, x_range: Range1d, *, height: int, log: bool, name: str) -> Plot:
@@ -222,7 +235,7 @@ def _time_figure(times: Times, x_range: Range1d, *, height: int, log: bool, name
     if not isinstance(plot.xaxis[0], DatetimeAxis):
         plot.xaxis.formatter = BasicTickFormatter(use_scientific=False)
     if not log:
-        plot.yaxis.formatter = BasicTickFormatter(power_limit_high=6, power_limit_low=-3)
+        plot.yaxis.formatter = BasicTickFormatter(power_limit_high=8, power_limit_low=-3)
     plot.yaxis.ticker.desired_num_ticks = 3 if height < 150 else 5
     return _plain(plot)
 

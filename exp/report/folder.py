@@ -135,7 +135,7 @@ def _find_threshold(folder: RunFolder, config: dict, score: np.ndarray, points) 
         except EvaluationError:  # too few scores, or too many equal ones
             pass
     quantile = float(np.quantile(score, QUANTILE))
-    return Threshold(quantile, f"the {QUANTILE:.0%} quantile of these scores, for want of scores of the training part")
+    return Threshold(quantile, f"the {QUANTILE:.0%} quantile of these scores, as there are none of the training part")
 
 
 def _read_threshold(path: Path, origin: str) -> Threshold:
@@ -156,16 +156,16 @@ def _read_values(
     try:
         series = read_series(DataConfig.from_dict(record.get("config", {}).get("data", {}), section="data"), root)
     except USER_ERRORS as error:
-        return None, numbered, [f"The data is not at hand: {error}"]
+        return None, numbered, [f"The data is not available: {error}"]
     n, count = len(label), len(series.channels)
     now, origin = digest_series(series), record.get("scored_with")
     changed = changes(origin, now)
     if changed:
-        text = f"The data is not at hand: {' and '.join(changed)} of {series.name} in {root} have changed since."
+        text = f"The data is not available: {' and '.join(changed)} of {series.name} in {root} have changed since."
         return None, numbered, [text]
     other_labels = not np.array_equal(series.test_label[:n], label)
     if scored_channels not in (1, count) or (other_labels and origin is None):
-        return None, numbered, [f"The data is not at hand: {series.name} in {root} is not what was scored."]
+        return None, numbered, [f"The data is not available: {series.name} in {root} is not what was scored."]
     notes = []
     if other_labels:
         notes.append(
@@ -173,7 +173,7 @@ def _read_values(
             "Run --mode test again."
         )
     if len(series.test) > n:
-        notes.append(f"Scored are the first {spaced(n)} of {spaced(len(series.test))} test points.")
+        notes.append(f"Only the first {spaced(n)} of {spaced(len(series.test))} test points were scored.")
     return series.test[:n], series.channels, notes
 
 

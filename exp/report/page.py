@@ -12,7 +12,7 @@ from bokeh.resources import Resources
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from exp.report import figures, text
-from exp.report.data import LISTED, embed
+from exp.report.data import EVENT_CHANNELS, LISTED, embed
 from exp.report.levels import BLOCK, FACTOR, MISSING
 from exp.report.times import Times, read_times
 from ts_ad_evaluation.figures import needs_log_axis, spaced
@@ -98,7 +98,7 @@ def write_report(path: Path, report: Report) -> None:
     report : Report
     """
     times = read_times(report.times, len(report.score))
-    contents = {"style": _file("report.css"), **_embedded(report, times), **_texts(report, times)}
+    contents = {"style": _file("report.css") + _file("print.css"), **_embedded(report, times), **_texts(report, times)}
     html = _environment().get_template("report.html").render(report=report, **contents)
     with replacing(path) as temporary:
         temporary.write_bytes(html.encode("utf-8", "replace"))
@@ -132,9 +132,9 @@ def _embedded(report: Report, times: Times) -> dict:
         drawn |= figures.roc_and_pr(label[measured], report.score[measured])
     if report.epochs:
         drawn["training"] = figures.training(report.epochs)
-    items = {name: figure.item for name, figure in drawn.items()}
-    items["explorer"] = figures.explorer(times, log=log, threshold=threshold, labelled=label is not None)
     channels, scores = _drawn_channels(report), report.channel_scores
+    explorer = figures.explorer(times, len(channels), log=log, threshold=threshold, labelled=label is not None)
+    items = {"explorer": explorer, **{name: figure.item for name, figure in drawn.items()}}
     data = embed(times, report.score, channels, scores, report.events, label, log=log)
     description = {
         **data.description,
@@ -145,7 +145,7 @@ def _embedded(report: Report, times: Times) -> dict:
     }
     scripts = [
         Resources(mode="inline", components=["bokeh"], minified=True).js_raw[0],
-        _file("times.js") + _file("report.js"),
+        _file("times.js") + _file("series.js") + _file("report.js"),
     ]
     return {
         "scripts": scripts,
@@ -155,6 +155,7 @@ def _embedded(report: Report, times: Times) -> dict:
         "legends": {name: figure.legend for name, figure in drawn.items()},
         "log": log,
         "n_drawn": len(channels),
+        "more_channels": len(channels) > EVENT_CHANNELS,
     }
 
 
@@ -214,6 +215,10 @@ def _flagged_points(report: Report) -> int:
     return int((report.events["end"] - report.events["start"] + 1).sum())
 
 
+def _share(points: int, n: int) -> str:
+    return f"{spaced(points)} point{'s' * (points != 1)} ({100 * points / n:.3g} %)"
+
+
 def _data_facts(report: Report, times: Times, label: np.ndarray | None) -> dict[str, str]:
     n = len(report.score)
     facts = {"points": spaced(n), "channels": spaced(len(report.channels)), "sampling": text.sampling(times)}
@@ -222,7 +227,7 @@ def _data_facts(report: Report, times: Times, label: np.ndarray | None) -> dict[
     if report.train_end:
         facts["trained on"] = f"the first {spaced(report.train_end)} points"
     flagged = _flagged_points(report)
-    facts["flagged"] = f"{spaced(flagged)} points, {100 * flagged / n:.3g} %, in {spaced(len(report.events))} events"
+    facts["flagged"] = f"{_share(flagged, n)} in {spaced(len(report.events))} event{'s' * (len(report.events) != 1)}"
     if label is not None:
-        facts["labelled"] = f"{spaced(label.sum())} points, {100 * label.mean():.3g} %"
+        facts["labelled"] = _share(int(label.sum()), n)
     return facts

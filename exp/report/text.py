@@ -24,19 +24,28 @@ class Table(NamedTuple):
     rows: list[list[str]]
 
 
-def number(value) -> str:
+def number(value, spread: float = math.inf) -> str:
     """Write a number for a reader: counts whole, others to five digits.
+
+    Parameters
+    ----------
+    value : float, str or None
+    spread : float
+        By how much the numbers beside it differ. Where that is little, it has more digits.
 
     Examples
     --------
-    >>> number(0.123456789), number(3.0), number(float("nan"))
-    ('0.12346', '3', '–')
+    >>> number(0.123456789), number(3.0), number(float("nan")), number(1_000_002.53, spread=5)
+    ('0.12346', '3', '–', '1000002.53')
     """
     if isinstance(value, str):
         return value
     if value is None or not math.isfinite(value):
         return "–"
-    text = spaced(value) if float(value).is_integer() and abs(value) < 1e12 else f"{value:.5g}"
+    digits = 5
+    if value and 0 < spread < math.inf:
+        digits = min(15, digits + max(0, math.ceil(math.log10(abs(value)) - math.log10(spread))))
+    text = spaced(value) if float(value).is_integer() and abs(value) < 1e12 else f"{value:.{digits}g}"
     return text.replace("-", "−", 1) if text.startswith("-") else text
 
 
@@ -62,7 +71,7 @@ def span(times: Times, start: int, end: int) -> str:
     """Write from when to when rows reach, the date once where it is one."""
     first, last = times.text(start), times.text(end)
     if times.kind == "row":
-        first, last = spaced(start), spaced(end)
+        return f"row {spaced(start)}" if start == end else f"rows {spaced(start)} – {spaced(end)}"
     if first == last:
         return first
     if times.kind == "time" and first[:10] == last[:10]:
@@ -87,7 +96,7 @@ def sampling(times: Times) -> str:
     write = duration if times.kind == "time" else number
     if times.regular:
         return f"every {write(float(np.median(steps)))}"
-    return f"irregular, {write(steps.min())} to {write(steps.max())}, the median {write(float(np.median(steps)))}"
+    return f"irregular, {write(steps.min())} to {write(steps.max())} (median {write(float(np.median(steps)))})"
 
 
 def channel_table(channels: list[tuple[str, np.ndarray]]) -> Table:
@@ -96,7 +105,8 @@ def channel_table(channels: list[tuple[str, np.ndarray]]) -> Table:
     for name, values in channels:
         finite = values[np.isfinite(values)]
         figures = (finite.min(), (finite / len(finite)).sum(), finite.max()) if len(finite) else (None,) * 3
-        rows.append([name, *map(number, figures)])
+        spread = float(figures[2]) - float(figures[0]) if len(finite) else math.inf
+        rows.append([name, *(number(figure, spread) for figure in figures)])
         missing.append(len(values) - len(finite))
     columns = ["channel", "min", "mean", "max"]
     if any(missing):

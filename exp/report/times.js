@@ -19,20 +19,21 @@ class Times {
   }
 
   unpackTicks(data) {
-    if (this.width === 8) {
-      this.ticks = new BigInt64Array(data);
-    } else {
-      const steps = Float64Array.from(this.width === 2 ? new Uint16Array(data) : new Uint32Array(data));
-      for (const [index, step] of this.exceptions) steps[index] = step;
-      this.ticks = new BigInt64Array(this.count);
-      let tick = this.start;
-      for (let i = 0; i < this.count; i++) {
-        this.ticks[i] = tick;
-        tick += this.unit * BigInt(steps[i] ?? 0);
-      }
-    }
     const divisor = 10 ** (this.kind === "time" ? this.digits - 3 : this.digits);
-    this.kept = Float64Array.from(this.ticks, (tick) => Number(tick - this.origin) / divisor);
+    if (this.width === 8) {
+      const ticks = new BigInt64Array(data);
+      this.keptTick = (index) => ticks[index];
+      this.kept = Float64Array.from(ticks, (tick) => Number(tick - this.origin) / divisor);
+      return;
+    }
+    // Floats hold the units since the start exactly, and are a hundred times faster than whole numbers of any size.
+    const steps = new Float64Array(this.width === 2 ? new Uint16Array(data) : new Uint32Array(data));
+    for (const [index, step] of this.exceptions) steps[index] = step;
+    const units = new Float64Array(this.count);
+    for (let i = 1; i < this.count; i++) units[i] = units[i - 1] + steps[i - 1];
+    const [begin, unit] = [Number(this.start - this.origin), Number(this.unit)];
+    this.keptTick = (index) => this.start + this.unit * BigInt(units[index]);
+    this.kept = units.map((count) => (begin + unit * count) / divisor);
   }
 
   keptRow(index) {
@@ -65,7 +66,7 @@ class Times {
     if (!this.kept) return `${this.exact ? this.name(this.start + this.step * BigInt(row)) : this.float(this.x(row))}${zone} · `;
     const index = row === this.n - 1 ? this.count - 1 : Math.floor(row / this.stride);
     const about = this.keptRow(index) === row ? "" : "about ";
-    if (this.exact) return `${about}${this.name(about ? this.tick(this.x(row)) : this.ticks[index])}${zone} · `;
+    if (this.exact) return `${about}${this.name(about ? this.tick(this.x(row)) : this.keptTick(index))}${zone} · `;
     return `${about}${about ? this.float(this.x(row)) : this.signed(String(this.kept[index]))} · `;
   }
 

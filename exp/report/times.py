@@ -223,9 +223,9 @@ def _in_units(ticks: np.ndarray) -> tuple[int, np.ndarray]:
 
 
 def _width(steps: np.ndarray) -> int:
-    """Return the bytes that steps take, but for a few large ones."""
+    """Return the bytes that steps take, but for a few large ones; 8 where a float cannot hold their sum."""
     for width, kind in WIDTHS.items():
         large = steps > np.iinfo(kind).max
-        if large.sum() <= FEW * len(steps) and steps.max() < 2**53:
+        if large.sum() <= FEW * len(steps) and steps.sum() < 2**53:
             return width
     return 8

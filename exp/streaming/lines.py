@@ -20,23 +20,6 @@ from exp.streaming.stream import StreamingDetector, StreamScores
 logger = logging.getLogger(__name__)
 
 STATE_EVERY = 100  # points
-NOTES_HELP = """\
-a stream's output is a line of JSON for each point, with row, time (where there is one), score, threshold, alarm and
-channels; the score is null where a point never has one. Lines with the key note stand between them:
-  gap       a step in time longer than three usual ones (the median of the last 31), or than --gap: row and time behind
-            it, last before it, step and usual (seconds for dates), and whether a fresh window starts
-  skipping  the first of some points that are not later than the last one, which are left out: time, last
-  skipped   their end: how many were repeated (equal to the last time), and older
-  restart   the run before was killed: from row on, at_most so many points may have been written already
-With --alarms, a line of JSON for each finished event stands in place of those of the points: event (its number from
-1), begin, end and peak (times, or rows where there are none; begin and end are inside), begin_row, end_row, peak_row,
-points, peak_score and threshold at the peak, and channels with their shares of the score. An event is finished when
-more than --merge-gap points without alarm follow it, before a fresh window, or at the end; with --state one that is
-not finished is kept there. Events with fewer than --min-length points are left out.
-Where the clock is put back, the hour that comes twice is skipped as older, unless times have offsets from UTC or
---timezone is given. Without a column of times neither repeated points nor gaps can be seen. SIGINT, SIGTERM and SIGHUP
-end a stream after the last line that it has read, and leave the state. Standard error says at the end what was skipped.
-"""
 
 
 def stream_lines(
@@ -63,7 +46,7 @@ def stream_lines(
 
     Each line of output has `row`, `time` where there is one, `score`, `threshold`, `alarm` and `channels`, their scores
     by name (that of all channels together, where the model has no others); a point that never has a score has null for
-    it. Notes stand between them: see `NOTES_HELP`.
+    it. Notes stand between them: `crossad stream --help` has them all.
 
     A malformed line is reported and skipped. SIGINT, SIGTERM and SIGHUP end the stream after the last line that has
     been read from `source`.

@@ -18,7 +18,7 @@ from tests.support.own_series import ROWS, SIZES, SMALL, TRAIN, TRAIN_ROWS, file
 from ts_ad_evaluation import Evaluator
 
 MEASURES = {"_auc.csv", "_r_auc.csv", "_vus.csv", "_best_f1.csv", "_f1_raw.csv"}
-RESULTS = {"scores.csv", "events.csv", "events.jsonl", "run.json", "report.html"}
+RESULTS = {"scores.csv", "events.csv", "events.jsonl", "epochs.csv", "run.json", "report.html"}
 
 
 @pytest.fixture(scope="module")
@@ -778,7 +778,7 @@ def test_earlier_results_stay_when_input_is_refused(trained, tmp_path, series, r
 
 
 def test_folders_that_were_made_go_again_when_nothing_comes_into_them(tmp_path, series, monkeypatch):
-    def interrupt(*_):
+    def interrupt(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(CrossADDetector, "fit", interrupt)

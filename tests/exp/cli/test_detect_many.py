@@ -10,7 +10,7 @@ import pytest
 from exp.detection.estimator import AnomalyDetector
 from tests.support.own_series import SIZES, SMALL, files_below, plant, run
 
-RESULTS = {"scores.csv", "events.csv", "events.jsonl", "run.json", "report.html"}
+RESULTS = {"scores.csv", "events.csv", "events.jsonl", "epochs.csv", "run.json", "report.html"}
 
 
 @pytest.fixture(autouse=True)

@@ -102,7 +102,7 @@ class TestFit:
     def test_no_window_across_a_border(self, monkeypatch):
         seen = []
 
-        def fit(self, training, validation):
+        def fit(self, training, validation, **_):
             seen.extend([training, validation])
             raise KeyboardInterrupt
 
