@@ -85,7 +85,9 @@ def test_scores(trained):
     assert list(scores.columns) == ["time", "score", "score flow", "score heat", "flag"]
     assert pd.to_datetime(scores["time"]).tolist() == plant()["time"].tolist()
     assert np.isfinite(scores["score"]).all()
-    np.testing.assert_allclose(scores["score"], scores[["score flow", "score heat"]].mean(axis=1), rtol=1e-5)
+    by_channel = scores[["score flow", "score heat"]].to_numpy()
+    detector = CrossADDetector.load(trained / "out" / "detector")
+    np.testing.assert_allclose(scores["score"], detector.point_scores(by_channel), rtol=1e-4)
     np.testing.assert_array_equal(scores["flag"], scores["score"] > record["threshold"])
     assert 0 < scores["flag"].sum() < ROWS / 2
 
