@@ -149,7 +149,7 @@ def test_long_events_weigh_more():
         (np.diag([0, 0, np.nan, 0, 0]), LABEL, CHANNELS, "NaN or infinity, first at point 2, channel 2"),
         (np.zeros((4, 4)), LABEL, CHANNELS, "channel_scores and label differ in length: 4 and 5"),
         (np.zeros((5, 4)), [0, 2, 1, 0, 1], CHANNELS, "label must hold only 0 and 1, found 2 at index 1"),
-        (np.zeros((5, 4)), np.zeros(5), [], "label has no anomalous point, the hit rate is undefined"),
+        (np.zeros((5, 4)), np.zeros(5), [], "label has no anomalous point: the hit rate is undefined"),
     ],
 )
 def test_undefined(scores, label, channels, text):
@@ -163,7 +163,7 @@ def test_undefined(scores, label, channels, text):
         ([[0, 1]], "channels_of_event has 1 entries, the label 2 events"),
         ([[], []], "channels_of_event has no channels for any event"),
         ([None, ()], "channels_of_event has no channels for any event"),
-        ([[0], 3], "event 1 must have a list of at least one channel, got 3"),
+        ([[0], 3], "event 1 must be a list of at least one channel, got 3"),
         ([[0, 4], [1]], "event 0: there is no channel 4, the channels are 0 to 3"),
         ([[0], [-1]], "event 1: there is no channel -1"),
         ([[0], [2, 1, 2]], "event 1 holds channel 2 more than once"),
@@ -193,7 +193,7 @@ def test_events_without_channels_are_left_out_and_counted(unknown, caplog):
         found = hit_rate_of_rankings(rankings, label, [[0, 2], unknown])
         assert found == hit_rate_of_rankings(rankings[:1], first, [[0, 2]])
         assert random_hit_rate(4, label, [[0, 2], unknown]) == random_hit_rate(4, first, [[0, 2]])
-    assert caplog.messages == ["hit rate over 1 of 2 events: no channels for the others"] * 3
+    assert caplog.messages == ["hit rate over 1 of 2 events: unknown channels in the others"] * 3
 
 
 @pytest.mark.parametrize(
