@@ -202,7 +202,7 @@ def test_an_altered_file_is_refused_by_its_digest(swan, places, monkeypatch, cap
     monkeypatch.setattr(download, "mirrors", lambda *_: [Mirror("first", files)])
     swan.contents[TEST] = as_npy(np.full((5, 2), 7.0))
     assert run(places) == 2
-    assert f"{swan.address}/{TEST}: it is not the file that its publisher describes (md5:" in error_of(capsys)
+    assert f"{swan.address}/{TEST}: its content does not match the publisher's digest (md5:" in error_of(capsys)
     assert kept(places[0]) == [f"first/{TRAIN}"]
     assert not places[1].parent.exists()
     swan.contents[TEST] = FILES[TEST]
@@ -303,7 +303,7 @@ def test_a_zip_file_that_is_damaged_at_its_source(telemanom, places, capsys, sha
     content = telemanom.contents["data.zip"]
     telemanom.contents["data.zip"] = content[: int(share * len(content))]
     assert run(places, "MSL") == 2
-    assert "data.zip: truncated, or not a sound zip file: " in error_of(capsys)
+    assert "data.zip: truncated, or not a valid zip file: " in error_of(capsys)
     assert kept(places[0]) == []
     telemanom.contents["data.zip"] = content
     assert run(places, "MSL") == 0
@@ -327,10 +327,10 @@ def test_an_archive_of_series(site, places, monkeypatch, tmp_path, capsys):
     [
         (
             ["SWAT", "--download"],
-            "SWAT cannot be downloaded: iTrust gives it on request alone: ask for SWaT.A1 & A2 at ",
+            "SWAT cannot be downloaded: iTrust provides it on request only: ask for SWaT.A1 & A2 at ",
         ),
-        (["SWAN", "--download", "--server", "all"], "--server: SWAN is no dataset of servers"),
-        (["SWAN", "--source", "x", "--cache", "y"], "--cache is for --download: leave it out, or download"),
+        (["SWAN", "--download", "--server", "all"], "--server: SWAN is not a dataset of servers"),
+        (["SWAN", "--source", "x", "--cache", "y"], "--cache needs --download: leave it out, or add --download"),
     ],
 )
 def test_requests_without_an_effect(capsys, tmp_path, monkeypatch, arguments, message):

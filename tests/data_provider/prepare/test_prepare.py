@@ -312,11 +312,15 @@ FAULTS = [
     (
         "SMD",
         cut("train/machine-1-3.txt", 9),
-        "OmniAnomaly/ServerMachineDataset/train/machine-1-3.txt: 1 columns, where",
+        "OmniAnomaly/ServerMachineDataset/train/machine-1-3.txt: 1 columns, but",
     ),
     ("SMD", replace("test_label/machine-2-3.txt", "0.0\n", ""), f"{SMD_LABEL}: 14 x 1 labels for 15 test rows"),
     ("SMD", replace("test_label/machine-2-3.txt", "0.0", "2"), f"{SMD_LABEL}: row 2 holds 2; a label must be 0 or 1"),
-    ("MSL", remove("train/A-2.npy"), "data/train/A-2.npy: no such file; the source is incomplete, get it again (see"),
+    (
+        "MSL",
+        remove("train/A-2.npy"),
+        "data/train/A-2.npy: no such file; the source is incomplete: download it again (see",
+    ),
     ("MSL", remove("labeled_anomalies.csv"), ": there is no labeled_anomalies.csv in it: name the folder of"),
     ("MSL", cut("test/A-2.npy"), "data/test/A-2.npy: cannot be read as a NumPy array: "),
     ("MSL", cut("test/A-2.npy", 0), "data/test/A-2.npy: cannot be read as a NumPy array: "),
@@ -326,14 +330,18 @@ FAULTS = [
         store("test/A-2.npy", [[1.0, np.nan]]),
         "data/test/A-2.npy: row 1, column 2 holds nan, which is not a finite",
     ),
-    ("MSL", store("test/A-2.npy", np.ones((9, 3))), "data/test/A-2.npy: 3 columns, where A-1.npy has 2: get it again"),
+    ("MSL", store("test/A-2.npy", np.ones((9, 3))), "data/test/A-2.npy: 3 columns, but A-1.npy has 2: replace it"),
     (
         "MSL",
         store("test/A-2.npy", np.ones((3, 2))),
         "labeled_anomalies.csv: column 'anomaly_sequences' of A-2 is faulty",
     ),
     ("MSL", store("test/A-2.npy", np.array([{}]), allow_pickle=True), "data/test/A-2.npy: cannot be read as a NumPy"),
-    ("MSL", store("test/A-2.npy", np.array(["x"])), "data/test/A-2.npy: holds no table of numbers: get it again"),
+    (
+        "MSL",
+        store("test/A-2.npy", np.array(["x"])),
+        "data/test/A-2.npy: contains no table of numbers: download it again",
+    ),
     ("MSL", replace("labeled_anomalies.csv", "[[1, 3]", "[[1, 3"), "labeled_anomalies.csv: cannot be read as a list"),
     (
         "MSL",
@@ -344,7 +352,7 @@ FAULTS = [
     ("MSL", replace("labeled_anomalies.csv", "[[1, 3]", '[["a", 3]'), "labeled_anomalies.csv: "),
     ("MSL", replace("labeled_anomalies.csv", "spacecraft", "craft"), "labeled_anomalies.csv: there is no column 'spac"),
     ("PSM", remove("test_label.csv"), ": there is no test_label.csv in it: name the folder of the unpacked source"),
-    ("PSM", replace("test.csv", "feature_1", "feature_9"), "data/test.csv: its columns are not those of train.csv"),
+    ("PSM", replace("test.csv", "feature_1", "feature_9"), "data/test.csv: its columns differ from those of train.csv"),
     ("PSM", replace("train.csv", "\n0.0,", "\n0.0,inf"), "data/train.csv: "),
     ("PSM", replace("test_label.csv", "\n0.0,1.0", ""), "data/test_label.csv: 5 x 1 labels for 6 test rows"),
     ("SWAT", remove("SWaT_Dataset_Normal_v1.csv"), ": there is no SWaT_Dataset_Normal_v1.csv in it: name the folder"),
@@ -358,7 +366,7 @@ FAULTS = [
         replace("SWaT_Dataset_Attack_v0.csv", ",A ttack", ",Odd"),
         "SWaT_Dataset_Attack_v0.csv: column 'Normal/Att",
     ),
-    ("SWAT", replace("SWaT_Dataset_Attack_v0.csv", "P101", "P102"), "SWaT_Dataset_Attack_v0.csv: its columns are not"),
+    ("SWAT", replace("SWaT_Dataset_Attack_v0.csv", "P101", "P102"), "SWaT_Dataset_Attack_v0.csv: its columns differ"),
     (
         "SWAT",
         replace("SWaT_Dataset_Normal_v1.csv", ",Normal\n", ",Attack\n"),
@@ -367,7 +375,7 @@ FAULTS = [
     (
         "SWAT",
         replace("SWaT_Dataset_Normal_v1.csv", "AM,", "AM,,"),
-        "SWaT_Dataset_Normal_v1.csv: line 2: 6 cells, where",
+        "SWaT_Dataset_Normal_v1.csv: line 2: 6 cells, but",
     ),
     (
         "SWAT",
@@ -399,12 +407,12 @@ FAULTS = [
         store("NIPS_TS_Swan_test_label.npy", np.ones((2, 3))),
         "NIPS_TS_Swan_test_label.npy: 2 x 3 labels for 6 tes",
     ),
-    ("SWAN", store("NIPS_TS_Swan_train.npy", np.float64(1)), "NIPS_TS_Swan_train.npy: holds no table of numbers"),
-    ("SWAN", store("NIPS_TS_Swan_train.npy", np.ones((0, 2))), "NIPS_TS_Swan_train.npy: there are no numbers in it"),
+    ("SWAN", store("NIPS_TS_Swan_train.npy", np.float64(1)), "NIPS_TS_Swan_train.npy: contains no table of numbers"),
+    ("SWAN", store("NIPS_TS_Swan_train.npy", np.ones((0, 2))), "NIPS_TS_Swan_train.npy: contains no numbers"),
     (
         "SWAN",
         store("NIPS_TS_Swan_train.npy", np.ones((8, 2))),
-        ": SWAN has 8 training rows where 7 are expected: the so",
+        ": SWAN has 8 training rows instead of 7: the so",
     ),
     ("SWAN", store("NIPS_TS_Swan_test_label.npy", np.ones(6)), ": SWAN has 100.0 % of the test rows anomalous where"),
 ]
@@ -438,7 +446,7 @@ def test_a_file_that_is_there_twice(miniature, out, capsys):
     assert run(name, source, out) == 0  # the one that lies highest counts
     capsys.readouterr()
     (source / "NIPS_TS_Water_train.npy").unlink()
-    message = f"{source}: NIPS_TS_Water_train.npy is in it twice, as {source / 'one'}"
+    message = f"{source}: contains NIPS_TS_Water_train.npy twice, as {source / 'one'}"
     expect_error(capsys, message, name, source, out)
 
 
@@ -481,7 +489,7 @@ def test_what_is_interrupted_leaves_nothing(miniature, out, capsys, monkeypatch,
 
     monkeypatch.setattr("os.replace", fail)
     assert run(name, source, out) == (130 if fault is KeyboardInterrupt else 2)
-    ending = "interrupted: start it again\n" if fault is KeyboardInterrupt else "No space left on device\n"
+    ending = "interrupted: run the command again\n" if fault is KeyboardInterrupt else "No space left on device\n"
     assert capsys.readouterr().err.endswith(ending)
     assert contents(out) == before
     assert out.parent.exists() == keeps
@@ -599,5 +607,5 @@ def test_an_end_by_signal_while_the_file_is_written(msl, tmp_path):
             time.sleep(0.001)
         process.send_signal(signal.SIGTERM)
         assert process.wait() == 130
-        assert process.stderr.read() == "interrupted: start it again\n"
+        assert process.stderr.read() == "interrupted: run the command again\n"
     assert not list(tmp_path.iterdir())

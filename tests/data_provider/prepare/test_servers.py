@@ -118,7 +118,7 @@ def test_asd_is_all_its_servers(tmp_path, out, capsys):
 
 def test_one_archive_is_one_server(tmp_path, out, capsys):
     source = write_npz("ASD", tmp_path / "source", "omi-1") / "omi-1.npz"
-    message = f"{source}: a file holds one server: say which with --server, or name a folder with --source"
+    message = f"{source}: a file contains one server: say which with --server, or name a folder with --source"
     for servers in ([], ["all"], ["omi-1", "omi-2"]):
         refuse(capsys, message, "ASD", source, out, *servers)
     assert run("ASD", source, out, "omi-1") == 0
@@ -127,14 +127,14 @@ def test_one_archive_is_one_server(tmp_path, out, capsys):
 @pytest.mark.parametrize(
     ("name", "servers", "message"),
     [
-        ("MSL", ["machine-1-1"], "--server: MSL is no dataset of servers, only SMD and ASD are: leave it out"),
-        ("UCR", ["all"], "--server: UCR is no dataset of servers"),
-        ("SMD", ["machine-1-9"], "--server machine-1-9: no server of SMD, nearest are machine-"),
-        ("SMD", ["omi-1"], "--server omi-1: no server of SMD, nearest are "),
+        ("MSL", ["machine-1-1"], "--server: MSL is not a dataset of servers, only SMD and ASD are: leave it out"),
+        ("UCR", ["all"], "--server: UCR is not a dataset of servers"),
+        ("SMD", ["machine-1-9"], "--server machine-1-9: not a server of SMD, the nearest are machine-"),
+        ("SMD", ["omi-1"], "--server omi-1: not a server of SMD, the nearest are "),
         ("ASD", ["omi-1", "all"], "--server all: no server of ASD"),
         ("ASD", ["omi-1", "omi-1"], "--server omi-1: servers must be unique: name it once"),
         ("ASD", ["omi-3"], "SOURCE: there is no omi-3_train.pkl, no omi-3_test.pkl, no omi-3_test_label.pkl in it"),
-        ("SMD", ["all"], "SOURCE: there is no server of SMD in it: name the folder of the source"),
+        ("SMD", ["all"], "SOURCE: has no server of SMD: name the folder of the source"),
     ],
 )
 def test_wrong_servers(tmp_path, out, capsys, name, servers, message):
@@ -152,11 +152,11 @@ class Evil:
 @pytest.mark.parametrize(
     ("part", "value", "message"),
     [
-        ("train", Evil(), "omi-2_train.pkl: cannot be read as a pickled array: it calls for "),
-        ("train", np.array([None]), "omi-2_train.pkl: holds no table of numbers"),
+        ("train", Evil(), "omi-2_train.pkl: cannot be read as a pickled array: it refers to "),
+        ("train", np.array([None]), "omi-2_train.pkl: contains no table of numbers"),
         ("test", np.ones((6, 18)), "omi-2_test.pkl: 18 channels, the training part has 19"),
         ("test_label", np.ones(5), "omi-2_test_label.pkl: 5 x 1 labels for 6 test rows"),
-        ("train", np.ones((6, 19)), "omi-2 has 6 training rows where 7 are expected: the source is incomplete"),
+        ("train", np.ones((6, 19)), "omi-2 has 6 training rows instead of 7: the source is incomplete"),
     ],
 )
 def test_a_faulty_server_leaves_nothing_of_the_others(tmp_path, out, capsys, monkeypatch, part, value, message):

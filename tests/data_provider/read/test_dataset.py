@@ -120,7 +120,7 @@ def test_the_commands_are_those_of_the_preparation():
 
 def test_a_dataset_that_the_list_does_not_know(root):
     meta = root / "DETECT_META.csv"
-    message = f"{meta}: column 'file_name' has no msl2.csv, nearest are MSL.csv, "
+    message = f"{meta}: column 'file_name' has no msl2.csv, the nearest are MSL.csv, "
     expect(message, read_dataset, root, "msl2")
     expect(f"{meta}: column 'train_lens' of BAD.csv must be a whole number: correct it", read_dataset, root, "BAD")
     meta.write_text("name\nTOY.csv\n")
@@ -133,8 +133,8 @@ def test_a_dataset_that_the_list_does_not_know(root):
         ("", "the first line must name the columns"),
         ("a,b\n1,2\n", "there is no column named 'label' (0 normal, 1 anomalous): add it"),
         ("data,cols\n1,a\n2,a\n", "0 columns are named 'label'"),
-        ("data,cols\n", "there are no rows of data below the header"),
-        ("data,cols\n1,a\n2,a\n0,label\n", "column 'label' has 1 rows, the longest has 2: complete it"),
+        ("data,cols\n", "has no rows of data below the header"),
+        ("data,cols\n1,a\n2,a\n0,label\n", "column 'label' has 1 rows, but the longest has 2: complete it"),
         ("data,cols\n1,a\n,a\n3,a\n0,label\n0,label\n0,label\n", "row 2 of column 'a' holds nan; every value"),
         (WIDE.replace("z,3", "z,inf"), "row 3 of column 'a' holds inf; every value must be a finite number"),
         (WIDE.replace("6,1", "6,3"), "row 3 of column 'label' holds 3; a label must be 0 or 1"),
@@ -209,7 +209,7 @@ def test_ucr_event_without_points(tmp_path):
         ("1_UCR_Anomaly_toy_1_2_4.txt", "1 2 3", "the event 2-4 in the name does not fit 3 values"),
         ("1_UCR_Anomaly_toy_1_3_2.txt", "1 2 3", "the event 3-2 in the name does not fit 3 values"),
         ("1_UCR_Anomaly_toy_3_2_3.txt", "1 2 3", "a training part of 3 rows does not fit 3 rows of data"),
-        ("1_UCR_Anomaly_toy_0_0_0.txt", "", "there are no rows of data"),
+        ("1_UCR_Anomaly_toy_0_0_0.txt", "", "has no rows of data"),
     ],
 )
 def test_ucr_faults(tmp_path, name, text, message):

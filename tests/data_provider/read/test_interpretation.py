@@ -38,8 +38,8 @@ def test_forms_of_the_same_line(tmp_path, text):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "there are no lines START-END:CHANNEL,CHANNEL,… in it"),
-        ("\n \n", "there are no lines START-END:CHANNEL,CHANNEL,… in it"),
+        ("", "has no lines START-END:CHANNEL,CHANNEL,…"),
+        ("\n \n", "has no lines START-END:CHANNEL,CHANNEL,…"),
         ("1-2:1\n\n3-4\n", "line 3 is no START-END:CHANNEL,CHANNEL,…"),
         ("1-2:\n", "line 1 is no START-END:CHANNEL,CHANNEL,…"),
         ("1-2:1,\n", "line 1 is no START-END:CHANNEL,CHANNEL,…"),
@@ -48,9 +48,9 @@ def test_forms_of_the_same_line(tmp_path, text):
         ("-1-2:1\n", "line 1 is no START-END:CHANNEL,CHANNEL,…"),
         ("1-2-3:1\n", "line 1 is no START-END:CHANNEL,CHANNEL,…"),
         (f"1-2:{'9' * 10}\n", "line 1 is no START-END:CHANNEL,CHANNEL,…"),
-        ("1-2:1\n5-5:1\n", "line 2: 5-5 has no points, as END is behind the last: correct it"),
+        ("1-2:1\n5-5:1\n", "line 2: 5-5 has no points, as END is after the last: correct it"),
         ("7-5:1\n", "line 1: 7-5 has no points"),
-        ("1-2:1\n3-4:2,0\n", "line 2 holds channel 0, where they are counted from 1: correct it"),
+        ("1-2:1\n3-4:2,0\n", "line 2 holds channel 0, but they are counted from 1: correct it"),
     ],
 )
 def test_faulty_files(tmp_path, text, message):

@@ -71,10 +71,10 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ("1,a\n2,a\n3,b\n0,label\n1,label", "column 'b' has 1 rows, the longest has 2: complete it"),
+        ("1,a\n2,a\n3,b\n0,label\n1,label", "column 'b' has 1 rows, but the longest has 2: complete it"),
         ("1,a\n2,b\n3,a\n4,b\n0,label", "column 'cols' has a second block of 'a': put its rows together"),
         ("1,a\nx1,a\n0,label", "line 3: column 'data' holds 'x1', which is not a number: correct it"),
-        ("1,a\n1\n0,label\n0,label", "line 3: 1 cells, where the header has 2 columns: correct the line"),
+        ("1,a\n1\n0,label\n0,label", "line 3: 1 cells, but the header has 2 columns: correct the line"),
     ],
 )
 def test_faults(tmp_path, rows, message):

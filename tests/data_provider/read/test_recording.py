@@ -431,8 +431,8 @@ def test_no_column_of_numbers(csv):
 def test_channels_that_are_none(csv):
     path = csv("time,a,kind,label\n1,2,x,0\n2,3,y,1\n")
     refuse(path, channels=["a", "a"], says=["a a", "unique"])
-    refuse(path, channels=["a", "time"], time="time", says=["a time", "neither time nor label"])
-    refuse(path, channels=["a", "label"], says=["a label", "neither time nor label"])
+    refuse(path, channels=["a", "time"], time="time", says=["a time", "neither times nor labels"])
+    refuse(path, channels=["a", "label"], says=["a label", "neither times nor labels"])
     refuse(path, channels=["a", "kind"], says=["'kind'", "no numbers", "choose"])
 
 
@@ -528,14 +528,14 @@ def test_a_missing_file(tmp_path):
 def test_broken_parquet(tmp_path, content, suffix):
     path = tmp_path / f"X{suffix}"
     path.write_bytes(content)
-    refuse(path, says=["Parquet", "write it again"])
+    refuse(path, says=["Parquet", "save it again"])
 
 
 @pytest.mark.parametrize("kept", [0.2, 0.6, 0.95])
 def test_truncated_parquet(parquet, kept):
     path = parquet(pd.DataFrame({"a": np.arange(1000.0)}))
     path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
-    refuse(path, says=["Parquet", "write it again"])
+    refuse(path, says=["Parquet", "save it again"])
 
 
 @pytest.mark.parametrize(

@@ -216,7 +216,7 @@ def test_labels_by_their_usual_names(read, name, marks):
 
 def test_points_of_change_are_labels_too(read):
     text = "v,anomaly,changepoint\n1,0,0\n2,1,1\n3,1,0\n"
-    with pytest.raises(DataError, match="anomaly, changepoint: say by --label"):
+    with pytest.raises(DataError, match="anomaly, changepoint: say which one"):
         read(text)
     assert read(text, label="anomaly").channels == ("v",)
 
@@ -225,7 +225,7 @@ def test_points_of_change_are_labels_too(read):
 def test_channels_that_rise_as_unix_times(read, header):
     recording = read(header + "".join(f"{1718150400 + 10 * row},{row % 5}\n" for row in range(20)))
     assert len(recording.channels) == 2
-    assert any("rise as Unix times" in note and "--time" in note for note in recording.notes)
+    assert any("rise like Unix times" in note and "--time" in note for note in recording.notes)
 
 
 def test_scores_below_a_name_of_labels_are_doubtful(read):

@@ -201,7 +201,7 @@ MALFORMED = [
     ("cpu,2.0", "'cpu' is not a number"),
     (
         "1.0,\x00",
-        "'\\x00' is not a number: correct it, or, if it stands for a missing value, say --missing-values '\x00'",
+        "'\\x00' is not a number: correct it, or, if it stands for a missing value, use --missing-values '\x00'",
     ),
     ("1.0,é", "'é' is not a number"),
     ("1.0," + "9" * 200_000, "field larger than field limit (131072)"),
@@ -232,7 +232,7 @@ class TestMalformedLines:
             expected(np.delete(X, 3, axis=0)), [*TIMES[:3], *TIMES[4:]]
         )
         assert caplog.messages == [
-            "line 2: '\ufffd' is not a number: correct it, or, if it stands for a missing value, say --missing-values "
+            "line 2: '\ufffd' is not a number: correct it, or, if it stands for a missing value, use --missing-values "
             "'\ufffd': skipped",
             "line 6: '\ufffd\ufffd' is not a time: skipped",
         ]
