@@ -730,7 +730,7 @@ def test_an_altered_threshold_is_found(trained, tmp_path, model, refuse):
         (["--device", ""], ["--device"]),
         (["--device", "cuda:99"], ["--device cuda:99"]),
         (["--channels", "flow", "flow"], ["flow flow", "unique"]),
-        (["--channels", "flow", "label"], ["flow label", "neither time nor label"]),
+        (["--channels", "flow", "label"], ["flow label", "neither times nor labels"]),
     ],
 )
 def test_options(tmp_path, series, refuse, options, says):

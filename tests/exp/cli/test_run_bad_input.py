@@ -192,9 +192,9 @@ def test_the_file_of_a_series_is_not_named(place):
 # The configuration
 
 WRONG_SETTINGS = [
-    ("model.ms_kernels=[2, 4]", ["ms_kernels", "fall"]),
-    ("model.ms_kernels=[4, 4]", ["ms_kernels", "fall"]),
-    ("model.ms_kernels=[4, 1]", ["ms_kernels", "2 or more"]),
+    ("model.ms_kernels=[2, 4]", ["ms_kernels", "decreasing"]),
+    ("model.ms_kernels=[4, 4]", ["ms_kernels", "decreasing"]),
+    ("model.ms_kernels=[4, 1]", ["ms_kernels", "at least 2"]),
     ("model.ms_kernels=[48, 2]", ["ms_kernels", "window", "24"]),
     ("model.ms_kernels=[]", ["model.ms_kernels"]),
     ("model.ms_kernels=4", ["model.ms_kernels"]),
