@@ -92,7 +92,7 @@ def test_the_step_tests(tmp_path):
         (["--device", "cuda"], "--device cuda: PyTorch finds no CUDA device here"),
         (["--device", "cpu", "--data", "nowhere"], "nowhere: no such folder"),
         (["--device", "cpu", "--seeds", "1", "1"], "--seeds: seeds must be unique"),
-        (["--device", "cpu", "--models", "CrossADD"], "--models: no configuration of CrossADD"),
+        (["--device", "cpu", "--models", "CrossADD"], "--models: no configuration for CrossADD"),
     ],
 )
 def test_bad_arguments(tmp_path, monkeypatch, capsys, arguments, text):
@@ -103,7 +103,7 @@ def test_bad_arguments(tmp_path, monkeypatch, capsys, arguments, text):
 
 
 def test_data_that_is_not_there(tmp_path):
-    with pytest.raises(DataError, match="none of MSL, UCR is in it"):
+    with pytest.raises(DataError, match="contains none of MSL, UCR"):
         find_sources(tmp_path, ["MSL", "UCR"])
 
 

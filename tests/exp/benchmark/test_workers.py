@@ -86,7 +86,7 @@ def pool(monkeypatch):
 @pytest.mark.parametrize("deadly", [{0}, {3}, {7}, {2, 3}, {0, 7}])
 def test_only_the_job_that_always_kills_its_worker_is_given_up(pool, tmp_path, deadly, n_workers):
     jobs = [Toy(number, tmp_path, kills=9 * (number in deadly)) for number in range(8)]
-    expected = {number: "every worker that began it died" if number in deadly else number for number in range(8)}
+    expected = {number: "every worker that started it died" if number in deadly else number for number in range(8)}
     assert outcomes(jobs, n_workers=n_workers) == expected
     assert all(jobs[number].deaths <= ATTEMPTS for number in deadly)
 
@@ -195,7 +195,7 @@ def test_cluster_with_a_killed_worker(cluster, tmp_path):
 
 def test_cluster_with_a_job_that_always_kills_its_worker(cluster, tmp_path):
     jobs = [Toy(number, tmp_path, kills=99 * (number == 1)) for number in range(5)]
-    expected = {number: number for number in range(5)} | {1: "every worker that began it died"}
+    expected = {number: number for number in range(5)} | {1: "every worker that started it died"}
     assert outcomes(jobs, *cluster) == expected
 
 

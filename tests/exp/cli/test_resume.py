@@ -104,7 +104,7 @@ def test_a_finished_training_is_not_repeated(finished, copied):
     (copied.results / "a_test_energy.npy").unlink()
     before = json.loads((copied.results / "run.json").read_text())
     ended = finish(copied)
-    assert "the training had finished after 3 epochs" in ended.stderr
+    assert "training had already finished after 3 epochs" in ended.stderr
     assert "epoch 1/3" not in ended.stderr
     assert copied.bytes() == finished.bytes()
     after = json.loads((copied.results / "run.json").read_text())

@@ -458,7 +458,7 @@ def test_truncated_checkpoints(copied, kept):
     checkpoint = copied.results / "checkpoint.pth"
     content = checkpoint.read_bytes()
     checkpoint.write_bytes(content[: int(kept * len(content)) if isinstance(kept, float) else kept])
-    refuse(copied, "--mode", "test", says=[checkpoint, "truncated", "train again"])
+    refuse(copied, "--mode", "test", says=[checkpoint, "truncated", "retrain"])
 
 
 @pytest.mark.parametrize("content", [b"hello\n", b"{}", b"\x80\x02.", b"\x80\x04]\x94.", b"h\n\x00", b"PK\x03\x04" * 9])
@@ -482,7 +482,7 @@ def test_checkpoints_with_code_are_not_run(copied, tmp_path):
 
 def test_checkpoints_of_another_configuration(copied):
     checkpoint = copied.results / "checkpoint.pth"
-    says = [checkpoint, "another configuration", "model.d_model 16 against 32"]
+    says = [checkpoint, "another configuration", "model.d_model 16 vs. 32"]
     refuse(copied, "--mode", "test", "--set", "model.d_model=32", says=says)
     refuse(copied, "--mode", "test", "--set", "model.topk=4", says=[checkpoint, "another configuration", "model.topk"])
 

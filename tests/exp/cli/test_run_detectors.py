@@ -76,7 +76,7 @@ def test_the_same_command_gives_the_same_bytes_and_a_resumed_one_too(place):
     assert place.bytes() == whole
     place.run(die_at=AFTER_ONE_EPOCH)
     finished = DETECTORS[place.name].closed_form
-    said = "the training had finished after 1 epochs" if finished else "resumed after epoch 1"
+    said = "training had already finished after 1 epochs" if finished else "resumed after epoch 1"
     assert said in place.done("--resume").stderr
     assert place.bytes() == whole
 

@@ -66,8 +66,8 @@ def test_tsb_ad(tmp_path):
     assert many.not_counted() == {
         many.names[1]: (
             "undefined",
-            "label has no anomalous point among the 312 test points that are scored (all are labelled 0), nothing can "
-            "be measured: correct the labels",
+            "label has no anomalous point among the 312 scored test points (all are labelled 0), so nothing can be "
+            "evaluated: correct the labels",
         )
     }
     (run,) = find_runs(many.save_path)

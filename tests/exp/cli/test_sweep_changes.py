@@ -56,7 +56,7 @@ def test_corrected_labels_are_measured_from_the_kept_scores(many, tmp_path, monk
     with monkeypatch.context() as patch:
         patch.setattr("exp.benchmark.experiment.Experiment.__init__", refuse)
         assert many.run("--series", "1,2", *options) == 0
-    assert "1 job: the labels changed: measured again from the kept scores" in caplog.text
+    assert "1 job: the labels changed: evaluated again from the kept scores" in caplog.text
     pd.testing.assert_frame_equal(many.table(), expected)
     assert not many.table().equals(before)
     label = np.load(many.folder(1) / "a_gt.npy")
@@ -124,7 +124,7 @@ def test_results_of_an_earlier_version_are_measured_once_more(many, monkeypatch,
     with monkeypatch.context() as patch:
         patch.setattr("exp.benchmark.experiment.Experiment.__init__", refuse)
         assert many.run("--series", "1,2") == 0
-    assert "2 jobs: made by an earlier version, which does not say from what data: measured again" in caplog.text
+    assert "2 jobs: made by an earlier version, which does not record the data: evaluated again" in caplog.text
     pd.testing.assert_frame_equal(many.table(), before)
     with monkeypatch.context() as patch:
         patch.setattr(sweep, "run_job", refuse)

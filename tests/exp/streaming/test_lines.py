@@ -312,7 +312,7 @@ class TestState:
     def test_a_refused_header_leaves_it(self, run, tmp_path):
         state = tmp_path / "state"
         run(csv_lines(X[:20], header="cpu,disk"), state=state)
-        with pytest.raises(UserError, match="stands twice"):
+        with pytest.raises(UserError, match="occurs twice"):
             run(csv_lines(X[20:], header="cpu,disk,cpu"), state=state)
         assert run(csv_lines(X[20:]), state=state) == expected(X)[count_final(20) : count_final(40)]
 

@@ -64,7 +64,7 @@ def test_another_configuration_is_refused_by_its_keys(tmp_path):
     file = tmp_path / "a.pth"
     checkpoint.save_network(file, network(0), CONFIG)
     other = ExperimentConfig.from_dict(settings(model__topk=2, model__decay=0.5))
-    with pytest.raises(UserError, match=r"a\.pth.*model\.decay 0\.95 against 0\.5, model\.topk 3 against 2"):
+    with pytest.raises(UserError, match=r"a\.pth.*model\.decay 0\.95 vs\. 0\.5, model\.topk 3 vs\. 2"):
         checkpoint.load_network(file, network(1), other)
 
 

@@ -135,7 +135,7 @@ def test_states(trainer, tmp_path, caplog):
     assert state["progress"]["finished"]
     assert math.isfinite(state["progress"]["best_loss"])
     other = ExperimentConfig.from_dict(settings(train__batch_size=20, train__train_epochs=3))
-    with pytest.raises(UserError, match=r"state\.pth: .*train\.train_epochs 2 against 3.*without --resume"):
+    with pytest.raises(UserError, match=r"state\.pth: .*train\.train_epochs 2 vs\. 3.*without --resume"):
         FileStore(tmp_path / "checkpoint.pth", tmp_path / "state.pth", other).read_state()
 
 

@@ -42,7 +42,7 @@ def test_they_bring_no_statistics_of_training_windows():
         (small(), 3, lambda weights: weights.pop("t_pos"), "has no 't_pos'"),
         (small(), 3, lambda weights: weights.update(head2=torch.zeros(())), "'head2' is unknown"),
         (small(seq_len=13), 3, lambda _: None, r"'pos' has shape \(1, 12, 8\), configuration and data require \(1, 13"),
-        (small(), 2, lambda _: None, r"'embed.weight' has shape \(8, 3\), .* ask for \(8, 2\)"),
+        (small(), 2, lambda _: None, r"'embed.weight' has shape \(8, 3\), .* require \(8, 2\)"),
     ],
 )
 def test_checkpoints_of_another_configuration(config, channels, change, message):
