@@ -224,7 +224,7 @@ def _unpack(path):
         os.replace(temporary, target)
     except DAMAGE as error:
         reason = " ".join(str(error).split())
-        raise SourceError(f"{path}: truncated, or not a sound zip file: {reason}") from error
+        raise SourceError(f"{path}: truncated, or not a valid zip file: {reason}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

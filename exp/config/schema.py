@@ -129,11 +129,7 @@ class ExperimentConfig:
         for name in mapping:
             if name not in sections:
                 many = name in ("series", "settings")
-                hint = (
-                    "use run_UCR.py or run_TSBAD.py, it is for many series"
-                    if many
-                    else nearest(str(name), sections)
-                )
+                hint = "use run_UCR.py or run_TSBAD.py, it is for many series" if many else nearest(str(name), sections)
                 raise ConfigError(f"unknown section {name!r}: {hint}")
         for name in ("data", "model"):
             if name not in mapping:

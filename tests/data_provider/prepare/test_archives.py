@@ -83,7 +83,7 @@ def test_archives(tmp_path, out, capsys, name, as_folder):
     assert [path.name for path in out.iterdir()] == [target.name]
     (target / "other.txt").write_text("kept")
     assert run(name, source, out) == 0
-    assert capsys.readouterr().out == f"{name}: 2 series\n{target}: done already, nothing changed\n"
+    assert capsys.readouterr().out == f"{name}: 2 series\n{target}: already done, nothing changed\n"
     (target / next(iter(expected))).unlink()
     assert run(name, source, out) == 0
     assert contents(target) == expected | {"other.txt": b"kept"}
@@ -143,7 +143,7 @@ def test_an_archive_without_any_of_the_series(tmp_path, out, capsys, members):
 def test_an_archive_with_part_of_the_series(tmp_path, out, capsys):
     target = out / "UCR_Anomaly_FullData"
     path = pack(tmp_path / "x.zip", {f"{FOLDER}/{FIRST}/": "", f"{FOLDER}/{SECOND}": "1 2 3"})
-    for ending in ("written", "done already, nothing changed"):
+    for ending in ("written", "already done, nothing changed"):
         assert run("UCR", path, out) == 0
         written = capsys.readouterr().out
         assert written == f"UCR: 1 of 2 series; {target} still lacks 1: 001\n{target}: {ending}\n"

@@ -99,7 +99,7 @@ def test_a_download_is_prepared_and_kept(swan, places, capsys):
     assert swan.paths() == list(FILES)
     assert kept(places[0]) == sorted(f"first/{file}" for file in FILES)
     assert run(places) == 0
-    assert capsys.readouterr().out.endswith("SWAN.csv: done already, nothing changed\n")
+    assert capsys.readouterr().out.endswith("SWAN.csv: already done, nothing changed\n")
     assert swan.paths() == list(FILES)  # no further request
 
 

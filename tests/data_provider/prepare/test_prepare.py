@@ -202,7 +202,7 @@ def test_a_second_run_changes_nothing(miniature, out, capsys, key):
     capsys.readouterr()
     before, status = contents(out), (out / "data" / f"{name}.csv").stat()
     assert run(name, source, out) == 0
-    assert capsys.readouterr().out.endswith(f"{name}.csv: done already, nothing changed\n")
+    assert capsys.readouterr().out.endswith(f"{name}.csv: already done, nothing changed\n")
     assert contents(out) == before
     assert (out / "data" / f"{name}.csv").stat().st_mtime_ns == status.st_mtime_ns  # so that its cache stays good
     (out / "data" / f"{name}.csv").write_text("another")
@@ -242,8 +242,8 @@ def test_the_list_of_datasets_gets_the_line_it_lacks(miniature, out, before, aft
     ("meta", "message"),
     [
         (b"file_name,train_lens\nSWAN.csv,8\n", "column 'train_lens' of SWAN.csv holds 8, the dataset has 7 training"),
-        (b"file_name\nX.csv\n", "there is no column 'train_lens': copy the file from the repository's dataset folder"),
-        (b"", "there is no column 'file_name'"),
+        (b"file_name\nX.csv\n", "has no column 'train_lens': copy the file from the repository's dataset folder"),
+        (b"", "has no column 'file_name'"),
         (b"file_name,\xff\n", "not a text file"),
     ],
 )
@@ -307,7 +307,7 @@ FAULTS = [
     (
         "SMD",
         cut("train/machine-1-2.txt", 0),
-        "OmniAnomaly/ServerMachineDataset/train/machine-1-2.txt: this is not a sou",
+        "OmniAnomaly/ServerMachineDataset/train/machine-1-2.txt: this is not a val",
     ),
     (
         "SMD",
@@ -350,7 +350,7 @@ FAULTS = [
     ),
     ("MSL", replace("labeled_anomalies.csv", "[[1, 3]", "[1"), "labeled_anomalies.csv: column 'anomaly_sequences' of"),
     ("MSL", replace("labeled_anomalies.csv", "[[1, 3]", '[["a", 3]'), "labeled_anomalies.csv: "),
-    ("MSL", replace("labeled_anomalies.csv", "spacecraft", "craft"), "labeled_anomalies.csv: there is no column 'spac"),
+    ("MSL", replace("labeled_anomalies.csv", "spacecraft", "craft"), "labeled_anomalies.csv: has no column 'spac"),
     ("PSM", remove("test_label.csv"), ": there is no test_label.csv in it: name the folder of the unpacked source"),
     ("PSM", replace("test.csv", "feature_1", "feature_9"), "data/test.csv: its columns differ from those of train.csv"),
     ("PSM", replace("train.csv", "\n0.0,", "\n0.0,inf"), "data/train.csv: "),
@@ -385,7 +385,7 @@ FAULTS = [
     (
         "SWAT",
         replace("SWaT_Dataset_Normal_v1.csv", "P101", "FIT101"),
-        "SWaT_Dataset_Normal_v1.csv: column 'FIT101' stands",
+        "SWaT_Dataset_Normal_v1.csv: column 'FIT101' occurs",
     ),
     (
         "SWAT",
@@ -414,7 +414,7 @@ FAULTS = [
         store("NIPS_TS_Swan_train.npy", np.ones((8, 2))),
         ": SWAN has 8 training rows instead of 7: the so",
     ),
-    ("SWAN", store("NIPS_TS_Swan_test_label.npy", np.ones(6)), ": SWAN has 100.0 % of the test rows anomalous where"),
+    ("SWAN", store("NIPS_TS_Swan_test_label.npy", np.ones(6)), ": SWAN has 100.0 % of the test rows anomalous instead"),
 ]
 
 

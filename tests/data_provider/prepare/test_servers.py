@@ -106,7 +106,7 @@ def test_servers_become_datasets_of_their_own(tmp_path, out, capsys, name, write
         assert [(event.start, event.end) for event in events] == [(1, 3)]
         assert channels_of_events(events, found.test_label) == [(1, 4)]
     assert run(name, source, out, *servers) == 0
-    assert capsys.readouterr().out.endswith("done already, nothing changed\n")
+    assert capsys.readouterr().out.endswith("already done, nothing changed\n")
 
 
 def test_asd_is_all_its_servers(tmp_path, out, capsys):
@@ -131,7 +131,7 @@ def test_one_archive_is_one_server(tmp_path, out, capsys):
         ("UCR", ["all"], "--server: UCR is not a dataset of servers"),
         ("SMD", ["machine-1-9"], "--server machine-1-9: not a server of SMD, the nearest are machine-"),
         ("SMD", ["omi-1"], "--server omi-1: not a server of SMD, the nearest are "),
-        ("ASD", ["omi-1", "all"], "--server all: no server of ASD"),
+        ("ASD", ["omi-1", "all"], "--server all: not a server of ASD"),
         ("ASD", ["omi-1", "omi-1"], "--server omi-1: servers must be unique: name it once"),
         ("ASD", ["omi-3"], "SOURCE: there is no omi-3_train.pkl, no omi-3_test.pkl, no omi-3_test_label.pkl in it"),
         ("SMD", ["all"], "SOURCE: has no server of SMD: name the folder of the source"),

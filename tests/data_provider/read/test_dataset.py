@@ -90,7 +90,7 @@ def test_a_missing_dataset_names_the_command_that_makes_it(root, name, command):
     for folder in (root, root / "nowhere"):
         path = folder / "data" / f"{name}.csv"
         ready = f", or download {name}.csv of the TAB benchmark" if name in TABLES else ""
-        message = f"{path}: no such file; make it: {PREPARE} {command} --out {folder}{ready} (see dataset/README.md)"
+        message = f"{path}: no such file; create it: {PREPARE} {command} --out {folder}{ready} (see dataset/README.md)"
         expect(message, read_dataset, folder, name)
         expect(message, read_dataset, folder, name, train_rows=3)
 
@@ -131,7 +131,7 @@ def test_a_dataset_that_the_list_does_not_know(root):
     ("text", "message"),
     [
         ("", "the first line must name the columns"),
-        ("a,b\n1,2\n", "there is no column named 'label' (0 normal, 1 anomalous): add it"),
+        ("a,b\n1,2\n", "has no column named 'label' (0 normal, 1 anomalous): add it"),
         ("data,cols\n1,a\n2,a\n", "0 columns are named 'label'"),
         ("data,cols\n", "has no rows of data below the header"),
         ("data,cols\n1,a\n2,a\n0,label\n", "column 'label' has 1 rows, but the longest has 2: complete it"),
@@ -250,7 +250,7 @@ def test_tsb_ad_holds_ucr_135():
     ("name", "text", "message"),
     [
         ("001_tr_2.csv", "Data,Label\n1,0\n", "the name must end like _tr_TRAIN_1st_FIRST.csv: rename the file"),
-        ("001_tr_2_1st_3.csv", "Data\n1\n", "there is no column named 'label'"),
+        ("001_tr_2_1st_3.csv", "Data\n1\n", "has no column named 'label'"),
         ("001_tr_2_1st_3.csv", "Data,Label\n1,0\n2,1\n", "a training part of 2 rows does not fit 2 rows of data"),
         ("001_tr_1_1st_3.csv", "Data,Label\n1,0\n2,1\nx,0\n", "line 4: column 'Data' holds 'x'"),
     ],

@@ -506,7 +506,7 @@ def test_the_row_of_a_gap_is_that_of_the_file_where_it_was_sorted(csv):
 
 @pytest.mark.parametrize("content", ["", "\n", "\n\n \n"])
 def test_an_empty_file(csv, content):
-    refuse(csv(content), says=["empty", "names of the columns"])
+    refuse(csv(content), says=["empty", "column names"])
 
 
 def test_files_without_rows(csv, parquet):

@@ -199,6 +199,8 @@ class TestPoints:
     def test_another_kind_of_time_than_before(self):
         stream = StreamingDetector(fitted())
         stream.update(X[:3], [1, 2, 3])
-        with pytest.raises(ValueError, match="the time is a date without a zone, those before are each a number"):
+        with pytest.raises(
+            ValueError, match="the time is a date without a zone, but the earlier ones are each a number"
+        ):
             stream.update(X[3], [MINUTES[0]])
         assert stream.seen == 3

@@ -130,7 +130,7 @@ class TestMemoryOfTime:
             {"note": "skipping", "time": str(HOURS[20]), "last": last},
             {"note": "skipped", "repeated": 1, "older": 9},
         ]
-        assert "points skipped for their time: 1 repeat the last one seen, 9 are older" in second.errors
+        assert "points skipped because of their time: 1 repeat the last one seen, 9 are older" in second.errors
 
     def test_a_tail_that_is_all_there_is(self, command):
         command("".join(self.text[:30]), "--state", command.state)
@@ -256,7 +256,7 @@ class TestEnds:
         first = again.points[0]["row"]
         assert rows - self.every <= first <= rows
         assert again.notes[0] == {"note": "restart", "row": first, "at_most": self.every}
-        assert f"the run before was killed: its state is that after {first} points" in again.errors
+        assert f"the previous run was killed: its state is that after {first} points" in again.errors
         whole = command("".join(self.text), "--stream-mode", "causal").points
         assert killed.points == whole[:rows]
         assert again.points == whole[first:]
@@ -345,7 +345,7 @@ class TestReading:
         ("text", "channels", "options", "message"),
         [
             ("0,0189\n0,0190\n", 1, [], "doubtful: '0,0189' may hold a comma"),
-            ("5,02\n", 1, [], "say --sep comma, or --sep semicolon --decimal ','"),
+            ("5,02\n", 1, [], "use --sep comma, or --sep semicolon --decimal ','"),
             ("x,cpu\n1,2\n", 2, [], "line 1 names columns, but not disk"),
             ("time;cpu;disk\n" * 3, 2, ["--sep", "comma"], "none of the 3 lines is a point; line 1: 1 cells"),
             ("".join(line.replace("2024", "x") for line in TWO), 2, [], "none of the 60 lines is a point; line 1: "),
@@ -386,4 +386,4 @@ def test_an_output_that_is_not_utf_8(models, encoding):
     )
     assert ended.returncode == 0, ended.stderr
     assert scores(map(json.loads, ended.stdout.decode("ascii").splitlines())) == scores_of(X)
-    assert b"line 62: 1 cells in place of 4: skipped" in ended.stderr
+    assert b"line 62: 1 cells instead of 4: skipped" in ended.stderr

@@ -184,11 +184,11 @@ class TestForms:
 
 
 MALFORMED = [
-    ("1.0,2.0,3.0", "3 cells in place of 2"),  # as the first line it would be one with a time
-    ("1.0", "1 cells in place of 2"),
-    ("", "0 cells in place of 2"),
-    (" ", "1 cells in place of 2"),
-    ("\r", "0 cells in place of 2"),
+    ("1.0,2.0,3.0", "3 cells instead of 2"),  # as the first line it would be one with a time
+    ("1.0", "1 cells instead of 2"),
+    ("", "0 cells instead of 2"),
+    (" ", "1 cells instead of 2"),
+    ("\r", "0 cells instead of 2"),
     ("1.0,abc", "'abc' is not a number"),
     ("1.0,", "'' stands for a missing value"),
     ("1.0,1_000", "'1_000' is not a number"),
@@ -196,8 +196,8 @@ MALFORMED = [
     ("nan,1.0", "'nan' stands for a missing value"),
     ("1.0,-inf", "'-inf' is not finite"),
     ("1.0,1e999", "'1e999' is too large for a number"),
-    ("1.0,1e200", "the value 1e+200 is too far from those of training: leave it out"),
-    ('"1.0,2.0', "1 cells in place of 2"),
+    ("1.0,1e200", "the value 1e+200 is too far from the training values: leave it out"),
+    ('"1.0,2.0', "1 cells instead of 2"),
     ("cpu,2.0", "'cpu' is not a number"),
     (
         "1.0,\x00",
@@ -238,7 +238,7 @@ class TestMalformedLines:
         ]
 
     def test_nothing_but_malformed_lines(self, run, caplog):
-        with pytest.raises(UserError, match="none of the 3 lines is a point; line 1: 1 cells in place of 2"):
+        with pytest.raises(UserError, match="none of the 3 lines is a point; line 1: 1 cells instead of 2"):
             run("1.0\n\nx,1.0\n")
         assert len(caplog.messages) == 3
 
@@ -388,7 +388,7 @@ class TestReading:
         reader, writer = pipe
         os.write(writer, b"12\n3")
         assert read(reader, 1) == ["12"]
-        assert caplog.messages == ["a line has not ended and is left out: '3'"]
+        assert caplog.messages == ["an unfinished line is left out: '3'"]
         os.close(writer)
 
     def test_handlers_are_put_back(self):
@@ -533,6 +533,6 @@ def test_the_command(model, tmp_path):
             process.kill()
     assert written == expected(X, mode="causal")[:20]
     assert [line for line in errors.splitlines() if "state after" not in line] == [
-        "error: the output cannot be written after 21 points: Broken pipe: see to its reader or the disk"
+        "error: the output cannot be written after 21 points: Broken pipe: check its reader or the disk"
     ]
     assert (tmp_path / "state").exists()

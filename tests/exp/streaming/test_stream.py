@@ -204,7 +204,7 @@ class TestAlarms:
 
     @pytest.mark.parametrize("threshold", [3.0, "quantile"])
     def test_a_fixed_threshold_cannot_drift(self, threshold):
-        with pytest.raises(UserError, match="threshold is fixed, so no drift window can move it"):
+        with pytest.raises(UserError, match="threshold is fixed, so a drift window cannot move it"):
             StreamingDetector(fitted(threshold=threshold), drift_window=20)
 
     @pytest.mark.parametrize("drift_window", [0, -3, 2.5, 400])
@@ -393,10 +393,10 @@ class TestState:
     @pytest.mark.parametrize(
         ("parameters", "options", "message"),
         [
-            ({}, {"mode": "causal"}, "mode 'window' against 'causal'"),
-            ({}, {"series": 1}, "series None against 1"),
-            ({}, {"drift_window": 5}, "drift_window None against 5"),
-            ({}, {"drift_window": 5, "mode": "causal"}, "drift_window None against 5, mode 'window' against 'causal'"),
+            ({}, {"mode": "causal"}, "mode 'window' vs. 'causal'"),
+            ({}, {"series": 1}, "series None vs. 1"),
+            ({}, {"drift_window": 5}, "drift_window None vs. 5"),
+            ({}, {"drift_window": 5, "mode": "causal"}, "drift_window None vs. 5, mode 'window' vs. 'causal'"),
             ({"seed": 3}, {}, "another detector"),
             ({"risk": 1e-2}, {}, "another detector"),
             ({"threshold": 3.0}, {}, "another detector"),
@@ -410,7 +410,7 @@ class TestState:
         """A state without SPOT's tail for one that has it, and of another number of series."""
         StreamingDetector(fitted(threshold=3.0), series=2).save_state(tmp_path / "state")
         refused(StreamingDetector(fitted()), tmp_path / "state", "another detector")
-        refused(StreamingDetector(fitted(threshold=3.0), series=3), tmp_path / "state", "series 2 against 3")
+        refused(StreamingDetector(fitted(threshold=3.0), series=3), tmp_path / "state", "series 2 vs. 3")
 
     def test_another_format(self, state, monkeypatch):
         monkeypatch.setattr(exp.streaming.state, "FORMAT", exp.streaming.state.FORMAT + 1)
@@ -418,12 +418,12 @@ class TestState:
 
     def test_no_state(self, tmp_path):
         for path in (tmp_path / "none", tmp_path):
-            refused(StreamingDetector(fitted()), path, "no such state of a stream: name another file")
+            refused(StreamingDetector(fitted()), path, "no such stream state: name another file")
 
     @pytest.mark.parametrize("share", [0.0, 0.2, 0.9, 0.999])
     def test_cut_short(self, state, share):
         state.write_bytes(state.read_bytes()[: int(share * state.stat().st_size)])
-        refused(StreamingDetector(fitted()), state, "damaged, or no state of a stream")
+        refused(StreamingDetector(fitted()), state, "damaged, or not a stream state")
 
     @given(data=st.data())
     @hypothesis_settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -432,24 +432,24 @@ class TestState:
         stored = bytearray(state.read_bytes())
         stored[data.draw(st.integers(0, len(stored) - 1))] ^= 1 << data.draw(st.integers(0, 7))
         state.write_bytes(stored)
-        refused(StreamingDetector(fitted()), state, "damaged, or no state of a stream")
+        refused(StreamingDetector(fitted()), state, "damaged, or not a stream state")
 
     @given(start=st.sampled_from([b"", b"PK\x03\x04", b"\x80\x04"]), junk=st.binary(max_size=200))
     @hypothesis_settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
     def test_any_bytes(self, tmp_path, start, junk):
         (tmp_path / "state").write_bytes(start + junk)
-        refused(StreamingDetector(fitted()), tmp_path / "state", "damaged, or no state of a stream")
+        refused(StreamingDetector(fitted()), tmp_path / "state", "damaged, or not a stream state")
 
     @pytest.mark.parametrize("sealed", [False, True])
     def test_arrays_of_others(self, tmp_path, sealed):
         write_npz(tmp_path / "state", sealed, a=np.zeros(3))
-        refused(StreamingDetector(fitted()), tmp_path / "state", "damaged, or no state of a stream")
+        refused(StreamingDetector(fitted()), tmp_path / "state", "damaged, or not a stream state")
 
     @pytest.mark.parametrize("sealed", [False, True])
     def test_a_pickle_inside_is_not_read(self, tmp_path, sealed):
         trap = np.array([Trap(tmp_path / "sprung")], dtype=object)
         write_npz(tmp_path / "state", sealed, recent=trap, sums=trap, counts=trap, note=trap)
-        refused(StreamingDetector(fitted()), tmp_path / "state", "damaged, or no state of a stream")
+        refused(StreamingDetector(fitted()), tmp_path / "state", "damaged, or not a stream state")
         assert not (tmp_path / "sprung").exists()
 
     def test_it_holds_no_pickle(self, state):
