@@ -134,7 +134,7 @@ def check_fault(arguments, message, capsys):
 
 
 def test_no_peak_is_lost(tmp_path):
-    """One high point among a million gives another picture than none."""
+    """A single high point among a million changes the picture."""
     flat = np.tile(np.sin(np.arange(1_000_000.0))[:, None], 2)
     peak = flat.copy()
     peak[654_321, 1] = 2.5
@@ -147,7 +147,7 @@ def test_no_peak_is_lost(tmp_path):
 
 
 def test_an_outlier_does_not_flatten_its_lane():
-    """All but the outlier keeps a fifth of the lane's height or more."""
+    """Everything but the outlier keeps at least a fifth of the lane's height."""
     wave = np.sin(np.arange(10_000.0))
     far = wave.copy()
     far[5000] = 1000

@@ -92,7 +92,7 @@ def test_min_max_scaling_equals_the_min_max_scaler(series):
 
 
 def one_channel(train, test=None, **options):
-    """Return the parts of a series with one channel, whose test part is as the training part unless it is given."""
+    """Return the parts of a series with one channel; the test part equals the training part unless given."""
     train = np.asarray(train, float)[:, None]
     test = train if test is None else np.asarray(test, float)[:, None]
     return split_series(Series("toy", train, test, np.zeros(len(test), np.uint8), ("heat",)), **options)

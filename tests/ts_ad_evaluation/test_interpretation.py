@@ -1,4 +1,4 @@
-"""Hit rates against their definition over all orders, and laws."""
+"""Hit rates against their definition over all orders, and general properties."""
 
 import logging
 import math
@@ -49,7 +49,7 @@ def cases(draw, max_channels=5):
 
 
 def orders_of(values):
-    """All rankings of the channels that are downward in `values`."""
+    """All rankings of the channels by descending `values`."""
     orders = permutations(range(len(values)))
     return [order for order in orders if all(values[a] >= values[b] for a, b in pairwise(order))]
 
@@ -125,7 +125,7 @@ def test_a_share_of_places_is_rounded_down_exactly():
     for level, true_channels in [(110, 10), (115, 20), (150, 3), (199, 1)]:
         n_places = level * true_channels // 100
         ranking = [*range(true_channels, 100), *range(true_channels)]
-        ranking.insert(n_places - 1, ranking.pop())  # a true channel on the last place that counts
+        ranking.insert(n_places - 1, ranking.pop())  # a true channel at the last rank that counts
         got = hit_rate_of_rankings([ranking], [1], [range(true_channels)], at=[level, level - 1])
         assert got[level] == 1 / true_channels
         if (level - 1) * true_channels // 100 < n_places:

@@ -119,7 +119,7 @@ def test_spot_finds_the_thresholds(arrays, files, tmp_path):
 
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 def test_a_header_is_no_matter_of_a_mark(tmp_path, mark):
-    """Six points of which the anomaly has the lowest but one score, and a first line that is data."""
+    """Six points, with the second-lowest score for the anomaly, and a first line that is data."""
     (tmp_path / "label.csv").write_text(mark + "1\n0\n0\n0\n1\n0\n", encoding="utf-8")
     (tmp_path / "score.csv").write_text(mark + ".1\n.2\n.3\n.4\n.9\n.5\n", encoding="utf-8")
     outcome = run_command("--label", tmp_path / "label.csv", "--score", tmp_path / "score.csv", "--metrics", "auc")

@@ -1,4 +1,4 @@
-"""Fetching of sources, from a server on this machine."""
+"""Fetching sources from a server on this machine."""
 
 import hashlib
 import http.server
@@ -51,7 +51,7 @@ TRAIN, TEST, LABEL = FILES
 
 @pytest.fixture
 def swan(site, monkeypatch):
-    """Let SWAN be a miniature that the server has, and a mirror of it at the same server's path mirror/."""
+    """Let SWAN be a miniature on the server, with a mirror at the same server's path mirror/."""
     sizes = {"channels": 2, "train_rows": 4, "test_rows": 5, "anomalous": 20.0}
     monkeypatch.setitem(datasets.MULTIVARIATE, "SWAN", datasets.MULTIVARIATE["SWAN"]._replace(**sizes))
     site.contents = {f"{place}{name}": content for place in ("", "mirror/") for name, content in FILES.items()}
@@ -119,7 +119,7 @@ def test_no_mirror_has_it(swan, places, capsys):
     assert not places[1].parent.exists()
     swan.contents[TEST] = FILES[TEST]
     assert run(places) == 0
-    assert swan.paths().count(TRAIN) == 1  # what was sound is kept
+    assert swan.paths().count(TRAIN) == 1  # valid files are kept
 
 
 def test_nobody_answers(swan, places, capsys, monkeypatch):
@@ -144,7 +144,7 @@ def test_a_break_is_gone_on_from(swan, places, breaks):
 
 def test_a_download_that_is_always_cut_short(swan, places, capsys):
     size = len(FILES[TEST])
-    swan.version = None  # so that it starts again each time
+    swan.version = None  # so that it starts over each time
     for path in (TEST, f"mirror/{TEST}"):
         swan.breaks[path] = [50] * download.ATTEMPTS
     assert run(places) == 2
@@ -169,7 +169,7 @@ def test_a_later_run_goes_on_with_what_is_there(swan, places):
 
 @pytest.mark.parametrize("ranges", [True, False])
 def test_a_file_that_changed_meanwhile_is_fetched_whole(swan, places, ranges):
-    """The part that is there is of other bytes; put together the two would be an array of wrong numbers."""
+    """The existing part has different bytes; joined, the two would be an array of wrong numbers."""
     swan.contents[TEST] = as_npy(np.full((5, 2), 7.0))
     swan.breaks[TEST] = [140, 1, 1, 1]
     swan.breaks[f"mirror/{TEST}"] = [1, 1, 1, 1]
@@ -223,7 +223,7 @@ def test_an_altered_file_is_refused_by_its_content(swan, places, capsys, content
     assert run(places) == 2
     assert "SWAN cannot be downloaded: " in error_of(capsys)
     assert kept(places[0]) == []
-    check_swan(places[1])  # what was there stays
+    check_swan(places[1])  # existing content stays
 
 
 def test_a_cache_that_cannot_be_written(swan, places, capsys):
@@ -348,7 +348,7 @@ def test_a_source_or_a_download(capsys, options):
 
 
 def test_an_interrupted_download_is_gone_on_with(tmp_path, site):
-    """A real process that is killed while the server waits, and another one after it."""
+    """A real process that is killed while the server waits, followed by another one."""
     code = (
         "import sys\n"
         "from data_provider.prepare import download\n"

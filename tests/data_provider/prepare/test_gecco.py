@@ -33,7 +33,7 @@ def expect_sizes(monkeypatch, train, test, anomalous, channels=9):
 
 
 def frame(rows=9):
-    """Return what the package's data frame looks like: nine measurements, rows 1 and 4 incomplete, two events."""
+    """Return a data frame like the package's: nine measurements, rows 1 and 4 incomplete, two events."""
     columns = {"Time": np.arange(float(rows))}
     columns |= {name: np.arange(rows) + index / 8 for index, name in enumerate(CHANNELS)}
     table = pd.DataFrame(columns | {"EVENT": np.arange(rows) % 7 == 5})
@@ -167,7 +167,7 @@ def test_the_real_numbers(tmp_path):
 
 @pytest.mark.skipif(not (SHARED / "GECCO.npz").exists(), reason="needs ../shared/data/GECCO.npz")
 def test_the_real_numbers_in_the_packages_form(tmp_path):
-    """The complete rows, with incomplete ones strewn among them, written as the package has them."""
+    """The complete rows with incomplete ones scattered among them, written like the package's."""
     parts = np.load(SHARED / "GECCO.npz")
     values = np.concatenate([parts["train"], parts["test"]])
     label = np.concatenate([parts["train_label"], parts["test_label"]]).astype(bool)

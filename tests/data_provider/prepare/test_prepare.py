@@ -26,7 +26,7 @@ MSL_TEST_ROWS = {
 
 
 def run(name, source, out):
-    """Run the command line here; return its exit code."""
+    """Run the command line in this process; return its exit code."""
     return main([name, "--source", str(source), "--out", str(out)])
 
 
@@ -36,7 +36,7 @@ def contents(folder):
 
 
 def expect_error(capsys, message, name, source, out):
-    """Check that the command ends with exit code 2, one line that starts so, and nothing written."""
+    """Check that the command ends with exit code 2, one line with this start, and nothing written."""
     before = contents(out) if out.exists() else None
     assert run(name, source, out) == 2
     written = capsys.readouterr()
@@ -49,7 +49,7 @@ def expect_error(capsys, message, name, source, out):
 
 
 def make_parts(rows, channels, seed=0):
-    """Return values that text keeps exactly, and labels with a third of ones."""
+    """Return values that text represents exactly, and labels of which a third are ones."""
     values = np.random.default_rng(seed).normal(size=(rows, channels)).astype(np.float32).astype(float)
     return values, (np.arange(rows) % 3 == 0).astype(np.uint8)
 
@@ -60,13 +60,13 @@ def write_rows(path, rows, head=None, separator=",", number=repr):
     path.write_text("\n".join(([head] if head else []) + lines) + "\n")
 
 
-# One builder a source: writes a miniature of its layout and returns what must come of it.
+# One builder per source: writes a miniature of its layout and returns the expected result.
 
 
 def build_smd(folder):
     base = folder / "OmniAnomaly" / "ServerMachineDataset"
     parts = {}
-    # The published order, written out: 3-10 and 3-11 stand before 3-2.
+    # The published order, written out: 3-10 and 3-11 come before 3-2.
     order = [f"1-{n}" for n in range(1, 9)] + [f"2-{n}" for n in range(1, 10)] + ["3-1", "3-10", "3-11"]
     order += [f"3-{n}" for n in range(2, 10)]
     for seed, server in enumerate(order):
@@ -163,7 +163,7 @@ BUILDERS = {
 
 @pytest.fixture
 def miniature(tmp_path, monkeypatch):
-    """Return a function that builds a source and expects its figures: (name, folder, parts, channels)."""
+    """Return a function that builds a source and expects its sizes: (name, folder, parts, channels)."""
     monkeypatch.setattr(swat, "START_ROWS", 2)
 
     def build(key):
@@ -204,7 +204,7 @@ def test_a_second_run_changes_nothing(miniature, out, capsys, key):
     assert run(name, source, out) == 0
     assert capsys.readouterr().out.endswith(f"{name}.csv: already done, nothing changed\n")
     assert contents(out) == before
-    assert (out / "data" / f"{name}.csv").stat().st_mtime_ns == status.st_mtime_ns  # so that its cache stays good
+    assert (out / "data" / f"{name}.csv").stat().st_mtime_ns == status.st_mtime_ns  # so that its cache stays valid
     (out / "data" / f"{name}.csv").write_text("another")
     assert run(name, source, out) == 0
     assert contents(out) == before
@@ -255,7 +255,7 @@ def test_a_faulty_list_of_datasets(miniature, out, capsys, meta, message):
 
 
 def replace(file, old, new):
-    """Return a change of a source: replace text in a file of it."""
+    """Return a change of a source: replace text in one of its files."""
 
     def change(source):
         (path,) = source.rglob(file)
@@ -443,7 +443,7 @@ def test_a_file_that_is_there_twice(miniature, out, capsys):
     for folder in ("__MACOSX", ".hidden", "one", "two"):
         (source / folder).mkdir()
         (source / folder / "NIPS_TS_Water_train.npy").write_bytes((source / "NIPS_TS_Water_train.npy").read_bytes())
-    assert run(name, source, out) == 0  # the one that lies highest counts
+    assert run(name, source, out) == 0  # the one at the highest level counts
     capsys.readouterr()
     (source / "NIPS_TS_Water_train.npy").unlink()
     message = f"{source}: contains NIPS_TS_Water_train.npy twice, as {source / 'one'}"
@@ -475,7 +475,7 @@ def test_expectations_are_those_of_the_benchmark():
 @pytest.mark.parametrize("fault", [KeyboardInterrupt, OSError(28, "No space left on device")])
 @pytest.mark.parametrize("call", range(3))
 def test_what_is_interrupted_leaves_nothing(miniature, out, capsys, monkeypatch, call, fault, keeps):
-    """The names given are those of the finished CSV, in the folder of its own, and then of both files in place."""
+    """The names are those of the finished CSV, in its own folder, and then of both files in place."""
     name, source, _ = miniature("SWAN")
     if keeps:
         (out / "data").mkdir(parents=True)
@@ -558,7 +558,7 @@ def test_install_gives_back_what_it_has_replaced(tmp_path, monkeypatch, call, li
 
 @pytest.fixture(scope="module")
 def msl(tmp_path_factory):
-    """Return telemanom's layout with the real numbers, and these; the training part is cut at any places."""
+    """Return telemanom's layout with the real numbers, and these; the training part is cut at arbitrary points."""
     path = SHARED / "data" / "MSL.npz"
     if not path.exists():
         pytest.skip("needs ../shared/data/MSL.npz")

@@ -17,7 +17,7 @@ SIZES = {"SMD": (38, 7, 8), "ASD": (19, 7, 6)}  # channels, training rows, test 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    """Expect miniatures' numbers of rows of all servers."""
+    """Expect the miniatures' numbers of rows for all servers."""
     for module, name in ((smd, "SMD"), (asd, "ASD")):
         for server in module.ROWS:
             monkeypatch.setitem(module.ROWS, server, SIZES[name][1:])
@@ -55,7 +55,7 @@ def parts(name, server):
 
 
 def write(name, folder, *servers):
-    """Write servers as their publisher does, the event at 1 and 2 with its channels."""
+    """Write servers like their publisher, with the event at 1 and 2 and its channels."""
     for server in servers:
         for part, values in parts(name, server).items():
             if name == "SMD":
@@ -143,7 +143,7 @@ def test_wrong_servers(tmp_path, out, capsys, name, servers, message):
 
 
 class Evil:
-    """Pickles as a call that makes a file."""
+    """Pickles as a call that creates a file."""
 
     def __reduce__(self):
         return open, ("evil", "w")

@@ -32,7 +32,7 @@ def root(tmp_path):
 
 
 def expect(message, read, *arguments, **options):
-    """Check that the call fails with one line that starts so."""
+    """Check that the call fails with one line with this start."""
     with pytest.raises(DataError) as caught:
         read(*arguments, **options)
     assert str(caught.value).startswith(message)

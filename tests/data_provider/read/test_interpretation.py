@@ -128,7 +128,7 @@ def test_an_end_that_is_included(tmp_path):
         read_interpretation(write(tmp_path, "5-4:1\n"), end_included=True)
 
 
-# Of each server with lines that are not the runs of its label: events without a line.
+# For each server whose lines differ from the runs of its label: events without a line.
 UNEVEN = {"machine-1-3": 1, "machine-2-3": 0, "machine-3-2": 1}
 
 

@@ -108,7 +108,7 @@ def test_msl_round_trip(tmp_path):
 
 
 def test_memory_stays_near_the_size_of_the_values(tmp_path):
-    """4 million lines are 32 MB of values; a reader that keeps the rows' names takes many times that."""
+    """4 million lines are 32 MB of values; a reader that keeps the row names needs many times that."""
     values = np.arange(500_000.0)[:, None].repeat(7, axis=1)
     path = tmp_path / "X.csv"
     write_long_csv(path, Series("X", values[:9], values[9:], np.zeros(499_991, np.uint8), tuple("abcdefg")))

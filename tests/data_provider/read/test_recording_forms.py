@@ -1,4 +1,4 @@
-"""Files as people write them: input → what is read, and what is said."""
+"""Files as people write them: input → what is read, and what is reported."""
 
 import bz2
 import gzip

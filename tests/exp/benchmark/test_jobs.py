@@ -1,4 +1,4 @@
-"""Jobs: which there are, what of them is done already, and how they end."""
+"""Jobs: which there are, what is already done, and how they end."""
 
 import json
 import logging
@@ -105,7 +105,7 @@ def test_a_pattern_that_matches_nothing_is_refused(many, patterns):
 def test_finished():
     states = ("training", "trained", "done", "undefined", "failed")
     begun = {status: Outcome("", status, data={"file": "now"}) for status in states}
-    for file in ("now", None):  # without the file nothing can be done again
+    for file in ("now", None):  # without the file nothing can be redone
         assert [status for status in begun if finished(begun[status], "all", file)] == ["done", "undefined"]
         assert [status for status in begun if finished(begun[status], "test", file)] == ["done", "undefined"]
         assert [status for status in begun if finished(begun[status], "train", file)] == [

@@ -1,4 +1,4 @@
-"""Digests: the same for the same content, others for others; and what they say has changed."""
+"""Digests: equal for equal content, different otherwise; and what they report as changed."""
 
 import dataclasses
 

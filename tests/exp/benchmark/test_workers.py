@@ -1,4 +1,4 @@
-"""Jobs on several workers, of which some are killed.
+"""Jobs on several workers, some of which are killed.
 
 The tests of Dask and Ray need `pip install -r requirements-cluster.txt`; each starts a local cluster of two workers.
 """
@@ -21,7 +21,7 @@ from tests.support.paths import REPOSITORY
 
 
 class Toy:
-    """A job that kills its worker the first times."""
+    """A job that kills its worker the first few times."""
 
     def __init__(self, number, folder, kills=0):
         self.number, self.kills = number, kills
@@ -65,7 +65,7 @@ def test_a_killed_worker_is_replaced(tmp_path):
 
 @pytest.fixture
 def pool(monkeypatch):
-    """A pool of so many workers that all die with one, as loky's do, without a process."""
+    """A pool of workers that all die with one, like loky's, but without processes."""
 
     def parallel(jobs, work, backend, n_workers, begun):
         waiting = list(jobs)
@@ -114,7 +114,7 @@ def free_port():
 
 
 def start(log, *command):
-    """Start a part of a cluster, which can import this repository."""
+    """Start part of a cluster that can import this repository."""
     environment = {**os.environ, "PYTHONPATH": ".", "RAY_USAGE_STATS_ENABLED": "0"}
     program = str(Path(sys.executable).parent / command[0])
     with open(log, "a") as stream:

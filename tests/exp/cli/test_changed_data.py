@@ -21,12 +21,12 @@ ONE_EPOCH = ("--set", "train.train_epochs=1")
 
 
 def write(place, points, label, names=("a", "b")):
-    """Write the dataset again, later, so that no copy of the parsed file is taken for it."""
+    """Write the dataset again, later, so that no copy of the parsed file is mistaken for it."""
     write_long_csv(place.csv, Series("TOY", points[:TRAIN_ROWS], points[TRAIN_ROWS:], label[TRAIN_ROWS:], tuple(names)))
 
 
 def replaced(place, what):
-    """Replace a part of the dataset."""
+    """Replace part of the dataset."""
     points, label = values()
     if what == "labels":
         label[:] = 0
@@ -93,7 +93,7 @@ def test_a_resumed_training_may_have_another_test_part(place, tmp_path):
 
 @pytest.mark.parametrize("what", ["labels", "test"])
 def test_seeds_again(place, tmp_path, what):
-    """Corrected labels are measured from the kept scores, other test values are scored with the kept weights."""
+    """Corrected labels are evaluated with the kept scores; changed test values are scored with the kept weights."""
     command = ("--seeds", "1", *ONE_EPOCH)
     succeed(place, *command)
     fresh = place.copy_to(tmp_path / "fresh")
@@ -137,12 +137,12 @@ def test_evaluating_again(finished, copied, tmp_path, what):
     again = succeed(copied, "--mode", "evaluate").stderr
     assert "using the scores" in again
     assert "recomputed" not in again
-    # The folder's weights stay those of the old data, which is said each time.
+    # The folder's weights still belong to the old data, which is reported each time.
     assert ("the training values have changed since these weights were trained" in again) is (what == "train")
 
 
 def test_evaluating_scores_of_another_checkpoint(finished, copied):
-    """Without --checkpoint the folder's own weights are meant, whatever gave the scores that are there."""
+    """Without --checkpoint, the folder's own weights are used, whatever produced the existing scores."""
     other = copied.path / "other.pth"
     content = torch.load(copied.results / "checkpoint.pth", weights_only=True)
     content["weights"]["decoder.projection.weight"] += 0.5
@@ -189,7 +189,7 @@ def test_the_record_says_what_made_the_results(finished):
 
 
 def of_an_earlier_version(place, path):
-    """Make the folder what earlier versions have left."""
+    """Turn the folder into one left by an earlier version."""
     folder = RunFolder(path)
     entries = {key: value for key, value in folder.read_record().items() if key not in NEW_ENTRIES}
     folder.record.write_text(json.dumps(entries))

@@ -15,20 +15,20 @@ from tests.support.command_line import TRAIN_ROWS, WINDOW, run_command, settings
 
 
 def files_below(folder):
-    """Return the content of every file, but for the copies of parsed CSV files."""
+    """Return the content of every file except the copies of parsed CSV files."""
     found = (path for path in sorted(folder.rglob("*")) if path.suffix != ".cache")
     return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in found}
 
 
 def refuse(place, *more, says):
-    """Check that run.py ends with one line that holds all texts of `says`, and leaves every file as it was."""
+    """Check that run.py ends with one line that contains all texts in `says`, and leaves every file as it was."""
     before = files_below(place.path)
     ended = place.run(*more)
     after = files_below(place.path)
     for name in ("stdout.txt", "stderr.txt"):
         after.pop(name)
         before.pop(name, None)
-    errors = [line for line in ended.stderr.splitlines() if not line[:2].isdigit()]  # log lines begin with the time
+    errors = [line for line in ended.stderr.splitlines() if not line[:2].isdigit()]  # log lines start with the time
     assert len(errors) == 1, ended.stderr
     assert errors[0].startswith("error: ")
     for text in says:
@@ -430,7 +430,7 @@ def test_a_training_that_diverges_leaves_no_checkpoint(place):
 
 
 class Harm:
-    """What unpickling runs in a file that is not to be trusted."""
+    """What unpickling runs in an untrusted file."""
 
     def __init__(self, path):
         self.path = path

@@ -1,4 +1,4 @@
-"""Every detector of the registry but CrossAD, through the command line: what tests of run.py show for CrossAD."""
+"""Every detector of the registry except CrossAD, through the command line, as the tests of run.py do for CrossAD."""
 
 import json
 

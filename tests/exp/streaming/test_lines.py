@@ -31,7 +31,7 @@ GUARD = 120  # seconds after which a test gives up on a process
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory):
-    """A saved detector of two named channels; only to be read."""
+    """A saved detector of two named channels; read-only."""
     folder = tmp_path_factory.mktemp("model") / "detector"
     fitted_to_names("cpu", "disk").save(folder)
     return folder
@@ -39,7 +39,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture
 def run(model, tmp_path, caplog):
-    """Return a function that scores a text, or bytes, and returns what is written for it."""
+    """Return a function that scores text or bytes, and returns the output."""
     caplog.set_level(logging.WARNING)
 
     def run(text, *, folder=model, **options):
@@ -61,7 +61,7 @@ def csv_lines(x, times=None, header=None):
 
 
 def expected(x, detector=None, mode="window", **options):
-    """Return what is to be written for points without times."""
+    """Return the expected output for points without times."""
     detector = detector or fitted_to_names("cpu", "disk")
     names = [str(name) for name in getattr(detector, "feature_names_in_", range(detector.n_features_in_))]
     stream = StreamingDetector(detector, mode=mode, **options)
@@ -77,7 +77,7 @@ def expected(x, detector=None, mode="window", **options):
 
 
 def count_final(rows):
-    """Return how many of so many points have their scores in whole windows, before the end is known."""
+    """Return how many of the points have scores from whole windows before the end is known."""
     return max(0, (rows - WINDOW) // STRIDE + 1) * STRIDE
 
 
@@ -221,7 +221,7 @@ class TestMalformedLines:
 
     @pytest.mark.parametrize("number", range(1, len(MALFORMED)))
     def test_as_the_first_line(self, run, caplog, number):
-        """They do not decide where a line holds what."""
+        """They do not determine the positions of a line's cells."""
         line, message = MALFORMED[number]
         assert run(f"{line}\n" + csv_lines(X, TIMES)) == timed(expected(X), TIMES)
         assert caplog.messages == [f"line 1: {message}: skipped"]
@@ -269,7 +269,7 @@ class TestState:
     @given(cuts=st.lists(st.integers(0, 40), max_size=3), mode=st.sampled_from(["window", "causal"]), data=st.data())
     @hypothesis_settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
     def test_the_lines_of_an_uninterrupted_run(self, run, tmp_path, cuts, mode, data):
-        """With malformed lines, and with the header in the first part alone."""
+        """With malformed lines, and with the header only in the first part."""
         state = tmp_path / "state"
         state.unlink(missing_ok=True)
         kinds = st.sampled_from(["", "1.0", "a,b,c,d,e", "nan,nan,nan,t,1"])
@@ -341,7 +341,7 @@ class TestClosedOutput:
 
 
 class Interruption:
-    """One that comes after so many reads."""
+    """One that arrives after a number of reads."""
 
     def __init__(self, reads):
         self.reads = reads
@@ -409,7 +409,7 @@ class TestReading:
 
 @pytest.mark.parametrize("at", [1, 2, 50, 99])
 def test_a_signal_amid_what_has_been_read(model, tmp_path, monkeypatch, at):
-    """What has been read is scored, what has not is left to the next reader."""
+    """What has been read is scored; the rest is left to the next reader."""
     x, take, ends = waves(250, seed=6), module._Scorer.take, []
     state, target = tmp_path / "state", tmp_path / "target.jsonl"
 
@@ -431,7 +431,7 @@ def test_a_signal_amid_what_has_been_read(model, tmp_path, monkeypatch, at):
 
 
 def child(arguments, source, target, log):
-    """Be `python -m exp.detect` in a process that has everything imported already."""
+    """Act as `python -m exp.detect` in a process that has already imported everything."""
     sys.stdin = os.fdopen(os.open(source, os.O_RDONLY))
     for descriptor, file in enumerate((target, log), start=1):
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND), descriptor)
@@ -449,7 +449,7 @@ def wait_until(met):
 
 @contextmanager
 def started(source, target, log, *arguments):
-    """Yield such a process; it is killed in the end."""
+    """Yield such a process; it is killed at the end."""
     arguments = ["--stream", "--device", "cpu", *map(str, arguments)]
     process = command_line._context().Process(target=child, args=(arguments, source, target, log))
     process.start()
@@ -462,7 +462,7 @@ def started(source, target, log, *arguments):
 
 @pytest.fixture
 def pipe(tmp_path):
-    """A named pipe, and a descriptor of it that is always open to both sides."""
+    """A named pipe, and a descriptor that keeps both ends of it open."""
     path = tmp_path / "pipe"
     os.mkfifo(path)
     descriptor = os.open(path, os.O_RDWR)
@@ -475,7 +475,7 @@ def count_lines(file):
 
 
 def test_signals_lose_no_point(model, tmp_path, pipe):
-    """Processes read one pipe in turn; each is ended by a signal, the first ones before they have read all of it."""
+    """Processes read one pipe in turn; each is stopped by a signal, the first ones before they have read all of it."""
     x = waves(450, seed=6)
     path, descriptor = pipe
     target, log, state = (tmp_path / name for name in ("target.jsonl", "log.txt", "state"))
@@ -512,7 +512,7 @@ def test_without_a_state_an_interruption_is_one(model, tmp_path, pipe):
 
 
 def test_the_command(model, tmp_path):
-    """Each line is answered before the next one is there; when the output is closed, one line says so."""
+    """Each line is answered before the next one arrives; when the output is closed, one line says so."""
     arguments = ["--stream", "--model", model, "--stream-mode", "causal", "--state", tmp_path / "state"]
     command = [sys.executable, "-m", "exp.detect", *map(str, arguments), "--device", "cpu"]
     buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}

@@ -31,13 +31,13 @@ def equal_bits(first, second):
 
 
 def joined(parts):
-    """Return the scores of several updates as those of one; points are the last dimension but that of channels."""
+    """Return the scores of several updates as one; points are the second-to-last dimension, before channels."""
     axes = {name: -2 if name == "channel_scores" else -1 for name in StreamScores._fields}
     return StreamScores(*(np.concatenate([getattr(part, name) for part in parts], axes[name]) for name in axes))
 
 
 def restarted(stream, path):
-    """Return another stream that goes on from the state of this one."""
+    """Return another stream that continues from the state of this one."""
     stream.save_state(path)
     drift_window = stream.drift_window
     other = StreamingDetector(stream.detector, mode=stream.mode, series=stream.series, drift_window=drift_window)
@@ -46,7 +46,7 @@ def restarted(stream, path):
 
 
 def run(stream, points, cuts=(), restarts=(), path=None):
-    """Return all scores of points (…, n, C) that come in pieces; after some of them the stream is started anew."""
+    """Return all scores of points (…, n, C) that arrive in pieces; after some of them the stream is restarted."""
     parts, ends = [], [*sorted(cuts), points.shape[-2]]
     for number, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
         one = stream.series is None and end - start == 1
@@ -68,7 +68,7 @@ def spot(scores, **options):
 
 @st.composite
 def cuttings(draw, least=WINDOW):
-    """Draw a number of points, where they are cut, and after which pieces the stream is started anew."""
+    """Draw a number of points, where they are cut, and after which pieces the stream is restarted."""
     rows = draw(st.integers(least, 5 * WINDOW))
     single = draw(st.booleans())
     cuts = list(range(1, rows)) if single else draw(st.lists(st.integers(0, rows), max_size=8))
@@ -113,7 +113,7 @@ def test_each_point_at_once_has_the_last_score_of_its_window(tmp_path, cutting, 
 @pytest.mark.parametrize("mode", ["window", "causal"])
 def test_scores_come_as_early_as_they_can(mode):
     stream, x = StreamingDetector(fitted(), mode=mode), waves(40)
-    first = WINDOW - 1  # the point whose coming gives the first scores
+    first = WINDOW - 1  # the point whose arrival gives the first scores
     for row, point in enumerate(x):
         scores = stream.update(point)
         if row < first:
@@ -324,7 +324,7 @@ class TestEnd:
 
 
 def held(thing):
-    """Return how many numbers and texts an object holds, in whatever depth."""
+    """Return how many numbers and strings an object holds, at any depth."""
     if isinstance(thing, np.ndarray):
         return thing.size
     if isinstance(thing, dict):
@@ -353,7 +353,7 @@ def test_memory_does_not_grow(tmp_path, monkeypatch, mode, series, drift_window)
             stream.update(np.zeros(2) if series is None else np.zeros((series, 1, 2)))
         stream.save_state(tmp_path / "state")
         sizes.append((held(stream), (tmp_path / "state").stat().st_size))
-    # One of the two distributions of the tail has fewer figures, so a single state may be small: the largest count.
+    # One of the two distributions of the tail has fewer values, so a single state may be small: the largest counts.
     (early, early_file), (late, late_file) = np.max(sizes[5:15], axis=0), np.max(sizes[15:], axis=0)
     assert sizes[0][0] < 500 * (series or 1)
     assert late <= early
@@ -363,7 +363,7 @@ def test_memory_does_not_grow(tmp_path, monkeypatch, mode, series, drift_window)
 class TestState:
     @pytest.fixture(scope="class")
     def stream(self):
-        """A stream in the middle; only to be read."""
+        """A stream halfway through; read-only."""
         stream = StreamingDetector(fitted())
         stream.update(waves(31))
         stream.kept["places"] = ["é", 1.5, None]
@@ -407,7 +407,7 @@ class TestState:
         refused(StreamingDetector(fitted(**parameters), **options), state, message)
 
     def test_the_other_way_round(self, tmp_path):
-        """A state without SPOT's tail for one that has it, and of another number of series."""
+        """A state without SPOT's tail for a stream that has one, and a state with another number of series."""
         StreamingDetector(fitted(threshold=3.0), series=2).save_state(tmp_path / "state")
         refused(StreamingDetector(fitted()), tmp_path / "state", "another detector")
         refused(StreamingDetector(fitted(threshold=3.0), series=3), tmp_path / "state", "series 2 vs. 3")
@@ -471,17 +471,17 @@ class TestState:
                 other.save_state(state)
         assert state.read_bytes() == before
         assert list(state.parent.iterdir()) == [state]
-        assert len(other.update(waves(WINDOW)).rows) > 0  # the stream itself goes on
+        assert len(other.update(waves(WINDOW)).rows) > 0  # the stream itself continues
 
 
 def copied_updates(stream, points):
-    """Return what a copy of the stream gives for further points."""
+    """Return the results of a copy of the stream for further points."""
     other = copy.deepcopy(stream)
     return other.update(points), other.finish()
 
 
 def refused(stream, path, message):
-    """Assert that the stream refuses the state in one line, and is as it was."""
+    """Assert that the stream refuses the state in one line and is unchanged."""
     before = held(stream), stream.seen
     with pytest.raises(UserError, match=message) as caught:
         stream.load_state(path)
@@ -491,7 +491,7 @@ def refused(stream, path, message):
 
 
 def write_npz(path, sealed, **arrays):
-    """Write arrays to a file, with the digest that a state ends with, if it is to be sealed."""
+    """Write arrays to a file, sealed with the digest at the end of a state if requested."""
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     content = buffer.getvalue()
@@ -499,7 +499,7 @@ def write_npz(path, sealed, **arrays):
 
 
 class Trap:
-    """Makes a file when it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -517,7 +517,7 @@ def server():
 
 
 def test_a_server_machine(tmp_path):
-    """Random blocks, three restarts from a saved detector and a saved state: the bits of the batch."""
+    """Random blocks, three restarts from a saved detector and a saved state: bit-identical to the batch."""
     train, test = server()
     model = CONFIG["model"] | {"seq_len": 96, "patch_len": 12}
     detector = unfitted(config={"model": model, "train": {"train_epochs": 1, "epoch_windows": 64}}).fit(train)

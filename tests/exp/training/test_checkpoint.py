@@ -93,7 +93,7 @@ def content(tmp_path_factory):
 @hypothesis_settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damaged_files_load_whole_or_are_refused(content, tmp_path, data):
-    """Cut short, or with some bytes changed: in the worst case a weight differs, which no checksum of ours guards."""
+    """Truncated, or with some bytes changed: in the worst case a weight differs, which no checksum detects."""
     damaged = bytearray(content[: data.draw(st.integers(0, len(content)))])
     for _ in range(data.draw(st.integers(0, 3))):
         if damaged:

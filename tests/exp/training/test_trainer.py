@@ -20,7 +20,7 @@ VALIDATION = Windows(values()[0][110:170], WINDOW, stride=WINDOW)
 
 
 class Watched(Windows):
-    """Windows that note which of them are gathered."""
+    """Windows that record which of them are gathered."""
 
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
@@ -59,7 +59,7 @@ def test_every_window_once_an_epoch_in_an_order_of_its_own(trainer):
 
 
 def test_dropout_differs_between_epochs(trainer):
-    """With nothing learned, only what is drawn can change the loss."""
+    """If nothing is learned, only random draws can change the loss."""
     progress = trainer(train__learning_rate=1e-30, train__batch_size=87, model__decay=1.0).fit(TRAINING, VALIDATION)
     losses = [epoch["train_loss"] for epoch in progress.epochs]
     assert len(set(losses)) == len(losses) == 3

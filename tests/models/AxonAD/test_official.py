@@ -7,7 +7,7 @@ from tests.support.axonad_cases import network, small, windows
 
 
 def checkpoint(model):
-    """Return weights of the shapes and names of the published implementation."""
+    """Return weights with the shapes and names of the published implementation."""
     own = {key: tensor for key, tensor in model.state_dict().items() if not key.startswith("scale.")}
     official = {official_name(key): torch.randn(tensor.shape) for key, tensor in own.items()}
     name = "attn.q_pred_net.net.12.weight"
