@@ -137,7 +137,7 @@ def test_a_series_that_is_there_twice_alike(tmp_path, out):
 )
 def test_an_archive_without_any_of_the_series(tmp_path, out, capsys, members):
     path = pack(tmp_path / "x.zip", members)
-    expect_error(capsys, f"{path}: holds none of the 2 series, such as {FIRST}: name another (see", "UCR", path, out)
+    expect_error(capsys, f"{path}: contains none of the 2 series, such as {FIRST}: name another (see", "UCR", path, out)
 
 
 def test_an_archive_with_part_of_the_series(tmp_path, out, capsys):
