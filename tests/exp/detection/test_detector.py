@@ -411,7 +411,7 @@ class TestInput:
         x[30, 1] = value
         with pytest.raises(DataError, match=r"X: channel '1' holds .* at row 30, counted from 0, (too far|beyond)"):
             fitted().decision_function(x)
-        with pytest.raises(DataError, match="a score is NaN or infinite: a value is too far from those of training"):
+        with pytest.raises(DataError, match="a score is NaN or infinite: a value is too far from the training values"):
             fitted().look(x[None, 25 : 25 + WINDOW])
 
     @pytest.mark.parametrize("value", [1e200, -1e308, 1e39])

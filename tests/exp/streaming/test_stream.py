@@ -246,8 +246,8 @@ class TestPoints:
         ([[0.0, 1.0], [0.0, np.nan]], "points must be finite"),
         ([np.inf, 0.0], "points must be finite"),
         ([None, 0.0], "points must be finite"),
-        ([[0.0, 1.0], [1e30, 0.0]], "too far from those of training"),
-        ([0.0, -1.7e308], "too far from those of training"),
+        ([[0.0, 1.0], [1e30, 0.0]], "too far from the training values"),
+        ([0.0, -1.7e308], "too far from the training values"),
     )
 
     @pytest.mark.parametrize("mode", ["window", "causal"])
@@ -414,7 +414,7 @@ class TestState:
 
     def test_another_format(self, state, monkeypatch):
         monkeypatch.setattr(exp.streaming.state, "FORMAT", exp.streaming.state.FORMAT + 1)
-        refused(StreamingDetector(fitted()), state, "of the format 3, this version reads 4: start without it")
+        refused(StreamingDetector(fitted()), state, "has the format 3, but this version reads 4: start without it")
 
     def test_no_state(self, tmp_path):
         for path in (tmp_path / "none", tmp_path):
