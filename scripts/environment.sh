@@ -11,7 +11,7 @@ if [ ! -x .venv/bin/python ]; then
 fi
 # pip runs only if the requirements have changed since the last time.
 stamp=.venv/installed-$(basename "$requirements")
-wanted=$(cat requirements.txt "$requirements" | cksum)
+wanted=$(cat requirements.txt requirements-report.txt "$requirements" | cksum)
 if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
     .venv/bin/python -m pip install --quiet -r "$requirements"
     echo "$wanted" > "$stamp"

@@ -22,7 +22,7 @@ SLIPS = [
         "is not a",
         "which is no number",
     ),
-    (r"\b(is|are) none of (?!these|those|them)", "is not one of", "it is none of the models"),
+    (r"(?<!there )\b(is|are) none of (?!these|those|them)", "is not one of", "it is none of the models"),
     (r"\bwithout effect\b", "has no effect", "an option without effect"),
     # values
     (r"\b(oracle|published|own|table's|summary's|mean) figures?\b", "values or results", "a published figure"),

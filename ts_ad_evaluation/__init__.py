@@ -18,6 +18,8 @@ from ts_ad_evaluation.thresholds import prior_anomaly_rate
 from ts_ad_evaluation.tsb_ad import find_period, tsb_ad_metrics
 from ts_ad_evaluation.ucr import UCRAccuracy, ucr_accuracy
 
+__version__ = "1.0.0"
+
 __all__ = [
     "AUC",
     "F1",

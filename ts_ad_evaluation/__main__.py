@@ -1,10 +1,11 @@
-"""Command line for evaluating a score against a label: ``python -m ts_ad_evaluation --label L --score S``."""
+"""Command line for a label and a score: ``ts-ad-evaluation``, or ``python -m ts_ad_evaluation`` in a clone."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ts_ad_evaluation import __version__
 from ts_ad_evaluation.arrays import Floats, Mask
 from ts_ad_evaluation.checks import EvaluationError, check_label, check_score
 from ts_ad_evaluation.curves import plot_curves, plot_histogram, plot_vus_surface
@@ -34,23 +36,40 @@ THRESHOLDED = [name for name, measure in MEASURES.items() if measure.takes == TH
 # One is meant for a single event, one for comparison with inflated published values, one is the older VUS rule.
 ON_REQUEST = ("accomplish_UCR", "best_f1_pa", "vus_2022")
 RISK = 1e-3
+PROGRAM = "python -m ts_ad_evaluation"
+EXAMPLES = """\
+examples:
+  PROGRAM table.csv
+  PROGRAM --label labels.npy --score scores.npz:test --json measures.json
+  PROGRAM --label sensor.csv:label --score results/scores.csv:score --metrics vus affiliation --thresholds 2.5
+  PROGRAM table.csv --out figures --figure curves scores"""
 DEFAULTS = {"window": 100, "vus_rule": "2024", "figure_format": "png"}  # defaults of options that not every call uses
 
 
-def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Return the parsed command line."""
+class _Layout(argparse.HelpFormatter):
+    """Keeps the lines of the examples."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if text.startswith("examples:") else super()._fill_text(text, width, indent)
+
+
+def build_parser(program: str = PROGRAM) -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m ts_ad_evaluation",
-        description="Evaluate an anomaly score against a label.",
-        epilog="FILE is .npy, .npz[:KEY] or .csv[:COLUMN]; KEY or COLUMN is needed if there are several. A CSV "
+        prog=program,
+        usage="%(prog)s (TABLE.csv | --label FILE --score FILE) [options]",
+        description="Evaluate an anomaly score against a label: TABLE.csv has both as columns label and score. "
+        "FILE is .npy, .npz[:KEY] or .csv[:COLUMN]; KEY or COLUMN is needed if there are several. A CSV "
         "file has a header unless every cell of its first line is a number, true or false; its columns are then "
         "numbered from 1. Cells may be separated by semicolons or tabs, decimal commas are read, and the encoding is "
         "UTF-8 or, with a byte order mark, UTF-16. Each such decision is logged.",
+        epilog=EXAMPLES.replace("PROGRAM", program),
+        formatter_class=_Layout,
     )
-    parser.add_argument("--label", required=True, metavar="FILE", help="1 for anomalous points, 0 for normal ones")
-    parser.add_argument(
-        "--score", required=True, metavar="FILE", help="higher is more anomalous; channels are averaged"
-    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    parser.add_argument("table", nargs="?", metavar="TABLE.csv", help="a file with the columns label and score")
+    parser.add_argument("--label", metavar="FILE", help="1 for anomalous points, 0 for normal ones")
+    parser.add_argument("--score", metavar="FILE", help="higher is more anomalous; channels are averaged")
     parser.add_argument(
         "--init-score", metavar="FILE", help="score of the training part, from which SPOT derives thresholds"
     )
@@ -76,6 +95,18 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument(
         "--events", type=int, nargs="+", metavar="K", help="plot the scores around these events, counted from 0"
     )
+    return parser
+
+
+def parse_arguments(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> argparse.Namespace:
+    """Return the parsed command line; answer shell completion requests."""
+    parser = build_parser(program)
+    if "_ARGCOMPLETE" in os.environ:
+        try:
+            import argcomplete
+        except ImportError:
+            parser.exit(1)
+        argcomplete.autocomplete(parser)
     return parser.parse_args(arguments)
 
 
@@ -88,6 +119,8 @@ def run(options: argparse.Namespace) -> str:
         With a message for the user.
     """
     _check_combination(options)
+    if options.table is not None:
+        options.label, options.score = f"{options.table}:label", f"{options.table}:score"
     given = {name: value for name, value in vars(options).items() if value is not None}
     options = argparse.Namespace(**{**vars(options), **DEFAULTS, **given})
     label = _load("--label", options.label, check_label)
@@ -116,6 +149,11 @@ def run(options: argparse.Namespace) -> str:
 
 
 def _check_combination(options: argparse.Namespace) -> None:
+    places = [option for option in (options.label, options.score) if option is not None]
+    if options.table is not None and places:
+        raise EvaluationError("TABLE.csv has both label and score: leave out --label and --score, or the table")
+    if options.table is None and len(places) < 2:
+        raise EvaluationError("give TABLE.csv with the columns label and score, or both --label and --score")
     if options.risk and not options.init_score:
         raise EvaluationError("--risk is for SPOT and needs --init-score, the score of the training part")
     if options.figure and not options.out:
@@ -223,16 +261,21 @@ def _draw(options: argparse.Namespace, label: Mask, score: Floats, threshold: fl
         drawings[name](options.out / f"{name}.{options.figure_format}")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def command(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line under its installed name; return its exit code."""
+    return main(arguments, "ts-ad-evaluation")
+
+
+def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     """Run the command line; return its exit code."""
     write_in_any_encoding()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("matplotlib").setLevel(logging.WARNING)  # on its first run it logs the fonts it has found
-    options = parse_arguments(arguments)
+    options = parse_arguments(arguments, program)
     try:
         sys.stdout.write(run(options))
     except (EvaluationError, OSError) as error:
-        sys.stderr.write(f"python -m ts_ad_evaluation: {error}\n")
+        sys.stderr.write(f"{program}: {error}\n")
         return 2
     return 0
 

@@ -101,7 +101,7 @@ def plot_scores(
             _draw_bars(axes, bounds, (first, stop), y=(0, 1), color=SHADE, zorder=1)
             axes.set_xlim(first, max(stop - 1, first + 1))
         (upper or lower).set_title(title, loc="left", fontsize=10, pad=10)
-    figure.legend(**_legend_entries(threshold), loc="outside upper right", ncols=4, frameon=False)
+    figure.legend(**_legend_entries(threshold, bool(label.any())), loc="outside upper right", ncols=4, frameon=False)
     if path is not None:
         save_figure(figure, path)
     return figure
@@ -282,11 +282,12 @@ def _scale_score_axis(axes: Axes, score: Floats, threshold: float | None) -> Non
         axes.set_ylim(low - air, high + air)
 
 
-def _legend_entries(threshold: float | None) -> dict[str, Any]:
+def _legend_entries(threshold: float | None, has_events: bool) -> dict[str, Any]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    entries = {"true event": Patch(facecolor=SHADE, edgecolor=EVENT), "score": Line2D([], [], color=SCORE)}
+    entries: dict[str, Line2D | Patch] = {"true event": Patch(facecolor=SHADE, edgecolor=EVENT)} if has_events else {}
+    entries["score"] = Line2D([], [], color=SCORE)
     if threshold is not None:
         entries[f"threshold {threshold:.4g}"] = Line2D([], [], **THRESHOLD_LINE)
         entries["above threshold"] = Patch(color=ALARM)

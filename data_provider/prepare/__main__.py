@@ -13,12 +13,22 @@ from data_provider.prepare import NAMES, prepare
 from data_provider.prepare.datasets import check_request
 from data_provider.prepare.servers import FAMILIES
 
+PROGRAM = "python -m data_provider.prepare"
+EXAMPLES = """\
+examples:
+  PROGRAM MSL --download
+  PROGRAM SMD --download --server machine-1-6
+  PROGRAM UCR --source UCR_TimeSeriesAnomalyDatasets2021.zip"""
 
-def parse_arguments(arguments=None):
-    """Return the parsed command line."""
+
+def build_parser(program=PROGRAM):
+    """Return the parser of the program's options."""
     parser = argparse.ArgumentParser(
-        prog="python -m data_provider.prepare",
+        prog=program,
+        usage="%(prog)s NAME (--source DIR | --download) [options]",
         description="Convert the files that a dataset's publisher provides into the files that the readers accept.",
+        epilog=EXAMPLES.replace("PROGRAM", program),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", metavar="NAME", choices=NAMES, help=f"one of {', '.join(NAMES)}")
     source = parser.add_mutually_exclusive_group(required=True)
@@ -45,13 +55,13 @@ def parse_arguments(arguments=None):
         "--out", type=Path, default=Path("dataset"), help="folder with DETECT_META.csv and data/ (dataset)"
     )
     parser.add_argument("--cache", type=Path, help="with --download: the folder for downloads (the user's cache)")
-    return parser.parse_args(arguments)
+    return parser
 
 
-def main(arguments=None) -> int:
+def main(arguments=None, program=PROGRAM) -> int:
     """Run the command line; return its exit code."""
     write_in_any_encoding()
-    options = parse_arguments(arguments)
+    options = build_parser(program).parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         sys.stdout.write(_run(options) + "\n")
@@ -80,6 +90,11 @@ def _interrupt(*_):
     raise KeyboardInterrupt
 
 
-if __name__ == "__main__":
+def main_of_process(arguments=None, program=PROGRAM) -> int:
+    """Run the command line as the only task of its process; return its exit code."""
     signal.signal(signal.SIGTERM, _interrupt)  # so that a terminated run cleans up, too
-    sys.exit(main())
+    return main(arguments, program)
+
+
+if __name__ == "__main__":
+    sys.exit(main_of_process())

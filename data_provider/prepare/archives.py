@@ -16,11 +16,11 @@ from data_provider.errors import DataError
 from data_provider.prepare.sources import GUIDE
 from data_provider.read.dataset import read_tsb_ad, read_ucr
 from data_provider.series import Series
+from data_provider.shipped import CONFIGS
 
 # What zipfile raises for a truncated or damaged file, or one it cannot unpack.
 DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, UnicodeDecodeError, NotImplementedError)
 READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
-CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 class Archive(NamedTuple):

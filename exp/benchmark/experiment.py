@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from data_provider import Parts, Series, read_dataset, read_tsb_ad, read_ucr, split_series
+from data_provider.shipped import find_series
 from exp.benchmark import provenance
 from exp.benchmark.labels import why_unmeasurable
 from exp.benchmark.run_folder import RunFolder
@@ -18,6 +19,7 @@ from exp.detection.detector import Detector
 from exp.errors import UserError
 from exp.training import checkpoint
 from exp.training.devices import describe_device
+from exp.training.observers import EpochTable, TensorBoard
 from exp.training.processes import ALONE, Processes
 from exp.training.provenance import git_commit, versions
 from exp.training.store import FileStore
@@ -34,12 +36,10 @@ def read_series(config: DataConfig, root: Path) -> Series:
     if config.format == "table":
         series = read_dataset(root, config.name, train_rows=config.train_rows)
     elif config.file is None:
-        raise UserError(
-            f"key 'data.file' is missing: with data.format {config.format!r} it names the file of the series"
-        )
+        raise UserError(f"key 'data.file' is missing: with data.format {config.format!r} it names the series' file")
     else:
         read = {"ucr": read_ucr, "tsb-ad": read_tsb_ad}[config.format]
-        series = read(root / config.file)
+        series = read(find_series(root, config.file))
     return series.select(drop=config.drop_channels)
 
 
@@ -87,13 +87,15 @@ class Experiment:
         )
         self._log_summary()
 
-    def train(self, *, resume: bool = False) -> None:
+    def train(self, *, resume: bool = False, tensorboard: bool = False) -> None:
         """Train, and keep the weights of the epoch with the lowest validation loss.
 
         Parameters
         ----------
         resume : bool
             Continue after the last completed epoch of an interrupted training run in the same folder.
+        tensorboard : bool
+            Also write scalars for TensorBoard.
         """
         store = FileStore(self.folder.checkpoint, self.folder.state, self.config)
         state = store.read_state() if resume else None
@@ -107,7 +109,10 @@ class Experiment:
                 self.folder.update_record(trained_on={"train": self.data["train"]})
             self._start_record("training")
         self.processes.wait()
-        progress = self.detector.fit(self.training_windows, self.validation_windows, store=store, state=state)
+        observers = [EpochTable(self.folder.epochs), *([TensorBoard(self.folder.tensorboard)] if tensorboard else [])]
+        progress = self.detector.fit(
+            self.training_windows, self.validation_windows, store=store, state=state, observers=observers
+        )
         if self.processes.first:
             self.folder.update_record(
                 status="trained",

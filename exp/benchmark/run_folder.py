@@ -7,6 +7,7 @@ import numpy as np
 
 from exp.config import ExperimentConfig
 from exp.errors import UserError
+from exp.training.observers import forget_scalars
 from models import DEFAULT
 from ts_ad_evaluation.files import replacing
 
@@ -18,6 +19,8 @@ class RunFolder:
     ----------
     checkpoint, state : Path
         The best weights, and the state from which training resumes.
+    epochs, tensorboard : Path
+        `epochs.csv`, losses by epoch, and the folder with the same for TensorBoard if requested.
     label, test_score, train_score : Path
         `a_gt.npy` (points,), `a_test_energy.npy` and `a_train_energy.npy` (points, channels).
     record : Path
@@ -30,6 +33,8 @@ class RunFolder:
         self.path = Path(path)
         self.checkpoint = self.path / "checkpoint.pth"
         self.state = self.path / "training_state.pth"
+        self.epochs = self.path / "epochs.csv"
+        self.tensorboard = self.path / "tensorboard"
         self.label = self.path / "a_gt.npy"
         self.test_score = self.path / "a_test_energy.npy"
         self.train_score = self.path / "a_train_energy.npy"
@@ -63,6 +68,7 @@ class RunFolder:
         old = [
             self.state,
             self.checkpoint,
+            self.epochs,
             self.label,
             self.test_score,
             self.train_score,
@@ -76,6 +82,7 @@ class RunFolder:
             *self.path.glob(".*.tmp"),
         ]:  # the last one is left by a killed process
             path.unlink(missing_ok=True)
+        forget_scalars(self.tensorboard)
 
     def forget_measures(self) -> None:
         """Remove everything derived from scores and labels: measures, figure and report."""

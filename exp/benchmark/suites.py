@@ -18,6 +18,8 @@ class Benchmark(NamedTuple):
     ----------
     root : Path
         Folder of its series if none is named.
+    config : str
+        The folder of its configuration.
     table : str
         File name of its table, in which {detector} stands for the detector's name.
     series_column : str
@@ -35,6 +37,7 @@ class Benchmark(NamedTuple):
     """
 
     root: Path
+    config: str
     table: str
     series_column: str
     columns: list[str]
@@ -66,6 +69,7 @@ _TSB_AD_FIGURES = (
 
 UCR = Benchmark(
     root=Path("dataset/UCR_Anomaly_FullData"),
+    config="configs/UCR",
     table="ucr.csv",
     series_column="name",
     columns=["name", "topk", "total_len", "alpha_quantile", "3_alpha", "10_alpha"],
@@ -76,6 +80,7 @@ UCR = Benchmark(
 
 TSB_AD_U = Benchmark(
     root=Path("dataset/TSB-AD-U"),
+    config="configs/TSB-AD-U",
     table="{detector}.csv",
     series_column="file",
     columns=["file", "Time", *_TSB_AD_FIGURES],

@@ -16,105 +16,38 @@ from data_provider.read.recording import MissingColumnsError, Recording, read_re
 from data_provider.series import check_range, check_training_range, fit_scaler
 from exp.cli.common import run_program
 from exp.cli.findings import write_findings
+from exp.cli.options import detect_parser
 from exp.detection.estimator import CrossADDetector
 from exp.detection.own_series import check_overrides
 from exp.errors import UserError
 from exp.streaming.clock import parse_gap
 from exp.streaming.layout import Reading
-from exp.streaming.lines import NOTES_HELP, STATE_EVERY, stream_lines
+from exp.streaming.lines import STATE_EVERY, stream_lines
 from exp.training.devices import choose_device
-from models import DEFAULT, DETECTORS
+from exp.training.observers import TensorBoard, check_tensorboard, forget_scalars
+from models import DETECTORS
+from models.settings import nearest
 from ts_ad_evaluation import EvaluationError
 
 logger = logging.getLogger(__name__)
 
+SCALARS = "tensorboard"  # in the folder of the results
 STREAM = ("stream_mode", "state", "state_every", "drift_window", "gap")
-# What a saved detector brings.
-TRAINING = ("train_until", "detector", "config", "set", "threshold", "risk", "quantile", "seed")
+# What a saved detector provides.
+TRAINING = ("train_until", "detector", "config", "set", "threshold", "risk", "quantile", "seed", "tensorboard")
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the program and return its exit code."""
-    return run_program(_run, build_parser(), arguments, after_interruption="")
+def main(arguments: list[str] | None = None, parser: argparse.ArgumentParser | None = None) -> int:
+    """Run the program and return its exit code.
 
-
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of the program's options."""
-    parser = argparse.ArgumentParser(
-        prog="python -m exp.detect",
-        description="Find anomalies in a series of your own, or in a stream.",
-        epilog=NOTES_HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = parser.add_argument
-    add("series", type=Path, nargs="?", help="a CSV or Parquet file with a column for each channel")
-    add("--out", type=Path, help="folder for the results")
-    add("--model", type=Path, metavar="DIR", help="a saved detector (OUT/detector): score without training")
-    data = parser.add_argument_group("the file")
-    data.add_argument(
-        "--time", nargs="+", metavar="COLUMN", help="column of times, or those of days and of times of day (found)"
-    )
-    data.add_argument("--channels", nargs="+", metavar="COLUMN", help="channels (all columns of numbers)")
-    data.add_argument(
-        "--label", metavar="COLUMN", help="column of labels, to measure with (one named label, is_anomaly, ...)"
-    )
-    data.add_argument("--missing", choices=["error", "interpolate"], help="missing values (error)")
-    data.add_argument("--max-gap", type=int, metavar="POINTS", help="longest gap that is interpolated")
-    _add_form(parser.add_argument_group("how the file or the stream is written (found, and said if not plain)"))
-    training = parser.add_argument_group("the training")
-    training.add_argument(
-        "--train-until", metavar="END", help="train on what is before: a row (5000), a share (0.5) or a time (all)"
-    )
-    training.add_argument("--detector", choices=sorted(DETECTORS), help=f"the model ({DEFAULT})")
-    training.add_argument("--config", help="a configuration file, or auto: by length and period (auto)")
-    training.add_argument("--set", nargs="+", metavar="SECTION.KEY=VALUE", action="extend", help="change settings")
-    training.add_argument("--threshold", help="spot, quantile or a number (spot)")
-    training.add_argument("--risk", type=float, help="of spot (0.001)")
-    training.add_argument("--quantile", type=float, help="of quantile (0.99)")
-    training.add_argument("--seed", type=int, help="of all random numbers (2025)")
-    add("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (auto)")
-    stream = parser.add_argument_group("a stream, CSV lines from standard input to a line of JSON for each point")
-    stream.add_argument("--stream", action="store_true", help="score standard input by the detector --model")
-    stream.add_argument(
-        "--stream-mode",
-        choices=["window", "causal"],
-        help="window: whole windows, as the batch does; causal: each point at once (window)",
-    )
-    stream.add_argument(
-        "--state",
-        type=Path,
-        metavar="FILE",
-        help="go on from this state, and leave the state there; points up to its last time are then skipped",
-    )
-    stream.add_argument(
-        "--state-every",
-        type=int,
-        metavar="N",
-        help=f"write the state after every N points, too: a killed stream repeats N at most ({STATE_EVERY})",
-    )
-    stream.add_argument(
-        "--gap",
-        metavar="GAP",
-        help="start a fresh window where a step in time is longer than so many usual ones (10), or than a duration "
-        "(2h); the points before have their scores from the windows so far (windows go on across gaps)",
-    )
-    stream.add_argument(
-        "--drift-window", type=int, metavar="POINTS", help="let alarms follow the mean of so many scores"
-    )
-    return parser
-
-
-def _add_form(data: argparse._ArgumentGroup) -> None:
-    """Add the options that say how the file or the stream is written; what they leave open is decided, and said."""
-    data.add_argument("--sep", metavar="SIGN", help="separator: a sign, or comma, semicolon, tab, pipe or space")
-    data.add_argument("--decimal", choices=[".", ","], help="decimal mark")
-    data.add_argument(
-        "--header", choices=["yes", "no"], help="whether the first line holds names (yes, unless all of it is data)"
-    )
-    data.add_argument("--date-format", metavar="FORMAT", help="of times, like '%%d.%%m.%%Y %%H:%%M:%%S'")
-    data.add_argument("--timezone", metavar="ZONE", help="of times without one, like Europe/Berlin; others are moved")
-    data.add_argument("--missing-values", nargs="+", metavar="CODE", help="what stands for a missing value, like -999")
-    data.add_argument("--encoding", help="of the text: utf-8, utf-16, latin-1, ... (UTF-8, or UTF-16 where it is seen)")
+    Parameters
+    ----------
+    arguments : list of str, optional
+        By default the process's.
+    parser : ArgumentParser, optional
+        Of the options; by default `detect_parser`'s.
+    """
+    return run_program(_run, parser or detect_parser(), arguments, after_interruption="")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -137,6 +70,8 @@ def _run(options: argparse.Namespace) -> int:
             raise UserError(f"{options.series}: {error}") from None
         if train_end is not None:
             detector.save(options.out / "detector")
+        if not options.tensorboard:
+            forget_scalars(options.out / SCALARS)
         write_findings(recording, detector, channel_scores, train_end, options.out)
     return 0
 
@@ -167,7 +102,7 @@ def _stream(options: argparse.Namespace) -> int:
 
 
 def _read(options: argparse.Namespace, detector: CrossADDetector | None) -> Recording:
-    """Read the file: all of its channels or those that are asked for, or those that a saved detector knows."""
+    """Read the file: all of its channels, the requested ones, or those that a saved detector knows."""
     read = partial(
         read_recording,
         options.series,
@@ -189,7 +124,7 @@ def _read(options: argparse.Namespace, detector: CrossADDetector | None) -> Reco
     others = [name for name in options.channels or () if name not in wanted]
     missing = [name for name in wanted if options.channels and name not in options.channels]
     if others or missing:
-        fault = f"was not trained on {', '.join(others)}" if others else f"needs {', '.join(missing)} too"
+        fault = f"was not trained on {', '.join(others)}" if others else f"also needs {', '.join(missing)}"
         raise UserError(f"--channels: the detector {fault}: leave the option out, or name {' '.join(wanted)}")
     try:
         recording = read(channels=wanted)
@@ -200,20 +135,18 @@ def _read(options: argparse.Namespace, detector: CrossADDetector | None) -> Reco
         ) from None
     if recording.left_out:
         names = ", ".join(recording.left_out)
-        recording.notes.append(f"left out, the detector was not trained on them: {names}")
+        recording.notes.append(f"left out, as the detector was not trained on them: {names}")
     return recording
 
 
 def _channels_of_training(detector: CrossADDetector) -> list[str]:
     if not hasattr(detector, "feature_names_in_"):
-        raise UserError(
-            "--model: the detector was fitted to an array, without names of channels: fit it to a DataFrame"
-        )
+        raise UserError("--model: the detector was fitted to an array without channel names: fit it to a DataFrame")
     return list(detector.feature_names_in_)
 
 
 def _check_values(recording: Recording, detector: CrossADDetector | None, train_end: int | None, path: Path) -> None:
-    """Refuse values that cannot be computed with, before the training; of the part behind it as far as is known."""
+    """Refuse unusable values before training, and those in the part after it that are known to be unusable."""
     times, values = recording.times, recording.values
     place = (lambda row: f"row {row + 1}") if times is None else (lambda row: f"time {times[row]}")
     about = {"channels": recording.channels, "name": str(path), "place": place}
@@ -225,7 +158,7 @@ def _check_values(recording: Recording, detector: CrossADDetector | None, train_
 
 
 def _check(options: argparse.Namespace) -> None:
-    """Refuse options that do not go together."""
+    """Refuse options that conflict."""
     choose_device(options.device)
     if options.stream and options.model is None:
         raise UserError("--stream needs a saved detector: give --model DIR")
@@ -234,16 +167,18 @@ def _check(options: argparse.Namespace) -> None:
         _check_stream(options)
         return
     if options.series is None and len(options.time or ()) > 1:
-        raise UserError(f"--time {' '.join(options.time)}: holds the file, if it is there: put the file before --time")
+        raise UserError(
+            f"--time {' '.join(options.time)}: includes the file, if there is one: put the file before --time"
+        )
     if options.series is None or options.out is None:
-        raise UserError("give a file and where to write: python -m exp.detect SERIES.csv --out DIR")
+        raise UserError(f"give a file and an output folder: {options.program} SERIES.csv --out DIR")
     stream_alone = _given(options, STREAM)
     if stream_alone:
-        raise UserError(f"{' and '.join(stream_alone)} belong to a stream: add --stream, or leave them out")
+        raise UserError(f"{' and '.join(stream_alone)} need --stream: add it, or leave them out")
     if options.max_gap is not None and options.missing != "interpolate":
-        raise UserError("--max-gap limits what is interpolated: add --missing interpolate")
+        raise UserError("--max-gap limits interpolation: add --missing interpolate")
     if options.max_gap is not None and options.max_gap < 1:
-        raise UserError(f"--max-gap {options.max_gap}: give a number of points from 1 on")
+        raise UserError(f"--max-gap {options.max_gap}: give a number of points of at least 1")
 
 
 def _check_stream(options: argparse.Namespace) -> None:
@@ -252,15 +187,15 @@ def _check_stream(options: argparse.Namespace) -> None:
         raise UserError("--stream reads standard input and writes standard output: leave out the file and --out")
     if _given(options, ("channels", "label", "missing", "max_gap")):
         raise UserError(
-            "--channels, --label, --missing and --max-gap belong to a file: leave them out, the stream's first line "
+            "--channels, --label, --missing and --max-gap are for files: leave them out; the stream's first line "
             "may name its columns"
         )
     if options.time is not None and len(options.time) > 2:
-        raise UserError(f"--time {' '.join(options.time)}: name one column, or that of dates and that of times of day")
+        raise UserError(f"--time {' '.join(options.time)}: name one column, or one of dates and one of times of day")
     if options.state_every is not None and options.state is None:
-        raise UserError("--state-every belongs to --state FILE: name the file, or leave it out")
+        raise UserError("--state-every needs --state FILE: name the file, or leave it out")
     if options.state_every is not None and options.state_every < 1:
-        raise UserError(f"--state-every {options.state_every}: give a number of points from 1 on")
+        raise UserError(f"--state-every {options.state_every}: give a number of points of at least 1")
 
 
 def _given(options: argparse.Namespace, names: tuple[str, ...]) -> list[str]:
@@ -268,10 +203,12 @@ def _given(options: argparse.Namespace, names: tuple[str, ...]) -> list[str]:
 
 
 def _check_training(options: argparse.Namespace) -> None:
-    """Refuse options of the training that would have no effect."""
+    """Refuse training options that would have no effect."""
     given = _given(options, TRAINING)
     if options.model is not None and given:
         raise UserError(f"{given[0]} is for training, which --model replaces: leave one of them out")
+    if options.detector is not None and options.detector not in DETECTORS:
+        raise UserError(f"--detector {options.detector}: no such model: {nearest(options.detector, sorted(DETECTORS))}")
     rule = options.threshold or "spot"
     for name, owner in (("risk", "spot"), ("quantile", "quantile")):
         if getattr(options, name) is not None and rule != owner:
@@ -283,11 +220,13 @@ def _check_training(options: argparse.Namespace) -> None:
     if options.seed is not None and "train.seed" in keys:
         raise UserError("--seed and --set train.seed exclude each other: use one of them")
     check_overrides(options.set or ())
+    if options.tensorboard:
+        check_tensorboard()
 
 
 @contextmanager
 def _folder_for_results(out: Path) -> Iterator[None]:
-    """Make the folder, before the work, and remove it again where an error leaves it empty."""
+    """Create the folder before the work, and remove it again if an error leaves it empty."""
     new = [path for path in (out, *out.parents) if not path.exists()]
     try:
         try:
@@ -310,8 +249,8 @@ def training_rows(recording: Recording, until: str | None) -> int:
     ----------
     recording : Recording
     until : str or None
-        A number of rows, a share in (0, 1] written with a point, or a time as ISO 8601 has it, whose row is the first
-        that does not train. None: all rows.
+        A number of rows, a share in (0, 1] written with a point, or an ISO 8601 time, whose row is the first
+        that is not trained on. None: all rows.
 
     Raises
     ------
@@ -351,7 +290,7 @@ def _rows_before(recording: Recording, until: str) -> int:
         time = pd.to_datetime(until, format="ISO8601")
     except ValueError:
         time = pd.NaT
-    if time is pd.NaT or not until[0].isdecimal():  # pandas knows "now" too, which is another time in each run
+    if time is pd.NaT or not until[0].isdecimal():  # pandas also knows "now", which differs in each run
         raise UserError(
             f"--train-until {until}: neither a row (5000), a share (0.5) nor a time (2024-01-31 10:00): correct it"
         )
@@ -375,10 +314,11 @@ def _train(frame: pd.DataFrame, options: argparse.Namespace) -> CrossADDetector:
         given["threshold"] = float(given["threshold"])
     overrides = list(options.set or ())
     if options.seed is not None:
-        overrides.append(f"train.seed={options.seed}")  # before a configuration's own
+        overrides.append(f"train.seed={options.seed}")  # takes precedence over a configuration's own
     detector = CrossADDetector(**given, overrides=tuple(overrides), device=options.device)
+    observers = [TensorBoard(options.out / SCALARS)] if options.tensorboard else []
     try:
-        return detector.fit(frame)
+        return detector.fit(frame, observers=observers)
     except DataError as error:
         raise DataError(f"{options.series}: {error}") from None
     except EvaluationError as error:

@@ -1,6 +1,6 @@
 """The configuration of an experiment: typed sections, from a YAML file and overrides."""
 
-from exp.config.files import config_file, differences, load_config, read_yaml, resolve
+from exp.config.files import config_file, differences, load_config, locate, read_yaml, resolve
 from exp.config.schema import DataConfig, EvaluationConfig, ExperimentConfig, TrainConfig
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "config_file",
     "differences",
     "load_config",
+    "locate",
     "read_yaml",
     "resolve",
 ]

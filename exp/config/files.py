@@ -2,6 +2,7 @@
 
 import copy
 import difflib
+import logging
 import os
 import re
 from collections.abc import Iterable
@@ -9,9 +10,12 @@ from pathlib import Path
 
 import yaml
 
+from data_provider.shipped import CONFIGS
 from exp.config.schema import ExperimentConfig
 from exp.errors import UserError
 from models import ConfigError
+
+logger = logging.getLogger(__name__)
 
 
 class _Loader(yaml.SafeLoader):
@@ -38,7 +42,7 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> ExperimentConfig:
     Parameters
     ----------
     path : Path
-        A YAML file, or a folder with `config.yaml`.
+        As for `config_file`.
     overrides : iterable of str
         Each `section.key=value`, the value written as in YAML.
 
@@ -54,15 +58,43 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> ExperimentConfig:
 
 
 def config_file(path: str | os.PathLike[str]) -> Path:
-    """Return the configuration file that `path`, a file or a folder with `config.yaml`, refers to."""
-    path = Path(path)
+    """Return the configuration file that `path` refers to.
+
+    Parameters
+    ----------
+    path : str or Path
+        A YAML file, a folder with `config.yaml`, or, if there is neither, one of the repository's by name,
+        `MSL` or `SMD/MIXAD.yaml` (`configs/` in front may stay).
+
+    Raises
+    ------
+    UserError
+        When there is no such file.
+    """
+    path = locate(path)
     file = path / "config.yaml" if path.is_dir() else path
-    if not file.is_file():
-        names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-        near = difflib.get_close_matches(path.name, names, n=1)
-        hint = f"did you mean {path.parent / near[0]}?" if near else "give a YAML file, or a folder with config.yaml"
-        raise UserError(f"{file}: no such file: {hint}")
-    return file
+    if file.is_file():
+        return file
+    names = {entry.name for entry in path.parent.iterdir()} if path.parent.is_dir() else set()
+    if path.parent in (Path("."), Path("configs")):
+        names |= {folder.name for folder in CONFIGS.glob("*/")}
+    near = difflib.get_close_matches(path.name, sorted(names), n=1)
+    hint = f"did you mean {path.parent / near[0]}?" if near else "give a YAML file, or a folder with config.yaml"
+    raise UserError(f"{file}: no such file: {hint}")
+
+
+def locate(path: str | os.PathLike[str]) -> Path:
+    """Return the file or folder `path`, or, if there is none, that of the repository's configurations.
+
+    The configurations are installed with the packages, so they are also available outside a clone.
+    """
+    path = Path(path)
+    parts = path.parts[1:] if path.parts[:1] == (CONFIGS.name,) else path.parts
+    installed = CONFIGS.joinpath(*parts)
+    if path.exists() or path.is_absolute() or not parts or ".." in parts or not installed.exists():
+        return path
+    logger.info("%s: not found here, using the installed %s", path, installed)
+    return installed
 
 
 def read_yaml(file: Path) -> dict:

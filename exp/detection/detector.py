@@ -1,6 +1,7 @@
 """The detector: a model on a device that learns from standardised arrays and scores them."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from data_provider import Windows
 from exp.config import ExperimentConfig
 from exp.detection.scorer import Scorer
 from exp.training.devices import check_abilities, seed_everything
+from exp.training.observers import Observer
 from exp.training.processes import ALONE, Processes
 from exp.training.store import FileStore, MemoryStore
 from exp.training.trainer import Progress, Trainer
@@ -94,6 +96,7 @@ class Detector:
         *,
         store: MemoryStore | FileStore | None = None,
         state: dict | None = None,
+        observers: Sequence[Observer] = (),
     ) -> Progress:
         """Train, and keep the weights of the epoch with the lowest validation loss.
 
@@ -104,13 +107,15 @@ class Detector:
             Keeps weights and state meanwhile; by default in memory.
         state : dict, optional
             Continue from here, as returned by `FileStore.read_state`.
+        observers : sequence of Observer
+            Follow the training.
 
         Raises
         ------
         UserError
             When the loss is no longer a finite number.
         """
-        trainer = Trainer(self.network, self.config.train, store, self.processes, self.bars)
+        trainer = Trainer(self.network, self.config.train, store, self.processes, self.bars, observers)
         device = self.scorer.device
         progress = trainer.fit(training.to(device), validation.to(device), state=state)
         self.network.eval()

@@ -26,6 +26,7 @@ from exp.detection.scorer import OverlapMean
 from exp.detection.scorer import Sequence as PointSequence
 from exp.detection.thresholds import check_rule, find_threshold
 from exp.training.devices import choose_device
+from exp.training.observers import Observer
 from exp.training.provenance import versions
 from models import DEFAULT
 from ts_ad_evaluation.spot import check_count
@@ -135,13 +136,15 @@ class AnomalyDetector(BaseEstimator):
         self.device = device
         self.bars = bars
 
-    def fit(self, X: ArrayLike, y: object = None) -> "AnomalyDetector":
+    def fit(self, X: ArrayLike, y: object = None, *, observers: Sequence[Observer] = ()) -> "AnomalyDetector":
         """Train on X, and set the threshold by its scores.
 
         Parameters
         ----------
         X : array or DataFrame of shape (n, C), or array or Series of shape (n,)
         y : ignored
+        observers : sequence of exp.training.observers.Observer
+            Follow the training.
 
         Returns
         -------
@@ -177,6 +180,7 @@ class AnomalyDetector(BaseEstimator):
             fitted = self.detector_.fit(
                 self.detector_.training_windows(values[:cut], SERIES),
                 self.detector_.validation_windows(values[cut:], values, SERIES),
+                observers=observers,
             )
         self.epochs_ = fitted.epochs
         by_channel = self._channel_scores(X)

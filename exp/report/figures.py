@@ -1,7 +1,7 @@
 """The figures of the page as Bokeh documents; report.js fills the ones that zoom with data, and colours all.
 
-Colours are not set here, for they follow the reader's theme: a model's tag such as `line_color:score` says which of the
-colours of report.css its property takes. What must be told apart differs in place, dash or hatch as well.
+Colours are not set here, because they follow the reader's theme: a model's tag such as `line_color:score` says which of
+the colours in report.css its property takes. Things to be told apart also differ in place, dash or hatch.
 """
 
 from typing import NamedTuple
@@ -30,24 +30,26 @@ from exp.report.times import Times
 from ts_ad_evaluation.auc import auc
 from ts_ad_evaluation.f1 import best_f1
 
-SLOTS = 6  # plots of channels below the score: the first of an event, and one that the reader chooses
-LEFT = 62  # pixels for the vertical axes, alike in all figures so that they align
-CURVE_SPOTS = 500  # along an axis that a curve keeps apart
+SLOTS = 6  # plots of channels below the score: the first ones of an event, and one chosen by the reader
+LEFT = 62  # pixels for the vertical axes, the same in all figures so that they align
+CURVE_SPOTS = 500  # distinct positions along an axis that a curve keeps
 
 
 class Figure(NamedTuple):
-    """A figure for Bokeh.embed.embed_item, and its legend: kinds of key, as report.css draws them, and texts."""
+    """A figure for Bokeh.embed.embed_item, and its legend: kinds of keys, as drawn by report.css, and texts."""
 
     item: dict
     legend: list[tuple[str, str]]
 
 
-def explorer(times: Times, *, log: bool, threshold: float | None, labelled: bool) -> dict:
-    """Return the figures of score, events and channels, which share one range of time.
+def explorer(times: Times, n_channels: int, *, log: bool, threshold: float | None, labelled: bool) -> dict:
+    """Return the figures of score, events and channels, which share one time range.
 
     Parameters
     ----------
     times : Times
+    n_channels : int
+        Number of channels that can be drawn.
     log : bool
         Whether the score's axis is logarithmic.
     threshold : float or None
@@ -64,6 +66,7 @@ def explorer(times: Times, *, log: bool, threshold: float | None, labelled: bool
         end = start + 1
     few_rows = 4 * (end - start) / max(len(times.x) - 1, 4)
     view = Range1d(start, end, bounds=(start, end), min_interval=few_rows, name="view")
+    slots = min(n_channels, SLOTS)
     marks = {name: _stretches(name) for name in ("flagged", "labelled", "training", "selected")}
     if not labelled:
         del marks["labelled"]
@@ -72,7 +75,7 @@ def explorer(times: Times, *, log: bool, threshold: float | None, labelled: bool
             _overview(times, view, log=log),
             _score(times, view, marks, log=log, threshold=threshold),
             _lanes(times, view, marks),
-            *(_channel(times, view, marks, slot) for slot in range(SLOTS)),
+            *(_channel(times, view, marks, slot, slots) for slot in range(slots)),
             sizing_mode="stretch_width",
             spacing=0,
         )
@@ -80,7 +83,7 @@ def explorer(times: Times, *, log: bool, threshold: float | None, labelled: bool
 
 
 def roc_and_pr(label: np.ndarray, score: np.ndarray) -> dict[str, Figure]:
-    """Return the ROC and the precision–recall curve over all points, by the names `roc` and `pr`.
+    """Return the ROC and precision–recall curves over all points, under the names `roc` and `pr`.
 
     Parameters
     ----------
@@ -106,7 +109,7 @@ def roc_and_pr(label: np.ndarray, score: np.ndarray) -> dict[str, Figure]:
             _item(pr),
             [
                 ("line", f"precision–recall, average precision {areas.pr:.4f}"),
-                ("best", f"best F1 {best.f1:.4f} (oracle)"),
+                ("best", f"best F1 {best.f1:.4f} (oracle threshold)"),
                 ("chance", f"chance, {share:.4f}"),
             ],
         ),
@@ -170,7 +173,7 @@ def _score(times: Times, view: Range1d, marks: dict, *, log: bool, threshold: fl
 
 
 def _lanes(times: Times, view: Range1d, marks: dict) -> Plot:
-    """Draw flagged events above true ones, so that place tells them apart where they are too narrow for a hatch."""
+    """Draw flagged events above true ones, so that place tells them apart if they are too narrow for a hatch."""
     labelled = "labelled" in marks
     plot = _time_figure(times, view, height=32 if labelled else 16, log=False, name="lanes")
     plot.y_range = Range1d(0.0 if labelled else 1.0, 2.0)
@@ -179,6 +182,7 @@ def _lanes(times: Times, view: Range1d, marks: dict) -> Plot:
     plot.yaxis.major_tick_line_color = None
     plot.ygrid.visible = False
     plot.xaxis.name = "time_lanes"
+    plot.xaxis.axis_label = _time_label(times)
     lane = {"left": "left", "right": "right"}
     plot.quad(
         **lane,
@@ -197,15 +201,24 @@ def _lanes(times: Times, view: Range1d, marks: dict) -> Plot:
     return plot
 
 
-def _channel(times: Times, view: Range1d, marks: dict, slot: int) -> Plot:
+def _channel(times: Times, view: Range1d, marks: dict, slot: int, slots: int) -> Plot:
     plot = _time_figure(times, view, height=76, log=False, name=f"channel_{slot}")
-    plot.visible = plot.xaxis.visible = plot.yaxis.visible = False
+    # In the initial state set by report.js: each change would lay out all plots again.
+    plot.visible = plot.yaxis.visible = slot < SLOTS - 1
+    plot.xaxis.visible = slot == min(slots, SLOTS - 1) - 1
+    plot.xaxis.axis_label = _time_label(times)
     plot.title.update(text=" ", text_font_size="12px", text_font_style="normal", name=f"title_{slot}")
     plot.xaxis.name, plot.yaxis.name = f"time_{slot}", f"values_{slot}"
     _mark(plot, marks)
     _line(plot, f"line_{slot}", "ink")
     _explore(plot)
     return plot
+
+
+def _time_label(times: Times) -> str:
+    if times.kind == "row":
+        return "row"
+    return f"time ({times.zone})" if times.zone else "time"
 
 
 def _time_figure(times: Times, x_range: Range1d, *, height: int, log: bool, name: str) -> Plot:
@@ -222,7 +235,7 @@ def _time_figure(times: Times, x_range: Range1d, *, height: int, log: bool, name
     if not isinstance(plot.xaxis[0], DatetimeAxis):
         plot.xaxis.formatter = BasicTickFormatter(use_scientific=False)
     if not log:
-        plot.yaxis.formatter = BasicTickFormatter(power_limit_high=6, power_limit_low=-3)
+        plot.yaxis.formatter = BasicTickFormatter(power_limit_high=8, power_limit_low=-3)
     plot.yaxis.ticker.desired_num_ticks = 3 if height < 150 else 5
     return _plain(plot)
 
@@ -251,7 +264,7 @@ def _shared() -> dict:
 
 
 def _explore(plot: Plot) -> None:
-    """Let the reader drag along the time, and zoom with the wheel and Ctrl or with two fingers."""
+    """Let the reader drag along the time axis, and zoom with Ctrl and the wheel or by pinching."""
     pan, zoom = PanTool(dimensions="width"), WheelZoomTool(dimensions="width", modifiers={"ctrl": True})
     plot.add_tools(pan, zoom)
     plot.toolbar.active_drag, plot.toolbar.active_scroll = pan, zoom
@@ -300,7 +313,7 @@ def _chance(plot: Plot, heights: list[float]) -> None:
 
 
 def _hits_and_alarms(label: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Count hits and false alarms above every threshold, from none predicted to all."""
+    """Count hits and false alarms above every threshold, from no predicted points to all."""
     order = np.argsort(-score, kind="stable")
     last_of_tie = np.append(np.diff(score[order]) != 0, True)
     hits = np.cumsum(label[order])[last_of_tie]
@@ -309,7 +322,7 @@ def _hits_and_alarms(label: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, 
 
 
 def _item(root: Model) -> dict:
-    for renderer in root.select({"type": GlyphRenderer}):  # nothing is ever selected, and each look costs time
+    for renderer in root.select({"type": GlyphRenderer}):  # nothing is ever selected, and each check costs time
         renderer.update(selection_glyph=None, nonselection_glyph=None, muted_glyph=None)
     document = Document()
     document.add_root(root)

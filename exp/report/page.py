@@ -12,14 +12,14 @@ from bokeh.resources import Resources
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from exp.report import figures, text
-from exp.report.data import LISTED, embed
+from exp.report.data import EVENT_CHANNELS, LISTED, embed
 from exp.report.levels import BLOCK, FACTOR, MISSING
 from exp.report.times import Times, read_times
 from ts_ad_evaluation.figures import needs_log_axis, spaced
 from ts_ad_evaluation.files import replacing
 
 FOLDER = Path(__file__).parent
-GAP = 8  # mean steps without a row over which no line is drawn
+GAP = 8  # gap, in mean steps, over which no line is drawn
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,30 +34,30 @@ class Report:
     times : datetime64 or numeric array or index of shape (n,), or None
         None numbers the rows.
     values : float array of shape (n, C) or None
-        In the units of the file; None where the data is not at hand. Then the scores of the channels are drawn.
+        In the units of the file; None if the data is not available. Then the scores of the channels are drawn.
     channels : tuple of str
     score : float array of shape (n,)
-        NaN where a row has none.
+        NaN if a row has none.
     channel_scores : float array of shape (n, C), or (n, 1) where the detector has none for each channel
     threshold : float or None
     events : DataFrame
         Flagged events, the most anomalous first. Columns `rank`, `start`, `end`, `peak` (rows from 0, both ends
-        inside), `peak_score` and `channels`, a text.
+        inclusive), `peak_score` and `channels`, a string.
     label : array of shape (n,) or None
         1 at anomalous rows, 0 at normal ones.
     measures : dict of str to DataFrame
-        Tables by the name of the measure.
+        Tables by name of the measure.
     epochs : list of dict
-        Each with `epoch`, `train_loss` and `validation_loss`; empty where nothing was trained.
+        Each with `epoch`, `train_loss` and `validation_loss`; empty if nothing was trained.
     notes : list of str
-        What the reader of the data reported.
+        What was reported while the data was read.
     train_end : int or None
-        The rows before it were trained on; the curves leave them out, unless these are all rows.
+        The rows before it were trained on; the curves leave them out, unless they are all rows.
 
     Raises
     ------
     ValueError
-        When the arrays do not belong together.
+        When the arrays do not match.
     """
 
     title: str
@@ -89,8 +89,8 @@ class Report:
 def write_report(path: Path, report: Report) -> None:
     """Write the page, one HTML file that opens from disk and loads nothing.
 
-    The file has a budget, whatever the length of the series; `exp.report.levels` states it. A policy in its head lets
-    the browser run the page's own scripts alone and connect nowhere.
+    The file has a size budget, whatever the length of the series; `exp.report.levels` states it. A policy in its head
+    lets the browser run only the page's own scripts and connect nowhere.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def write_report(path: Path, report: Report) -> None:
     report : Report
     """
     times = read_times(report.times, len(report.score))
-    contents = {"style": _file("report.css"), **_embedded(report, times), **_texts(report, times)}
+    contents = {"style": _file("report.css") + _file("print.css"), **_embedded(report, times), **_texts(report, times)}
     html = _environment().get_template("report.html").render(report=report, **contents)
     with replacing(path) as temporary:
         temporary.write_bytes(html.encode("utf-8", "replace"))
@@ -132,9 +132,9 @@ def _embedded(report: Report, times: Times) -> dict:
         drawn |= figures.roc_and_pr(label[measured], report.score[measured])
     if report.epochs:
         drawn["training"] = figures.training(report.epochs)
-    items = {name: figure.item for name, figure in drawn.items()}
-    items["explorer"] = figures.explorer(times, log=log, threshold=threshold, labelled=label is not None)
     channels, scores = _drawn_channels(report), report.channel_scores
+    explorer = figures.explorer(times, len(channels), log=log, threshold=threshold, labelled=label is not None)
+    items = {"explorer": explorer, **{name: figure.item for name, figure in drawn.items()}}
     data = embed(times, report.score, channels, scores, report.events, label, log=log)
     description = {
         **data.description,
@@ -145,7 +145,7 @@ def _embedded(report: Report, times: Times) -> dict:
     }
     scripts = [
         Resources(mode="inline", components=["bokeh"], minified=True).js_raw[0],
-        _file("times.js") + _file("report.js"),
+        _file("times.js") + _file("series.js") + _file("report.js"),
     ]
     return {
         "scripts": scripts,
@@ -155,6 +155,7 @@ def _embedded(report: Report, times: Times) -> dict:
         "legends": {name: figure.legend for name, figure in drawn.items()},
         "log": log,
         "n_drawn": len(channels),
+        "more_channels": len(channels) > EVENT_CHANNELS,
     }
 
 
@@ -163,7 +164,7 @@ def _label(report: Report) -> np.ndarray | None:
 
 
 def _drawn_channels(report: Report) -> list[tuple[str, np.ndarray]]:
-    """Return the values, or where they are not at hand the scores, of each channel that has some."""
+    """Return the values, or the scores if those are not available, of each channel that has any."""
     drawn = report.channel_scores if report.values is None else report.values
     if drawn.shape[1] != len(report.channels) or (report.values is None and drawn.shape[1] == 1):
         return []
@@ -178,7 +179,7 @@ def _policy(scripts: list[str]) -> str:
 
 
 def _texts(report: Report, times: Times) -> dict:
-    """Return what stands around the figures."""
+    """Return the text around the figures."""
     label, listed = _label(report), report.events.head(LISTED)
     overlapping, met, total = (None, 0, 0) if label is None else text.met_events(label, report.events)
     entries = [
@@ -206,12 +207,16 @@ def _texts(report: Report, times: Times) -> dict:
 
 
 def _first_measured(report: Report) -> int:
-    """Return the row from which on curves are drawn: behind the training part, unless all was trained on."""
+    """Return the row from which curves are drawn: after the training part, unless everything was trained on."""
     return report.train_end if report.train_end is not None and report.train_end < len(report.score) else 0
 
 
 def _flagged_points(report: Report) -> int:
     return int((report.events["end"] - report.events["start"] + 1).sum())
+
+
+def _share(points: int, n: int) -> str:
+    return f"{spaced(points)} point{'s' * (points != 1)} ({100 * points / n:.3g} %)"
 
 
 def _data_facts(report: Report, times: Times, label: np.ndarray | None) -> dict[str, str]:
@@ -222,7 +227,7 @@ def _data_facts(report: Report, times: Times, label: np.ndarray | None) -> dict[
     if report.train_end:
         facts["trained on"] = f"the first {spaced(report.train_end)} points"
     flagged = _flagged_points(report)
-    facts["flagged"] = f"{spaced(flagged)} points, {100 * flagged / n:.3g} %, in {spaced(len(report.events))} events"
+    facts["flagged"] = f"{_share(flagged, n)} in {spaced(len(report.events))} event{'s' * (len(report.events) != 1)}"
     if label is not None:
-        facts["labelled"] = f"{spaced(label.sum())} points, {100 * label.mean():.3g} %"
+        facts["labelled"] = _share(int(label.sum()), n)
     return facts

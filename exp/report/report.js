@@ -1,5 +1,6 @@
 /* Fills the figures that zoom with as many columns as they have pixels, colours all figures by the reader's theme, and
-   binds list, buttons and keys. The figures themselves are made by figures.py, the data by data.py. */
+   binds list, buttons and keys. The figures themselves are made by figures.py, the data by data.py. The figures that zoom
+   come first, and can be used while the others are still being made. */
 (async () => {
   const report = JSON.parse(document.getElementById("description").textContent);
   const { n, packing, events } = report;
@@ -7,95 +8,18 @@
 
   // ---------------------------------------------------------------- data
 
-  function bytes(name) {
-    const binary = atob(document.getElementById(`data-${name}`).textContent);
-    const array = new Uint8Array(binary.length);
-    for (let i = 0; i < binary.length; i++) array[i] = binary.charCodeAt(i);
-    return array.buffer;
-  }
-
-  /** A series at several resolutions; levels.py packs it and says how. */
-  class Series {
-    constructor(name, levels, log = false) {
-      Object.assign(this, { name, description: levels, log });
-    }
-
-    get levels() {
-      return (this.decoded ??= this.decode());
-    }
-
-    decode() {
-      const data = bytes(this.name);
-      const lengths = this.description.flatMap(({ bucket, count }) => (bucket === 1 ? [count] : [count, count]));
-      const blocks = lengths.map((length) => Math.ceil(length / packing.block));
-      let scale = 0;
-      let code = 16 * blocks.reduce((sum, count) => sum + count, 0);
-      const arrays = lengths.map((length, index) => {
-        const scales = new Float64Array(data, scale, 2 * blocks[index]);
-        const codes = new Uint16Array(data, code, length);
-        scale += 16 * blocks[index];
-        code += 2 * length;
-        return this.numbers(codes, scales);
-      });
-      return this.description.map((level) => {
-        const low = arrays.shift();
-        return { ...level, low, high: level.bucket === 1 ? low : arrays.shift() };
-      });
-    }
-
-    numbers(codes, scales) {
-      const numbers = new Float64Array(codes.length);
-      for (let i = 0; i < codes.length; i++) {
-        const block = 2 * Math.floor(i / packing.block);
-        const number = scales[block] + scales[block + 1] * codes[i];
-        numbers[i] = codes[i] === packing.missing ? NaN : this.log ? 10 ** number : number;
-      }
-      return numbers;
-    }
-
-    /** Minima and maxima of the rows from `first` to `last`, in about `count` columns at most and one on each side. */
-    columns(first, last, count) {
-      const rows = last - first + 1;
-      const holds = (level) => level.first <= first && last < level.first + level.count * level.bucket;
-      const levels = this.levels.filter(holds); // from fine to coarse
-      const level = levels.find(({ bucket }) => rows <= packing.factor * count * bucket) ?? levels.at(-1);
-      const merged = Math.max(1, Math.ceil(rows / level.bucket / count));
-      const size = merged * level.bucket;
-      const begin = Math.max(0, Math.floor((first - level.first) / size) - 1);
-      const end = Math.min(Math.ceil(level.count / merged), Math.floor((last - level.first) / size) + 2);
-      const low = new Float64Array(end - begin).fill(NaN);
-      const high = new Float64Array(end - begin).fill(NaN);
-      for (let column = begin; column < end; column++) {
-        const stop = Math.min(level.count, (column + 1) * merged);
-        for (let i = column * merged; i < stop; i++) {
-          if (!(low[column - begin] <= level.low[i])) low[column - begin] = level.low[i];
-          if (!(high[column - begin] >= level.high[i])) high[column - begin] = level.high[i];
-        }
-      }
-      return { size, row: level.first + begin * size, low, high };
-    }
-
-    /** Lowest and highest value of the finest bucket that a row is in. */
-    at(row) {
-      const level = this.levels.find(({ first, count, bucket }) => first <= row && row < first + count * bucket);
-      const bucket = Math.floor((row - level.first) / level.bucket);
-      return [level.low[bucket], level.high[bucket]];
-    }
-  }
-
-  function stretches(name) {
-    const ends = new Uint32Array(bytes(name));
-    return { starts: ends.subarray(0, ends.length / 2), ends: ends.subarray(ends.length / 2) };
-  }
-
-  const number = (value) => String(Number(value.toPrecision(5))).replace("-", "−");
+  /** Five digits of a number, and more if the shown values differ only in later ones. */
+  const number = (value, spread) => {
+    const digits = 5 + Math.max(0, Math.ceil(Math.log10(Math.abs(value) / spread)) || 0);
+    return String(Number(value.toPrecision(Math.min(digits, 15)))).replace("-", "−");
+  };
   const spaced = (count) => String(count).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 
   const times = new Times(report.times, n, packing, bytes);
-  const score = new Series("score", report.score, report.log);
+  const score = new Series("score", report.score, packing, report.log);
   const channels = report.channels.map(({ name, levels }, index) => ({
     name,
-    series: new Series(`channel-${index}`, levels),
+    series: new Series(`channel-${index}`, levels, packing),
   }));
   const flagged = stretches("flagged");
   const labelled = stretches("labelled");
@@ -105,10 +29,9 @@
   Bokeh.set_log_level("warn");
   const host = document.getElementById("explorer");
   const roots = {};
-  for (const [name, item] of Object.entries(report.figures)) {
-    [roots[name]] = await Bokeh.embed.embed_item(item, name);
-  }
-  const figures = Bokeh.documents.find((figure) => figure.get_model_by_name("view"));
+  const embed = async (name) => ([roots[name]] = await Bokeh.embed.embed_item(report.figures[name], name));
+  await embed("explorer");
+  const [figures] = Bokeh.documents;
   const model = (name) => figures.get_model_by_name(name);
   const view = model("view");
   const slots = [];
@@ -118,7 +41,7 @@
 
   const width = () => Math.max(1, Math.round(model("score").inner_width));
 
-  /** The line through minima and maxima, which follow each other so that it passes from column to column shortly. */
+  /** The line through minima and maxima, ordered so that it passes from column to column by the shortest way. */
   function line({ size, row, low, high }) {
     const stop = Math.min(row + size * low.length, n);
     const seen = (2 * (times.x(stop - 1) - times.x(row))) / width();
@@ -140,7 +63,7 @@
         next++;
       }
       if (gaps[next]?.before <= last) {
-        // A column with a gap stands on both sides of it.
+        // A column with a gap is on both sides of it.
         add(times.x(gaps[next].before), values);
         while (gaps[next + 1]?.before <= last) next++;
         if (gaps[next].row <= last) add(times.x(gaps[next++].row), [NaN, ...values]);
@@ -151,7 +74,7 @@
     return { x: Float64Array.from(x), y: Float64Array.from(y) };
   }
 
-  /** Let a vertical range show the values; it stays as it is while they fill most of it, so that it seldom jumps. */
+  /** Let a vertical range show the values; it stays as it is while they fill most of it, so that it rarely jumps. */
   function fit(range, values, log) {
     let [low, high] = [Infinity, -Infinity];
     for (const value of values) {
@@ -183,7 +106,7 @@
 
   const edges = (start, end) => ({ left: [times.x(start - 0.5)], right: [times.x(end + 0.5)] });
 
-  /** Stretches of rows as strips of three pixels at least; those that touch on the picture become one. */
+  /** Stretches of rows as strips of three pixels at least; those that touch on screen become one. */
   function strips({ starts, ends }, range) {
     const left = [];
     const right = [];
@@ -265,19 +188,23 @@
   };
   const keys = { ArrowLeft: "earlier", ArrowRight: "later", "+": "in", "=": "in", "-": "out", Home: "whole" };
 
-  function percent(share) {
-    return share < 0.01 ? "less than 1 %" : `${Math.round(100 * share)} %`;
+  const choice = document.getElementById("channel"); // there are more channels than fit
+  const percent = (share) => (share < 0.01 ? "<1 %" : `${Math.round(100 * share)} %`);
+
+  /** A channel's title; a name that is too long for the plot ends in an ellipsis. */
+  function title(name, share = null) {
+    const note = share === null || channels.length === 1 ? "" : ` — ${percent(share)} of the event’s score`;
+    const signs = [...name];
+    const room = Math.max(8, Math.floor(width() / 6.5) - note.length);
+    return (signs.length > room ? `${signs.slice(0, room - 1).join("")}…` : name) + note;
   }
 
-  /** Put channels into the slots; the last one is for the channel that the reader has chosen. */
+  /** Put channels into the slots; the last one is for the channel chosen by the reader. */
   function showChannels() {
-    const choice = document.getElementById("channel");
     const shown = (selected ?? events[0])?.channels ?? channels.map((_, index) => [index, null]);
-    const titled = shown.slice(0, slots.length - 1).map(([channel, share]) => ({
-      channel,
-      title: channels[channel].name + (share === null || channels.length === 1 ? "" : ` — ${percent(share)} of the event’s score`),
-    }));
-    if (choice?.value) titled.push({ channel: Number(choice.value), title: channels[choice.value].name });
+    const room = choice ? slots.length - 1 : slots.length;
+    const titled = shown.slice(0, room).map(([channel, share]) => ({ channel, title: title(channels[channel].name, share) }));
+    if (choice?.value) titled.push({ channel: Number(choice.value), title: title(channels[choice.value].name) });
     slots.forEach((entry, index) => {
       entry.channel = titled[index]?.channel ?? null;
       model(`title_${index}`).text = titled[index]?.title ?? "";
@@ -287,12 +214,21 @@
     redraw();
   }
 
+  const list = document.getElementById("events");
+  const buttons = [...(list?.querySelectorAll("button") ?? [])];
+
+  /** Let the tab key reach only one event; the arrow keys lead to the others. */
+  function reach(index) {
+    buttons.forEach((button, place) => (button.tabIndex = place === index ? 0 : -1));
+  }
+
   function select(index, { zoom = true } = {}) {
     selected = events[index];
-    for (const button of document.querySelectorAll("[data-event]")) {
-      if (Number(button.dataset.event) === index) button.setAttribute("aria-current", "true");
+    buttons.forEach((button, place) => {
+      if (place === index) button.setAttribute("aria-current", "true");
       else button.removeAttribute("aria-current");
-    }
+    });
+    reach(index);
     model("selected").data = edges(selected.start, selected.end);
     showChannels();
     if (zoom) show(times.x(selected.first), times.x(selected.last));
@@ -307,14 +243,14 @@
 
   function read({ x, sx }) {
     const row = clamp(Math.round(times.row(x)), 0, n - 1);
-    const value = (series) => {
-      const [low, high] = series.at(row);
-      if (Number.isNaN(low)) return "–";
-      return low === high ? number(low) : `${number(low)} … ${number(high)}`;
+    const value = (series, plot) => {
+      const { start, end } = model(`${plot}_range`);
+      const ends = [...new Set(series.at(row))].map((extreme) => number(extreme, end - start));
+      return Number.isNaN(series.at(row)[0]) ? "–" : ends.join(" … ");
     };
-    const shown = slots.filter(({ channel }) => channel !== null).map(({ channel }) => channels[channel]);
-    const values = shown.map(({ name, series }) => `${name} ${value(series)}`);
-    const parts = [`row ${spaced(row)}`, `score ${value(score)}`, ...values];
+    const shown = slots.filter(({ channel }) => channel !== null);
+    const values = shown.map(({ slot, channel }) => `${channels[channel].name} ${value(channels[channel].series, `channel_${slot}`)}`);
+    const parts = [`row ${spaced(row)}`, `score ${value(score, "score")}`, ...values];
     document.getElementById("readout").textContent = times.text(row) + parts.join(" · ");
     cursor.style.left = `${sx}px`;
     cursor.hidden = false;
@@ -322,8 +258,8 @@
 
   // ---------------------------------------------------------------- colours
 
-  /** Colour the figures by the theme; a model's tag says which of the style sheet's colours its property takes. */
-  function paint() {
+  /** Colour the figures by the theme; a model's tag says which colour of the style sheet its property takes. */
+  function paint(documents = Bokeh.documents) {
     const style = getComputedStyle(document.documentElement);
     const colour = (name) => style.getPropertyValue(`--${name}`).trim();
     const font = getComputedStyle(document.body).fontFamily;
@@ -340,7 +276,7 @@
       label_text_font: font,
       text_font: font,
     };
-    for (const figure of Bokeh.documents) {
+    for (const figure of documents) {
       for (const part of figure.all_models) {
         const own = Object.keys(roles).filter((property) => property in part.properties);
         part.setv(Object.fromEntries(own.map((property) => [property, roles[property]])));
@@ -352,7 +288,7 @@
     }
   }
 
-  /** Put pictures of the figures, in the light theme, in the place that the style sheet has for them on paper. */
+  /** Put pictures of the figures, in the light theme, where the style sheet wants them on paper. */
   async function print() {
     document.documentElement.dataset.theme = "light";
     paint();
@@ -383,22 +319,21 @@
 
   for (const { slot } of [{ slot: "lanes" }, ...slots]) times.label(model(`time_${slot}`).formatter);
   paint();
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => paint());
   addEventListener("beforeprint", print);
   addEventListener("afterprint", afterPrint);
-  // A finger moves the plots sideways, and the page up and down.
+  // A finger moves the plots sideways and the page up and down.
   for (const element of elements(host)) {
     if (element.classList.contains("bk-events")) element.style.touchAction = "pan-y";
   }
 
-  const choice = document.getElementById("channel");
   channels.forEach(({ name }, index) => choice?.append(new Option(name, index)));
   choice?.addEventListener("change", showChannels);
 
   view.change.connect(redraw);
   model("score").properties.inner_width.change.connect(() => {
     drawOverview();
-    redraw();
+    showChannels();
   });
   for (const plot of plots) {
     plot.on_event("mousemove", read);
@@ -412,7 +347,6 @@
     event.preventDefault();
     acts[keys[event.key]]();
   });
-  const list = document.getElementById("events");
   list?.addEventListener("click", ({ target }) => {
     const button = target.closest("[data-event]");
     if (!button) return;
@@ -421,17 +355,23 @@
     if (top > innerHeight * 0.6 || bottom < innerHeight * 0.4) host.closest(".plots").scrollIntoView();
   });
   list?.addEventListener("keydown", (event) => {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    const buttons = [...list.querySelectorAll("button")];
-    const next = buttons[buttons.indexOf(document.activeElement) + step];
-    if (!next) return;
+    const place = buttons.indexOf(document.activeElement);
+    const next = { ArrowDown: place + 1, ArrowUp: place - 1, Home: 0, End: buttons.length - 1 }[event.key];
+    if (!buttons[next]) return;
     event.preventDefault();
-    next.focus();
+    reach(next);
+    buttons[next].focus();
   });
 
   if (report.trainEnd) model("training").data = edges(0, report.trainEnd - 1);
   drawOverview();
   if (events.length) select(0, { zoom: false });
   else showChannels();
+  document.documentElement.dataset.explorable = "";
+  for (const name of Object.keys(report.figures).filter((figure) => figure !== "explorer")) {
+    await new Promise((done) => setTimeout(done)); // the browser renders what there is
+    await embed(name);
+    paint([Bokeh.documents.at(-1)]);
+  }
   document.documentElement.dataset.ready = "";
 })();

@@ -18,18 +18,6 @@ from exp.streaming.stream import StreamingDetector, StreamScores
 logger = logging.getLogger(__name__)
 
 STATE_EVERY = 100  # points
-NOTES_HELP = """\
-a stream's output is a line of JSON for each point, with row, time (if there is one), score, threshold, alarm and
-channels; the score is null if a point never gets one. Lines with the key note come in between:
-  gap       a step in time longer than three usual ones (the median of the last 31), or than --gap: row and time after
-            it, last before it, step and usual (seconds for dates), and whether a fresh window starts
-  skipping  the first of several points that are not later than the last one, which are left out: time, last
-  skipped   their end: how many were repeated (equal to the last time), and how many older
-  restart   the previous run was killed: from row on, at_most this many points may already have been written
-When clocks go back, the repeated hour is skipped as older, unless times have offsets from UTC or --timezone is
-given. Without a column of times, neither repeated points nor gaps can be detected. SIGINT, SIGTERM and SIGHUP end a
-stream after the last line that it has read, and keep the state. Standard error lists at the end what was skipped.
-"""
 
 
 def stream_lines(
@@ -52,7 +40,7 @@ def stream_lines(
 
     Each line of output has `row`, `time` if there is one, `score`, `threshold`, `alarm` and `channels`, their scores
     by name (that of all channels together if the model has no others); a point that never gets a score has null for
-    it. Notes come in between: see `NOTES_HELP`.
+    it. Notes come in between: `crossad stream --help` lists them all.
 
     A malformed line is reported and skipped. SIGINT, SIGTERM and SIGHUP end the stream after the last line that has
     been read from `source`.

@@ -17,6 +17,8 @@ def versions() -> dict[str, str]:
 
 def git_commit() -> str | None:
     """Return the commit of this clone, or None if there is no clone or no git."""
+    if not (ROOT / ".git").exists():  # installed packages may be inside an unrelated repository
+        return None
     try:
         git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
     except FileNotFoundError:

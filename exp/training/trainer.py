@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from exp.config import TrainConfig
 from exp.errors import UserError
 from exp.training.devices import device_of, mixed_precision, seed_everything
 from exp.training.forecast import Forecast
+from exp.training.observers import Observer
 from exp.training.processes import ALONE, Processes
 from exp.training.schedules import next_rate
 from exp.training.store import FileStore, MemoryStore
@@ -74,6 +75,8 @@ class Trainer:
         Those that train together; each takes its part of every batch, and the first one writes.
     bars : bool
         Show progress bars if the output is a terminal.
+    observers : sequence of Observer
+        Follow training, in the first process.
     """
 
     def __init__(
@@ -83,10 +86,12 @@ class Trainer:
         store: MemoryStore | FileStore | None = None,
         processes: Processes = ALONE,
         bars: bool = True,
+        observers: Sequence[Observer] = (),
     ):
         self.hide_bars = None if bars and processes.first else True  # None: hidden unless the output is a terminal
         self.network, self.settings, self.processes = network, settings, processes
         self.store = MemoryStore() if store is None else store
+        self.observers = tuple(observers) if processes.first else ()
         self.device = device_of(network)
         self.progress = Progress()
         self.closed_form = isinstance(network, FitsWindows)
@@ -116,13 +121,27 @@ class Trainer:
         self.forecast = Forecast(steps, self.settings.train_epochs)
         if state is not None:
             self._resume(state)
-        while not self.progress.finished:
-            self._epoch(train, validation)
+        self._epochs(train, validation)
         self.processes.wait()  # the first process may still be writing
         self.store.load_best(self.network)
         if isinstance(self.network, Calibrates):
             self._calibrate(self.network, train)
         return self.progress
+
+    def _epochs(self, train: Windows, validation: Windows) -> None:
+        """Train the remaining epochs, and pass them to the observers."""
+        try:
+            self._tell()
+            while not self.progress.finished:
+                self._epoch(train, validation)
+                self._tell()
+        finally:
+            for observer in self.observers:
+                observer.close()
+
+    def _tell(self) -> None:
+        for observer in self.observers:
+            observer.update(self.progress.epochs)
 
     def _epoch(self, train: Windows, validation: Windows) -> None:
         number = len(self.progress.epochs) + 1

@@ -69,6 +69,13 @@ def test_threshold_is_drawn_and_what_is_above_it_marked(example):
     assert [text.get_text() for text in figure.legends[0].get_texts()][2] == "threshold 2.9"
 
 
+@pytest.mark.parametrize(("labelled", "names"), [(True, ["true event", "score"]), (False, ["score"])])
+def test_the_legend_names_what_is_drawn(example, labelled, names):
+    _, score, label = example
+    figure = plot_scores(None, score, label * labelled)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == names
+
+
 def test_one_panel_pair_per_wanted_event(example):
     series, score, label = example
     figure = plot_scores(series, score, label, events=[0, 2])

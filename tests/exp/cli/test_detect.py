@@ -24,7 +24,7 @@ SIZES = {
 SMALL = ["--set", *(f"{section}.{key}={value}" for section, keys in SIZES.items() for key, value in keys.items())]
 TRAIN = ["--train-until", str(TRAIN_ROWS), *SMALL]
 MEASURES = {"_auc.csv", "_r_auc.csv", "_vus.csv", "_best_f1.csv", "_f1_raw.csv"}
-RESULTS = {"scores.csv", "events.csv", "run.json", "report.html"}
+RESULTS = {"scores.csv", "events.csv", "epochs.csv", "run.json", "report.html"}
 
 
 def plant(rows=ROWS):
@@ -555,7 +555,7 @@ def test_more_columns_than_the_detector_needs_are_left_out_and_said(trained, tmp
     frame.to_csv(path, index=False) if form == "csv" else frame.to_parquet(path)
     assert run(path, "--out", tmp_path / "out", "--model", trained / "out" / "detector", *named) == 0
     assert (tmp_path / "out" / "scores.csv").read_bytes() == (trained / "out" / "scores.csv").read_bytes()
-    assert f"{path}: left out, the detector was not trained on them: extra, comment, more" in caplog.messages
+    assert f"{path}: left out, as the detector was not trained on them: extra, comment, more" in caplog.messages
     (note,) = json.loads((tmp_path / "out" / "run.json").read_text())["notes"]
     assert note.endswith("extra, comment, more")
 
@@ -751,7 +751,7 @@ def test_a_device_that_is_not_there(trained, tmp_path, series, refuse, name):
     [["--channels", "a"], ["--label", "l"], ["--missing", "error"], ["--max-gap", "3"]],
 )
 def test_options_of_a_file_beside_a_stream(trained, refuse, options):
-    refuse("--stream", "--model", trained / "out" / "detector", *options, says=[options[0], "belong to a file"])
+    refuse("--stream", "--model", trained / "out" / "detector", *options, says=[options[0], "are for files"])
 
 
 def test_what_is_needed(tmp_path, series, refuse):
@@ -785,7 +785,7 @@ def test_earlier_results_stay_when_input_is_refused(trained, tmp_path, series, r
 
 
 def test_folders_that_were_made_go_again_when_nothing_comes_into_them(tmp_path, series, monkeypatch):
-    def interrupt(*_):
+    def interrupt(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(CrossADDetector, "fit", interrupt)

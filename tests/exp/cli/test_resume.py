@@ -86,7 +86,7 @@ def test_interrupted_from_the_keyboard(place):
         process.join()
     assert process.exitcode == 130
     # Not always the last line: tqdm complains if a bar is interrupted while it is being created.
-    assert "interrupted: --resume goes on after the last finished epoch" in output()[1].splitlines()
+    assert "interrupted: --resume continues after the last completed epoch" in output()[1].splitlines()
     assert_loadable(place)
 
 

@@ -71,7 +71,15 @@ def test_the_same_command_again_gives_the_same_bytes(finished, place, tmp_path):
 
 
 def test_results_are_the_published_files(finished):
-    names = {"checkpoint.pth", "training_state.pth", "a_gt.npy", "a_test_energy.npy", "run.json", "scores.png"}
+    names = {
+        "checkpoint.pth",
+        "training_state.pth",
+        "a_gt.npy",
+        "a_test_energy.npy",
+        "epochs.csv",
+        "run.json",
+        "scores.png",
+    }
     assert {path.name for path in finished.results.iterdir()} == names | set(TABLES)
     assert [path.name for path in finished.save_path.rglob("*") if path.is_dir()] == ["TOY", "results_0"]
     for name, columns in TABLES.items():
@@ -126,7 +134,7 @@ def test_record(finished):
 
 def test_train_then_test_equals_both_at_once(finished, place):
     assert succeed(place, "--mode", "train") == ""
-    kept = {"checkpoint.pth", "training_state.pth", "run.json"}
+    kept = {"checkpoint.pth", "training_state.pth", "epochs.csv", "run.json"}
     assert {path.name for path in place.results.iterdir()} == kept
     assert json.loads((place.results / "run.json").read_text())["status"] == "trained"
     weights = place.bytes("checkpoint.pth")
@@ -138,7 +146,7 @@ def test_train_then_test_equals_both_at_once(finished, place):
 
 def test_training_anew_removes_what_belongs_to_the_old_weights(copied):
     succeed(copied, "--mode", "train", "--seed", "1", "--set", "train.train_epochs=1")
-    kept = {"checkpoint.pth", "training_state.pth", "run.json"}
+    kept = {"checkpoint.pth", "training_state.pth", "epochs.csv", "run.json"}
     assert {path.name for path in copied.results.iterdir()} == kept
     assert len(json.loads((copied.results / "run.json").read_text())["epochs"]) == 1
 

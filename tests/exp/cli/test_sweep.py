@@ -92,7 +92,7 @@ def test_workers_give_the_same_table_and_a_killed_program_goes_on(finished, many
         process.wait()
     with open(log, "w") as stream:
         assert start(stream).wait() == 0
-    assert "0 of them done already" not in log.read_text()
+    assert "0 of them already done" not in log.read_text()
     assert (many.results / "ucr.csv").read_bytes() == (finished.results / "ucr.csv").read_bytes()
 
 
@@ -243,4 +243,4 @@ def test_results_that_are_replaced_are_told(many, caplog):
     assert many.run("--series", "1", "--jobs", 1) == 0
     assert "replaced" not in caplog.text
     assert many.run("--series", "1", "--jobs", 1, "--set", "train.train_epochs=1") == 0
-    assert "results of another configuration that are replaced: 1" in caplog.text
+    assert "results of another configuration to be replaced: 1" in caplog.text

@@ -158,13 +158,13 @@ def test_results_of_series_that_are_gone_stay(ucr, caplog):
     (ucr.root / ucr.names[0]).unlink()
     assert ucr.run("--series", "1,2") == 0
     pd.testing.assert_frame_equal(ucr.table(), before)
-    assert "1 of these have results already, which are kept as they are" in caplog.text
+    assert "1 of these already have results, which are kept as they are" in caplog.text
 
 
 def test_a_folder_with_none_of_the_series(ucr, tmp_path, capsys):
     assert ucr.run("--root_path", tmp_path) == 2
     error = capsys.readouterr().err
-    assert f"{tmp_path}: none of the 4 series is there" in error
+    assert f"{tmp_path}: has none of the 4 series" in error
     assert "--root_path" in error
     assert not ucr.save_path.exists()
 
@@ -218,7 +218,7 @@ def test_an_event_in_the_training_part(ucr):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--resume", "--mode", "test"], "--resume goes on with a training, and --mode test trains nothing"),
+        (["--resume", "--mode", "test"], "--resume continues training, but --mode test trains nothing"),
         (["--resume", "--mode", "evaluate"], "--mode evaluate trains nothing"),
         (["--jobs-per-device", "2"], "--jobs and --jobs-per-device"),
         (["--set", "train.precision=bf16"], "train.precision bf16: this CPU has no bf16 instructions"),

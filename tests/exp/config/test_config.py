@@ -5,7 +5,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exp.config import ExperimentConfig, differences, load_config
+from data_provider.shipped import CONFIGS
+from exp.config import ExperimentConfig, config_file, differences, load_config
 from exp.errors import UserError
 from models import ConfigError
 from tests.support.command_line import settings
@@ -31,6 +32,48 @@ def test_defaults_are_filled_in_and_come_back(file):
 
 def test_a_folder_stands_for_its_config_yaml(file):
     assert load_config(file.parent) == load_config(file) == load_config(str(file))
+
+
+@pytest.mark.parametrize(
+    ("path", "file"),
+    [
+        ("MSL", "MSL/config.yaml"),
+        ("configs/MSL", "MSL/config.yaml"),
+        ("configs/SMD/MIXAD.yaml", "SMD/MIXAD.yaml"),
+        ("SMD/MIXAD.yaml", "SMD/MIXAD.yaml"),
+        ("UCR/config.yaml", "UCR/config.yaml"),
+    ],
+)
+def test_the_repositorys_configurations_are_found_by_name_from_anywhere(path, file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert config_file(path) == CONFIGS / file
+
+
+@pytest.mark.parametrize("path", ["MSL", "configs/MSL"])
+def test_a_configuration_that_is_there_comes_first(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    own = tmp_path / path / "config.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text("")
+    assert config_file(path).resolve() == own
+
+
+@pytest.mark.parametrize(
+    ("path", "error"),
+    [
+        ("MSLL", "MSLL: no such file: did you mean MSL?"),
+        ("configs/MSLL", "configs/MSLL: no such file: did you mean configs/MSL?"),
+        ("configs", "configs: no such file: give a YAML file, or a folder with config.yaml"),
+        ("../configs/MSL", "../configs/MSL: no such file: give a YAML file, or a folder with config.yaml"),
+        ("/nowhere/MSL", "/nowhere/MSL: no such file: give a YAML file, or a folder with config.yaml"),
+        ("elsewhere/MSL", "elsewhere/MSL: no such file: give a YAML file, or a folder with config.yaml"),
+    ],
+)
+def test_other_names_are_refused_with_the_nearest_one(path, error, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as refused:
+        config_file(path)
+    assert str(refused.value) == error
 
 
 def test_sections_that_are_left_out_or_empty_take_their_defaults(file):

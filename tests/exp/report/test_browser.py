@@ -130,7 +130,7 @@ class Opened:
 
     def titles(self):
         """Return the titles of the channels that are shown."""
-        slots = "[0, 1, 2, 3, 4, 5].filter((slot) => model(`channel_${slot}`).visible)"
+        slots = "[0, 1, 2, 3, 4, 5].filter((slot) => model(`channel_${slot}`)?.visible)"
         figure = f"(name) => {MODEL}(name)"
         return self.page.evaluate(f"((model) => {slots}.map((slot) => model(`title_${{slot}}`).text))({figure})")
 
@@ -235,6 +235,20 @@ def test_zoom_and_pan_change_the_level_and_stay_within_the_bound(opened):
     assert views[-1] == (0, N - 1)
 
 
+def test_the_tab_key_comes_to_one_event_and_leaves_the_list(opened):
+    opened.page.focus("[data-event='0']")
+    opened.page.keyboard.press("End")
+    assert opened.page.evaluate("document.activeElement.dataset.event") == "4"
+    assert opened.page.locator("#events button[tabindex='0']").count() == 1
+    assert opened.page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    opened.page.keyboard.press("Tab")
+    assert opened.page.evaluate("document.activeElement.closest('#events button')") is None
+    opened.page.keyboard.press("Shift+Tab")
+    assert opened.page.evaluate("document.activeElement.dataset.event") == "4"
+    opened.page.keyboard.press("Home")
+    assert opened.page.evaluate("document.activeElement.dataset.event") == "0"
+
+
 def test_keys_on_the_plots(opened):
     opened.page.focus("#explorer")
     opened.page.keyboard.press("+")
@@ -298,6 +312,19 @@ def test_nothing_is_wider_than_the_window(opened, width):
     assert opened.page.evaluate(wide) == 0
     opened.wait_until(f"{MODEL}('score').inner_width > {0.5 * min(width, 900)}")
     assert opened.view()["points"] <= opened.allowed_points(lines=6)
+
+
+def test_titles_of_channels_fit_a_narrow_window(opened):
+    opened.page.set_viewport_size({"width": 390, "height": 900})
+    opened.wait_until(f"{MODEL}('score').inner_width < 390")
+    opened.page.select_option("#channel", str(len(NAMES) - 1))
+    width = opened.page.evaluate(f"{MODEL}('score').inner_width")
+    titles = opened.titles()
+    assert max(map(len, titles)) * 6 <= width + 12
+    assert titles[-1].startswith("latency-")
+    assert titles[-1].endswith("…")
+    assert titles[0].endswith("of the event’s score")
+    opened.page.select_option("#channel", "")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -404,6 +431,18 @@ def test_times_are_read_out_in_full_digits(browser, tmp_path, times, labels):
         script = f"{MODEL}('time_lanes').formatter.doFormat({known.x[:3].tolist()}, {{}})"
         assert opened.page.evaluate(script) == labels
     assert opened.errors() == []
+    opened.context.close()
+
+
+def test_values_that_differ_little_are_read_apart(browser, tmp_path):
+    values = 1e6 + np.linspace(0, 5, 500)[:, None]
+    write_report(tmp_path / "page.html", report(n=500, count=1, values=values, times=None))
+    opened = Opened(browser, tmp_path / "page.html")
+    box = opened.page.locator("#explorer").bounding_box()
+    opened.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 150)
+    opened.wait_until("document.getElementById('readout').textContent.includes('row')")
+    row, _, shown = opened.page.locator("#readout").text_content().split(" · ")
+    assert float(shown.removeprefix("cpu ")) == pytest.approx(values[int(row.removeprefix("row ")), 0], abs=1e-3)
     opened.context.close()
 
 

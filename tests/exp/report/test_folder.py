@@ -40,7 +40,7 @@ def test_a_run_with_its_data(finished):
     assert contents.channels == ("a", "b")
     assert contents.epochs == record["epochs"]
     assert list(contents.measures) == ["auc", "r_auc", "vus", "best_f1"]
-    assert contents.notes == ["Scored are the first 120 of 130 test points."]
+    assert contents.notes == ["Only the first 120 of 130 test points were scored."]
     assert contents.facts["seed"] == "2025"
     assert "seq_len 24" in contents.facts["settings: model"]
     expected = ranked_events(contents.score, score, contents.threshold, merge_gap=6, channels=("a", "b"))
@@ -59,7 +59,7 @@ def test_the_program_writes_the_page(finished, tmp_path, capsys):
 def test_without_the_dataset_the_page_says_so(copied, tmp_path, capsys):
     assert main([str(copied.results), "--root_path", str(tmp_path / "nowhere")]) == 0
     page = (copied.results / "report.html").read_text(encoding="utf-8")
-    assert "The data is not at hand" in text_of(page)
+    assert "The data is not available" in text_of(page)
     assert f"{tmp_path / 'nowhere'}: no such folder" in text_of(page)
     assert capsys.readouterr().out == f"{copied.results / 'report.html'}\n"
 
@@ -71,7 +71,7 @@ def test_a_dataset_that_has_changed_is_not_shown(copied):
     contents = read_folder(copied.results, copied.root)
     assert contents.values is None
     assert contents.channels == ("channel 0", "channel 1")
-    assert contents.notes == [f"The data is not at hand: the test values of TOY in {copied.root} have changed since."]
+    assert contents.notes == [f"The data is not available: the test values of TOY in {copied.root} have changed since."]
 
 
 def test_labels_that_have_changed_are_told(copied):

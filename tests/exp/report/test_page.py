@@ -129,7 +129,7 @@ def test_true_events(page):
     for start, end in zip(starts, ends, strict=True):
         label[start : end + 1] = 1
     np.testing.assert_array_equal(label, report().label)
-    assert "Of 4 labelled events 3 are met by a flagged one" in text_of(page)
+    assert "3 of 4 labelled events were detected, at least in part" in text_of(page)
 
 
 def test_beyond_the_budget_the_surroundings_of_events_keep_every_row(tmp_path, monkeypatch):
@@ -196,6 +196,30 @@ def test_the_facts_of_data_and_run(page):
     assert f"cpu {number(values.min())} {number(values.mean())} {number(values.max())}" in text
 
 
+def test_values_that_differ_little_are_told_apart(tmp_path):
+    values = report().values.copy()
+    values[:, 1] = 1e6 + np.linspace(0, 5, len(values))
+    assert f"{NAMES[1]} 1\u202f000\u202f000 1000002.5 1\u202f000\u202f005" in text_of(
+        page_of(report(values=values), tmp_path)
+    )
+
+
+def test_rows_without_times_are_named_so(tmp_path):
+    text = text_of(page_of(report(times=None), tmp_path))
+    event = report().events.iloc[0]
+    assert f"rows {event.start:,} – {event.end:,}".replace(",", "\u202f") in text
+
+
+@pytest.mark.parametrize("count", [1, 5, 6])
+def test_another_channel_is_offered_where_not_all_fit(tmp_path, count):
+    page = page_of(report(count=count), tmp_path)
+    assert ('id="channel"' in page) is (count > EVENT_CHANNELS)
+
+
+def test_what_zooms_comes_first(page):
+    assert list(description(page)["figures"]) == ["explorer", "roc", "pr", "training"]
+
+
 def test_missing_values_are_counted(tmp_path):
     contents = report()
     values = contents.values.copy()
@@ -209,15 +233,15 @@ def test_missing_values_are_counted(tmp_path):
 
 def test_without_values_the_scores_of_the_channels_are_drawn(tmp_path):
     page = page_of(report(values=None), tmp_path)
-    assert "the channels’ scores are drawn in place of their values" in text_of(page)
+    assert "the plots below the score show the channels’ scores instead of their values" in text_of(page)
     (kept, _), *_ = numbers(description(page)["channels"][1]["levels"], block(page, "channel-1"))
     np.testing.assert_allclose(kept, report().channel_scores[:, 1], atol=1e-3)
 
 
-def test_without_values_and_scores_of_channels_the_score_alone_is_drawn(tmp_path):
+def test_without_values_and_scores_of_channels_only_the_score_is_drawn(tmp_path):
     scores = report().channel_scores.mean(axis=1, keepdims=True)
     page = page_of(report(values=None, channel_scores=scores), tmp_path)
-    assert "the score alone is drawn" in text_of(page)
+    assert "only the score is drawn" in text_of(page)
     assert description(page)["channels"] == []
 
 
@@ -235,7 +259,7 @@ def test_a_report_without_labels_threshold_events_and_training(tmp_path):
         tmp_path,
     )
     text = text_of(page)
-    assert "No threshold was set, so no event is flagged." in text
+    assert "No threshold was set, so no events are flagged." in text
     for absent in ("Measures", "Training", "labelled", "trained on", "Notes"):
         assert absent not in text
     assert list(description(page)["figures"]) == ["explorer"]

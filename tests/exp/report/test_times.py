@@ -85,6 +85,14 @@ def test_a_gap_leaves_the_seconds_exact():
     assert len(data) == 2 * len(steps)
 
 
+def test_steps_whose_sum_no_float_holds_are_packed_as_times():
+    steps = np.tile([1, 2], 32)
+    steps[[3, 20, 40, 60]] = 2**52
+    times = read_times(irregular(steps, "ns"), len(steps) + 1)
+    np.testing.assert_array_equal(unpacked(times), times.ticks)
+    assert pack_times(times)[0]["width"] == 8
+
+
 def test_with_a_stride_every_so_many_th_row_and_the_last_are_kept():
     times = read_times(irregular(np.random.default_rng(0).integers(1, 9, 1000)), 1001)
     np.testing.assert_array_equal(unpacked(times, stride=64), np.append(times.ticks[:-1:64], times.ticks[-1]))

@@ -344,7 +344,7 @@ class TestReading:
     @pytest.mark.parametrize(
         ("text", "channels", "options", "message"),
         [
-            ("0,0189\n0,0190\n", 1, [], "doubtful: '0,0189' may hold a comma"),
+            ("0,0189\n0,0190\n", 1, [], "ambiguous: '0,0189' may hold a comma"),
             ("5,02\n", 1, [], "use --sep comma, or --sep semicolon --decimal ','"),
             ("x,cpu\n1,2\n", 2, [], "line 1 names columns, but not disk"),
             ("time;cpu;disk\n" * 3, 2, ["--sep", "comma"], "none of the 3 lines is a point; line 1: 1 cells"),
@@ -359,7 +359,7 @@ class TestReading:
             ("".join(TWO), 2, ["--sep", "xx"], "--sep 'xx'"),
             ("".join(TWO), 2, ["--encoding", "utf-99"], "--encoding utf-99: unknown"),
             ("".join(TWO), 2, ["--timezone", "Mars"], "--timezone Mars: unknown"),
-            ("".join(TWO), 2, ["--state-every", "5"], "--state-every belongs to --state"),
+            ("".join(TWO), 2, ["--state-every", "5"], "--state-every needs --state"),
             ("".join(TWO), 2, ["--state", "s", "--state-every", "0"], "--state-every 0: give a number of points"),
             ("".join(TWO), 2, ["--time", "a", "b", "c"], "--time a b c: name one column"),
             (b"\x1f\x8b\x08\x00\xff\xfe\n", 2, [], "--encoding"),
