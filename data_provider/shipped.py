@@ -1,4 +1,4 @@
-"""Files of the repository that are installed with the packages: configurations, lists of series, an embedded series.
+"""Files of the repository that are installed with the packages: configurations, lists of series, an included series.
 
 In a clone, and where the clone is installed with ``pip install -e``, they stand where they always do; a wheel brings
 copies of them.
@@ -14,11 +14,11 @@ CLONE = PACKAGE.parent
 ROOT = CLONE if (CLONE / "pyproject.toml").is_file() else PACKAGE
 CONFIGS = ROOT / "configs"
 DATASET = ROOT / "dataset"
-DEFAULT_ROOT = Path("dataset")  # below the folder where a program is started
+DEFAULT_ROOT = Path("dataset")  # below the folder in which a program is started
 
 
 def find_series(root: Path, file: str) -> Path:
-    """Return where a series stands: below `root`, or the copy that is installed.
+    """Return the path of a series: below `root`, or the installed copy.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""The models. A model is a folder here, with a settings class and a network, and one line in `DETECTORS`.
+"""The models. A model is a folder here with a settings class and a network, plus one line in `DETECTORS`.
 
-`network` says what a network offers, `settings` what its settings have. README.md shows how to add a model.
+`network` describes a network's abilities, `settings` its settings. README.md shows how to add a model.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def _by_mean(scores: np.ndarray) -> np.ndarray:
 
 
 class Model(NamedTuple):
-    """What the rest of the project knows of a model.
+    """What the rest of the project knows about a model.
 
     Attributes
     ----------
@@ -40,14 +40,14 @@ class Model(NamedTuple):
     network : callable
         Builds the network from the settings and, unless `channel_independent`, the number of channels.
     channel_independent : bool
-        The network treats each channel by itself, and all alike.
+        The network treats each channel separately and all in the same way.
     point_score : {"mean", "max"}
-        What a point's score is of the scores of its channels.
+        How a point's score is computed from the scores of its channels.
     suggest : callable or None
-        (length, channels, period or None) → `Suggestion` for a training series of so many points and channels. None:
-        the settings' defaults.
+        (length, channels, period or None) → `Suggestion` for a training series with that many points and channels.
+        None: the settings' defaults.
     rank_channels : callable
-        Scores (points, C) of an event → the channels' indexes (C,), the likeliest cause first.
+        Scores (points, C) of an event → the channels' indices (C,), the likeliest cause first.
     """
 
     config: type[ModelSettings]
@@ -68,7 +68,7 @@ class Model(NamedTuple):
         return hasattr(self.network, "reconstruct")
 
     def build(self, config: ModelSettings, channels: int) -> nn.Module:
-        """Return a new network for windows of so many channels."""
+        """Return a new network for windows with this many channels."""
         return self.network(config) if self.channel_independent else self.network(config, channels)
 
     def score_points(self, scores: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What a network offers, ability by ability: it scores windows or sequences, all else is optional.
+"""The abilities of a network: it scores windows or sequences; everything else is optional.
 
 ``network(x)`` on windows x of shape (B, T, C) returns an output whose ``loss`` (a tensor of shape ()) is to be
 minimised, or, where training is closed-form, only compared.
@@ -18,31 +18,30 @@ class ScoresWindows(Protocol):
     def score(self, x: Tensor, /) -> Tensor:
         """Return the scores (B, T, C) of windows x in evaluation mode without gradients.
 
-        They are (B, T, 1) where the method has none for each channel.
+        They are (B, T, 1) if the method has none per channel.
         """
 
 
 @runtime_checkable
 class ScoresSequences(Protocol):
-    """Scores windows' last points, where a score compares neighbouring ones.
+    """Scores the last points of windows, if a score compares neighbouring points.
 
-    ``network.look_ahead``, where there is one, is the number of points behind a point that its score needs as well, as
-    far as there are any.
+    ``network.look_ahead``, if there is one, is the number of later points that a score also needs, if they exist.
     """
 
     def represent(self, x: Tensor, /) -> Tensor:
-        """Return something of the last point of each window x, (B, …), in evaluation mode without gradients."""
+        """Return a representation of the last point of each window x, (B, …), in evaluation mode without gradients."""
 
     def score_sequence(self, represented: Tensor, /) -> Tensor:
-        """Return the scores (n, C) of n points in a row, each from its representation (n, …) and the one before.
+        """Return the scores (n, C) of n consecutive points, each from its representation (n, …) and the previous one.
 
-        It works on the CPU.
+        It runs on the CPU.
         """
 
 
 @runtime_checkable
 class FitsWindows(Protocol):
-    """Trains in closed form; `network.rows_by_fitting` names the weights whose number of rows that decides on."""
+    """Trains in closed form; `network.rows_by_fitting` names the weights whose number of rows fitting determines."""
 
     def fit_windows(self, batches: Iterable[Tensor], /) -> None:
         """Learn from batches of windows (B, T, C) at once."""
@@ -58,10 +57,10 @@ class FollowsSteps(Protocol):
 
 @runtime_checkable
 class Calibrates(Protocol):
-    """Measures scores by those of the training windows."""
+    """Relates scores to those of the training windows."""
 
     def calibrate(self, batches: Iterable[Tensor], /) -> None:
-        """Learn from batches of windows (B, T, C), with the best weights at the end of the training.
+        """Learn from batches of windows (B, T, C), with the best weights at the end of training.
 
         What is learned is in the state dict.
         """
@@ -77,7 +76,7 @@ class Reconstructs(Protocol):
 
 @runtime_checkable
 class AdjustsSeries(Protocol):
-    """Changes the scores of a whole part afterwards, by the published protocol."""
+    """Adjusts the scores of a whole part afterwards, as in the published protocol."""
 
     def adjust_series(self, scores: np.ndarray, /) -> np.ndarray:
         """Return the adjusted scores (n, C)."""
@@ -85,10 +84,10 @@ class AdjustsSeries(Protocol):
 
 @runtime_checkable
 class SharesStatistics(Protocol):
-    """Learns from a batch by other ways than gradients."""
+    """Learns from a batch by means other than gradients."""
 
     def share_statistics(self, total: Callable[[Tensor], Tensor], /) -> None:
-        """Sum what is learned so over all processes by `total`."""
+        """Sum what is learned in this way over all processes with `total`."""
 
 
 @runtime_checkable
@@ -96,4 +95,4 @@ class LoadsOfficial(Protocol):
     """Has checkpoints of a published implementation."""
 
     def load_official(self, state_dict: dict[str, Tensor], /) -> None:
-        """Take over published weights."""
+        """Load published weights."""

@@ -146,7 +146,7 @@ def test_installed_configurations_and_the_embedded_series(installed):
     assert "results in test_results/quickstart/results_0" in text
     assert installed.run("crossad", "run", "--config", "quickstart", *quick, "--mode", "test") == text
     page = installed.run("crossad", "report", "test_results/quickstart/results_0").strip()
-    assert "The data is not at hand" not in (installed.place / page).read_text(encoding="utf-8")
+    assert "The data is not available" not in (installed.place / page).read_text(encoding="utf-8")
     assert "quickstart" in installed.run("crossad", "summary", "test_results")
     error = installed.run("crossad", "run", "--config", "quickstar", code=2).splitlines()[-1]
     assert error == "error: quickstar: no such file: did you mean quickstart?"

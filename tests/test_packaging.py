@@ -1,4 +1,4 @@
-"""What a package index and a citing reader are told: one version, one list of packages."""
+"""What a package index and a citing reader are given: one version, one list of packages."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Names of the arrays that measures work with, for signatures."""
+"""Names of the array types that measures use, for signatures."""
 
 from typing import TypeAlias
 

@@ -7,7 +7,7 @@ from ts_ad_evaluation.arrays import Ranges
 
 
 def find_events(label: ArrayLike) -> Ranges:
-    """First and last index (both inside) of every maximal run of true values.
+    """First and last index (inclusive) of every maximal run of true values.
 
     Parameters
     ----------

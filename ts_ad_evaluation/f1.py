@@ -1,7 +1,7 @@
-"""F1 at a threshold: point-wise, point-adjusted, range-based and event-based; and the best of all thresholds.
+"""F1 at a threshold: point-wise, point-adjusted, range-based and event-based; and the best F1 over all thresholds.
 
-Events and predicted ranges are counted by look-ups in sorted positions: the cost hardly depends on how many
-there are.
+Events and predicted ranges are counted by searching sorted positions, so the cost hardly depends on their
+number.
 """
 
 from typing import NamedTuple
@@ -26,9 +26,9 @@ class F1(NamedTuple):
 
 
 def best_f1(label: ArrayLike, score: ArrayLike) -> F1:
-    """Largest point-wise F1 over all thresholds: an oracle figure, its threshold is chosen with the labels.
+    """Largest point-wise F1 over all thresholds: an oracle value, since its threshold is chosen with the labels.
 
-    It is the point of scikit-learn's `precision_recall_curve` with the largest F1; of equal ones the lowest.
+    It is the point of scikit-learn's `precision_recall_curve` with the largest F1; among ties, the lowest threshold.
 
     Parameters
     ----------
@@ -40,8 +40,8 @@ def best_f1(label: ArrayLike, score: ArrayLike) -> F1:
     Returns
     -------
     F1
-        Of the prediction `score >= threshold`, the accuracy alone of `score > threshold`, as published.
-        A constant score gives the share of anomalous points as precision, and a recall of 1.
+        Computed for the prediction `score >= threshold`, except the accuracy, which is for `score > threshold`, as
+        published. A constant score gives the share of anomalous points as precision, and a recall of 1.
 
     Raises
     ------
@@ -76,10 +76,10 @@ def best_f1(label: ArrayLike, score: ArrayLike) -> F1:
 
 
 def best_f1_pa(label: ArrayLike, score: ArrayLike, *, adjust_first: bool = False) -> F1:
-    """Largest point-adjusted F1 over all thresholds: an oracle figure that flatters twice.
+    """Largest point-adjusted F1 over all thresholds: an oracle value that flatters twice.
 
-    Its threshold is chosen with the labels, and an event with one predicted point counts as wholly predicted: a
-    random score reaches high values. It is here to compare with figures that were published so.
+    Its threshold is chosen with the labels, and an event with one predicted point counts as fully predicted: a
+    random score reaches high values. It is here for comparison with values that were published this way.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def best_f1_pa(label: ArrayLike, score: ArrayLike, *, adjust_first: bool = False
     Returns
     -------
     F1
-        All of the prediction `score >= threshold` after the adjustment; of equal F1 the lowest threshold.
+        All computed for the prediction `score >= threshold` after the adjustment; among ties, the lowest threshold.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def best_f1_pa(label: ArrayLike, score: ArrayLike, *, adjust_first: bool = False
     References
     ----------
     H. Xu et al., "Unsupervised Anomaly Detection via Variational Auto-Encoder for Seasonal KPIs in Web
-    Applications", WWW 2018. What it is worth: S. Kim et al., "Towards a Rigorous Evaluation of Time-Series Anomaly
+    Applications", WWW 2018. For a critique: S. Kim et al., "Towards a Rigorous Evaluation of Time-Series Anomaly
     Detection", AAAI 2022.
 
     Examples
@@ -114,7 +114,7 @@ def best_f1_pa(label: ArrayLike, score: ArrayLike, *, adjust_first: bool = False
     """
     label, score = check_label_score(label, score)
     starts, ends = find_events(label)
-    # Adjusted predictions are those of a score that is, all over an event, the largest one within it.
+    # Adjusting predictions is the same as raising the score throughout an event to its maximum there.
     largest = np.maximum.reduceat(np.where(label, score, -np.inf), starts)
     adjusted = score.copy()
     adjusted[label] = np.repeat(largest, ends - starts + 1)
@@ -165,7 +165,7 @@ def f1_raw(label: ArrayLike, score: ArrayLike, threshold: float) -> F1:
 
 
 def f1_pa(label: ArrayLike, score: ArrayLike, threshold: float, *, adjust_first: bool = False) -> F1:
-    """Point-adjusted F1 at a threshold: an event with one predicted point counts as wholly predicted.
+    """Point-adjusted F1 at a threshold: an event with one predicted point counts as fully predicted.
 
     It flatters: a random score reaches high values on long events.
 
@@ -178,12 +178,13 @@ def f1_pa(label: ArrayLike, score: ArrayLike, threshold: float, *, adjust_first:
     threshold : float
         A point is predicted when `score > threshold`.
     adjust_first : bool
-        Also fill in the very first point of the series. The published code leaves it as predicted.
+        Also adjust the very first point of the series. The published code leaves it as predicted.
 
     Returns
     -------
     F1
-        All after the adjustment, the accuracy too. Precision, recall and F1 are 0 when nothing is predicted.
+        All computed after the adjustment, including the accuracy. Precision, recall and F1 are 0 when nothing is
+        predicted.
 
     Raises
     ------
@@ -214,9 +215,9 @@ def f1_pa(label: ArrayLike, score: ArrayLike, threshold: float, *, adjust_first:
 def f1_r(label: ArrayLike, score: ArrayLike, threshold: float) -> F1:
     """Range-based F1 at a threshold, with flat bias and a weight of 0.2 on the existence of a detection.
 
-    Recall is the mean over the events of 0.2 if the event is hit at all, plus 0.8 times the share of it that
-    is predicted, divided by the number of predicted ranges that overlap it. Precision is the mean over the
-    predicted ranges of the share that is anomalous, divided by the number of events that overlap it.
+    Recall is the mean over the events of 0.2 if the event is hit at all, plus 0.8 times its predicted share
+    divided by the number of predicted ranges that overlap it. Precision is the mean over the
+    predicted ranges of their anomalous share divided by the number of events that overlap them.
 
     Parameters
     ----------
@@ -272,7 +273,7 @@ def f1_event(label: ArrayLike, score: ArrayLike, threshold: float) -> F1:
     -------
     F1
         `recall` is the share of the events with at least one predicted point; accuracy and precision are
-        point-wise; the denominator of F1 has 1e-15 added, as published. Precision, recall and F1 are 0 when
+        point-wise; 1e-15 is added to the denominator of F1, as published. Precision, recall and F1 are 0 when
         nothing is predicted.
 
     Raises
@@ -312,7 +313,7 @@ def _counts(label: Mask, predicted: Mask) -> tuple[int, int, int, int]:
 
 
 def _correct(n: int, n_anomalous: int, n_predicted: int, hits: int) -> int:
-    """Count the points that are predicted and anomalous or neither."""
+    """Count the points that are both predicted and anomalous, or neither."""
     return n - n_anomalous - n_predicted + 2 * hits
 
 
@@ -338,7 +339,7 @@ def _count_inside(positions: Integers, starts: Integers, ends: Integers) -> Inte
 
 
 def _overlap_rewards(ranges: Ranges, others: Ranges, hits: Integers, *, existence: float) -> Floats:
-    """Tatbul's reward of each range for its overlap with others, given the positions of both; (ranges,)."""
+    """Tatbul's overlap reward for each range, given the positions of both kinds of range; shape (ranges,)."""
     starts, ends = ranges
     other_starts, other_ends = others
     n_overlapping = np.searchsorted(other_starts, ends, side="right") - np.searchsorted(other_ends, starts)

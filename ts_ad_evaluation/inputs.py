@@ -1,4 +1,4 @@
-"""Reads one array from a file that the user names: `.npy`, `.npz[:key]` or `.csv[:column]`."""
+"""Reads one array from a file given by the user: `.npy`, `.npz[:key]` or `.csv[:column]`."""
 
 import re
 import zipfile
@@ -22,19 +22,19 @@ def load_array(place: str) -> np.ndarray:
     Parameters
     ----------
     place : str
-        A file, and for `.npz` and `.csv` the key or the column behind a colon where there are several. The
-        columns of a CSV file without a header are counted from 1.
+        A file; for `.npz` and `.csv`, followed by a colon and the key or column if there are several. The
+        columns of a CSV file without a header are numbered from 1.
 
     Returns
     -------
     array of shape (n,) or (n, C)
-        One column of a CSV file, an array of the other kinds as it is but for dimensions of 1: (n, 1) and (1, n) are
-        (n,). Numbers that are stored as text are read.
+        One column of a CSV file, or the array of another format without dimensions of 1: (n, 1) and (1, n) become
+        (n,). Numbers stored as text are read.
 
     Raises
     ------
     EvaluationError
-        When the file is missing, damaged or of another kind, or does not say which part is meant.
+        When the file is missing, damaged or of another format, or it is unclear which part is meant.
     """
     match = _PLACE.fullmatch(place)
     if match is None:
@@ -55,7 +55,7 @@ def _load_numpy(path: Path, part: str | None) -> np.ndarray:
             key = _chosen(path, part, content.files, "array")
             return _read(path, lambda: content[key])
     if part is not None:
-        raise EvaluationError(f"{path} holds a single array: leave out :{part}")
+        raise EvaluationError(f"{path} contains a single array: leave out :{part}")
     return content
 
 
@@ -67,7 +67,7 @@ def _read(path: Path, reader: Callable[[], T]) -> T:
 
 
 def _numeric(place: Path, array: np.ndarray) -> np.ndarray:
-    """The array, as numbers where it holds them as text."""
+    """The array, with numbers stored as text converted."""
     if array.dtype.kind not in "US":
         return array
     try:
@@ -84,14 +84,14 @@ def _numeric(place: Path, array: np.ndarray) -> np.ndarray:
 
 
 def _chosen(path: Path, part: str | None, names: list[str], kind: str) -> str:
-    """The part that is meant: the one named, or the only one there is."""
-    names = [name for name in names if name] or names  # the unnamed column of row numbers, which pandas writes
+    """The named part, or the only one there is."""
+    names = [name for name in names if name] or names  # the unnamed index column that pandas writes
     listed = ", ".join(names)
     if not names:
-        raise EvaluationError(f"{path} holds no {kind}")
+        raise EvaluationError(f"{path} contains no {kind}")
     if part is None:
         if len(names) != 1:
-            raise EvaluationError(f"{path} holds several {kind}s ({listed}): name one as {path}:{names[0]}")
+            raise EvaluationError(f"{path} contains several {kind}s ({listed}): name one as {path}:{names[0]}")
         return names[0]
     if part not in names:
         raise EvaluationError(f"{path} has no {kind} {part}, only {listed}")

@@ -1,8 +1,8 @@
 """The generalised Pareto distribution fitted to a growing set of excesses.
 
-By Grimshaw's method: with theta = shape / scale the log-likelihood has one variable, and its slope is made of the means
-of log(1 + theta y) and y / (1 + theta y) over the excesses y. Around an anchor these means are power series in theta
-whose coefficients are sums over the excesses. A new excess costs a few additions, not a pass over all of them.
+This is Grimshaw's method: with theta = shape / scale the log-likelihood has one variable, and its slope follows from
+the means of log(1 + theta y) and y / (1 + theta y) over the excesses y. Around an anchor these means are power series
+in theta whose coefficients are sums over the excesses. A new excess costs a few additions, not a pass over all of them.
 
 References
 ----------
@@ -21,7 +21,7 @@ from ts_ad_evaluation.arrays import Floats
 TERMS = 12  # of the power series
 REACH = 0.1  # largest |theta - anchor| y / (1 + anchor y): the series is exact to REACH ** TERMS
 MAX_STEPS = 50
-SEARCH_GROWTH = 0.05  # new excesses, as a share of those held, after which all theta are searched again
+SEARCH_GROWTH = 0.05  # share of new excesses among those kept after which all theta are searched again
 
 
 def log_likelihood(excesses: Floats, shape: float, scale: float) -> float:
@@ -56,16 +56,16 @@ class ParetoTail:
     excesses : array of shape (n,)
         Positive, at least one.
     rule : {"published", "likelihood"}
-        When the exponential distribution is taken, see `SPOT`.
+        When the exponential distribution is used; see `SPOT`.
     max_excesses : int or None
-        Hold only so many last ones.
+        Keep only this many of the latest excesses.
 
     Attributes
     ----------
     shape, scale : float
-        Of the generalised Pareto distribution; shape 0 is the exponential one.
+        Parameters of the generalised Pareto distribution; shape 0 is the exponential one.
     n_added : int
-        Number of all excesses so far, those no longer held among them.
+        Number of excesses so far, including those no longer kept.
     """
 
     def __init__(self, excesses: Floats, rule: str, max_excesses: int | None = None):
@@ -81,7 +81,7 @@ class ParetoTail:
         self._search()
 
     def add(self, excess: float) -> None:
-        """Take one more excess and fit again.
+        """Add an excess and refit.
 
         Parameters
         ----------
@@ -106,7 +106,7 @@ class ParetoTail:
             self._choose()
 
     def get_state(self) -> dict[str, Any]:
-        """Give all of it as plain values that JSON can hold."""
+        """Return the whole state as plain values that JSON can hold."""
         return {
             "rule": self._rule,
             "max_excesses": self._max_excesses,
@@ -122,7 +122,7 @@ class ParetoTail:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> "ParetoTail":
-        """Restore what `get_state` gave."""
+        """Restore from the result of `get_state`."""
         tail = cls.__new__(cls)
         tail._rule = state["rule"]
         tail._max_excesses = state["max_excesses"]
@@ -142,7 +142,7 @@ class ParetoTail:
         return self._values[: self._n_held]
 
     def _store(self, excess: float) -> float:
-        """Hold the excess; return the one that gave way to it, or 0."""
+        """Store the excess; return the one it replaced, or 0."""
         if self._n_held == self._max_excesses:
             dropped = float(self._values[self._oldest])
             self._values[self._oldest] = excess
@@ -169,7 +169,7 @@ class ParetoTail:
         self._choose()
 
     def _climb(self, series: "_Series", theta: float) -> "_Top | None":
-        """Go from theta to a local maximum of the likelihood; None where there is none nearby."""
+        """Go from theta to a local maximum of the likelihood; None if there is none nearby."""
         for _ in range(MAX_STEPS):
             reached, arrived = series.climb(theta)
             if reached is None:
@@ -181,7 +181,7 @@ class ParetoTail:
         return None
 
     def _choose(self) -> None:
-        """Take the generalised Pareto distribution or the exponential one."""
+        """Choose the generalised Pareto distribution or the exponential one."""
         n = self._n_held
         self.shape, self.scale = 0.0, self._total / n * self._unit
         if self._top is None:
@@ -220,11 +220,11 @@ class _Series:
         return {**vars(self), "coefficients": list(self.coefficients)}
 
     def covers(self, excess: float) -> bool:
-        """Whether the distribution of the anchor gives the excess any density."""
+        """Whether the excess has any density under the anchor's distribution."""
         return 1 + self.anchor * excess > 0
 
     def add(self, excess: float, sign: int = 1) -> None:
-        """Count an excess in, or out with sign -1."""
+        """Add an excess, or remove it with sign -1."""
         stretched = 1 + self.anchor * excess
         ratio = excess / stretched
         self.n += sign
@@ -236,12 +236,12 @@ class _Series:
             power *= -ratio
 
     def climb(self, theta: float) -> tuple[float | None, bool]:
-        """Go up the log-likelihood by Newton's steps, within reach of the anchor.
+        """Climb the log-likelihood by Newton steps, within reach of the anchor.
 
         Returns
         -------
         theta : float or None
-            A local maximum, or the border of the reach; None where the likelihood has no maximum on the way.
+            A local maximum, or the limit of the reach; None if the likelihood has no maximum on the way.
         arrived : bool
         """
         reach = REACH / self.largest
@@ -268,7 +268,7 @@ class _Series:
         return shape, shape / theta
 
     def _slope(self, theta: float) -> float:
-        """Slope of the log-likelihood by excess."""
+        """Slope of the log-likelihood per excess."""
         step = theta - self.anchor
         value, derivative = self._polynomial(step)
         mean_share = value + step * derivative  # of y / (1 + theta y)
@@ -294,7 +294,7 @@ class _Top(NamedTuple):
 
 
 def _likelihood_at_top(n: int, shape: float, scale: float) -> float:
-    """Log-likelihood of n excesses where it is stationary along the scale at fixed theta, or the shape is 0."""
+    """Log-likelihood of n excesses, where it is stationary in the scale at fixed theta or the shape is 0."""
     return -n * (math.log(scale) + 1 + shape)
 
 

@@ -1,3 +1,3 @@
-"""The programs: one module for each, and what they share."""
+"""The programs: one module each, and what they share."""
 
 __version__ = "1.0.0"

@@ -16,12 +16,12 @@ from ts_ad_evaluation.files import write_in_any_encoding
 
 
 def chosen_config(options: argparse.Namespace) -> Path:
-    """Return the configuration that --config and --model mean.
+    """Return the configuration that --config and --model refer to.
 
     Raises
     ------
     UserError
-        When --model is given and --config is no folder.
+        When --model is given and --config is not a folder.
     """
     if options.model is None:
         return options.config
@@ -62,7 +62,7 @@ def refuse_idle(changes: Iterable[str], idle: Mapping[str, str]) -> None:
     changes : iterable of str
         Each `section.key=value`, as --set gives them.
     idle : mapping of str to str
-        By section or `section.key`, where that has no effect, in words that follow "has no effect".
+        By section or `section.key`, the words that follow "has no effect" for it.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def refuse_idle(changes: Iterable[str], idle: Mapping[str, str]) -> None:
 
 
 def check_resume(mode: str) -> None:
-    """Refuse --resume where there is nothing to go on with.
+    """Refuse --resume if there is nothing to continue.
 
     Raises
     ------
@@ -85,32 +85,32 @@ def check_resume(mode: str) -> None:
         When the mode trains nothing.
     """
     if mode in ("test", "evaluate"):
-        raise UserError(f"--resume goes on with a training, and --mode {mode} trains nothing: leave it out")
+        raise UserError(f"--resume continues training, but --mode {mode} trains nothing: leave it out")
 
 
 def run_program(
     work: Callable[[argparse.Namespace], int],
     parser: argparse.ArgumentParser,
     arguments: Sequence[str] | None = None,
-    after_interruption: str = ": --resume goes on after the last finished epoch",
+    after_interruption: str = ": --resume continues after the last completed epoch",
 ) -> int:
-    """Do the work and return the exit code: its own, 2 for what the user can mend, 130 when interrupted.
+    """Do the work and return the exit code: its own, 2 for errors that the user can fix, 130 when interrupted.
 
     Parameters
     ----------
     work : callable
         Takes the options.
     parser : ArgumentParser
-        Of the options.
+        Parser of the options.
     arguments : sequence of str, optional
-        By default the process's.
+        By default, those of the process.
     after_interruption : str
-        What the line that tells of an interruption ends with.
+        The end of the line that reports an interruption.
     """
     write_in_any_encoding()
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
-    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # the first time it tells of the fonts it has found
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # on its first run it logs the fonts it has found
     try:
         with logging_redirect_tqdm():
             return work(options)
@@ -118,7 +118,7 @@ def run_program(
         sys.stderr.write(f"error: {error}\n")
         return 2
     except OSError as error:
-        sys.stderr.write(f"error: {error}: see to the file or the disk, then run again\n")
+        sys.stderr.write(f"error: {error}: check the path and the free space, then run again\n")
         return 2
     except (MemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):
@@ -131,6 +131,6 @@ def run_program(
 
 
 def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
-    # PyTorch has an exception for it on CUDA alone.
+    # PyTorch has an exception for it only on CUDA.
     known = isinstance(error, (MemoryError, torch.OutOfMemoryError))
     return known or "can't allocate memory" in str(error) or "out of memory" in str(error)

@@ -1,4 +1,4 @@
-"""The command `crossad`: all programs under one name. It imports a program, and with it PyTorch, only to run it."""
+"""The command `crossad`: all programs under one name. A program, and with it PyTorch, is imported only to run it."""
 
 import argparse
 import difflib
@@ -17,11 +17,11 @@ EPILOG = """\
 examples:
   crossad detect sensor.csv --out results       own series: events, scores, report
   crossad stream --model results/detector       CSV lines in, a line of JSON for each point out
-  crossad run --config configs/quickstart       train and test on the embedded series
+  crossad run --config configs/quickstart       train and test on the included series
   crossad detect --help                         the options of a command
 
 Completion in the shell: eval "$(register-python-argcomplete crossad)" in ~/.bashrc, or in ~/.zshrc after compinit.
-The measures alone, for scores of any detector: ts-ad-evaluation --help
+Only the measures, for scores of any detector: ts-ad-evaluation --help
 """
 
 
@@ -53,12 +53,12 @@ def _stream(arguments: list[str], program: str) -> int:
 
 
 def _program(module: str, function: str = "main") -> Callable[[list[str], str], int]:
-    """Return what imports and runs a program."""
+    """Return a function that imports and runs a program."""
     return lambda arguments, program: getattr(import_module(module), function)(arguments, program)
 
 
 def _suite(name: str) -> Callable[[list[str], str], int]:
-    """Return what runs the benchmark of that name."""
+    """Return a function that runs the benchmark with this name."""
 
     def run(arguments: list[str], program: str) -> int:
         benchmark = getattr(import_module("exp.benchmark.suites"), name)
@@ -83,7 +83,7 @@ COMMANDS = {
     "detect": Command(
         "anomalies in a series of your own", lambda name: options.detect_parser(name, stream=False), _detect
     ),
-    "stream": Command("score points as they come", options.stream_parser, _stream),
+    "stream": Command("score points as they arrive", options.stream_parser, _stream),
     "run": Command("train and test a detector on a dataset", options.run_parser, _program("exp.cli.run")),
     "ucr": Command("all series of the UCR anomaly archive", _suite_parser("UCR"), _suite("UCR")),
     "tsb-ad": Command("all series of TSB-AD-U", _suite_parser("TSB_AD_U"), _suite("TSB_AD_U")),
@@ -109,7 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
         return COMMANDS[name].run(rest, program)
     if name in ("-h", "--help"):
         sys.stdout.write(build_parser().format_help())
-        return 0 if arguments else 2  # nothing was asked for
+        return 0 if arguments else 2  # no command was given
     if name == "--version":
         sys.stdout.write(f"crossad {__version__}\n")
         return 0
@@ -121,7 +121,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def build_parser(line: str = "") -> argparse.ArgumentParser:
-    """Return the parser of the command; those of its programs are empty but for the one that `line` names."""
+    """Return the parser of the command; those of its programs are empty except for the one that `line` names."""
     parser = argparse.ArgumentParser(
         prog="crossad",
         usage="%(prog)s COMMAND [options]",
@@ -145,7 +145,7 @@ def build_parser(line: str = "") -> argparse.ArgumentParser:
 
 
 def _complete() -> int:
-    """Answer a shell that asks for completions."""
+    """Answer shell completion requests."""
     try:
         import argcomplete
     except ImportError:

@@ -204,7 +204,7 @@ def _stream(options: argparse.Namespace) -> int:
 
 @contextmanager
 def _folder_for_results(out: Path) -> Iterator[None]:
-    """Make the folder, before the work, and remove it again where an error leaves it empty."""
+    """Create the folder before the work, and remove it again if an error leaves it empty."""
     new = [path for path in (out, *out.parents) if not path.exists()]
     try:
         try:

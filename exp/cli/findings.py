@@ -1,4 +1,4 @@
-"""What was found in a user's series: tables, record and report, and the first events on the terminal."""
+"""Detection results for a user's series: tables, record and report, and the first events on the terminal."""
 
 import json
 import logging
@@ -70,9 +70,9 @@ def write_findings(
     detector : CrossADDetector
         Fitted.
     channel_scores : array of shape (n, C)
-        Of the recording, the channels in the detector's order.
+        Those of the recording, with channels in the detector's order.
     train_end : int or None
-        The points before it were trained on; None: none of them.
+        The points before it were trained on; None: none were.
     out : Path
         A folder.
     trained_on : str
@@ -130,8 +130,8 @@ def show(findings: Findings) -> None:
             sys.stdout.write(f"{column:>16s}  {value:.6g}\n")
     if measures:
         sys.stdout.write(
-            f"(measured on {record['measured']}; names that end in _best: at the threshold that is best for the "
-            "labels, an oracle's value; in _raw: at the detector's own)\n"
+            f"(measured on {record['measured']}; names ending in _best: oracle values, at the best threshold for "
+            "the labels; in _raw: at the detector's own)\n"
         )
     if len(events):
         first = events.head(SHOWN).astype(dict.fromkeys(("start", "end", "peak_time"), str))  # in full digits
@@ -145,14 +145,14 @@ def show(findings: Findings) -> None:
 
 
 def _written_times(recording: Recording) -> pd.Index:
-    """Return the times as all files have them, or the rows from 0."""
+    """Return the times as written in all files, or the rows from 0."""
     times = recording.times
     if times is None:
         return pd.RangeIndex(len(recording.values))
     if not isinstance(times, pd.DatetimeIndex):
         return times
     if times.tz is None:
-        return times.astype(str)  # by itself, a table leaves out the hours where all of a column are 0
+        return times.astype(str)  # by default, a table omits the time of day if it is 0 in the whole column
     whole = not (times.microsecond | times.nanosecond).any()
     digits = "seconds" if whole else "nanoseconds" if times.nanosecond.any() else "microseconds"
     return pd.Index([time.isoformat(sep=" ", timespec=digits) for time in times])
@@ -229,9 +229,9 @@ def _alarms(events, times, channel_scores, detector, explained: pd.DataFrame | N
 def _measure(
     label: np.ndarray | None, score: np.ndarray, threshold: float, first: int, out: Path
 ) -> dict[str, pd.DataFrame]:
-    """Return the measures' tables of the points from row `first` on, and remove those of other runs.
+    """Return the measures' tables for the points from row `first` on, and remove those of other runs.
 
-    There are none without labels, or where these are all alike.
+    There are none without labels, or if these are all equal.
     """
     for name in METRICS:
         (out / f"_{name}.csv").unlink(missing_ok=True)
@@ -239,7 +239,7 @@ def _measure(
         return {}
     label, score = label[first:], score[first:]
     if label.min() == label.max():
-        logger.warning("from row %d on all labels are %d: nothing can be measured", first, label[0])
+        logger.warning("from row %d on, all labels are %d: nothing can be evaluated", first, label[0])
         return {}
     return Evaluator(label, score, out).evaluate(list(METRICS), verbose=False, f1_raw=[threshold])
 
@@ -264,7 +264,7 @@ def _record(recording: Recording, detector: CrossADDetector, events: pd.DataFram
 
 
 def _facts(record: dict) -> dict:
-    """Return what the report says of the run."""
+    """Return what the report says about the run."""
     settings = record["config"]
     return {
         "Detector": settings["model"]["name"],

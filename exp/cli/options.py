@@ -1,4 +1,4 @@
-"""The options of all programs. Nothing here imports PyTorch, so that --help and completion in a shell come at once."""
+"""The options of all programs. Nothing here imports PyTorch, so that --help and shell completion are immediate."""
 
 import argparse
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ MODES = ("all", "train", "test", "evaluate")
 FORMATS = ("text", "csv", "markdown", "latex")
 STREAM_NOTES = """\
 Each point of a stream becomes a line of JSON: row, time (if there is one), score, threshold, alarm and channels; the
-score is null for a point that never gets one. Lines with the key note come between them:
+score is null for a point that never gets one. Lines with the key note come in between:
   gap       a step in time longer than three usual ones (the median of the last 31), or than --gap: row and time after
             it, last before it, step and usual (seconds for dates), and whether a fresh window starts
   skipping  points that are not later than the last one are left out from here on: time, last
@@ -29,7 +29,7 @@ stream after the last line that it has read, and keep the state. Standard error 
 
 
 class _Layout(argparse.RawDescriptionHelpFormatter):
-    """Help in few lines: examples keep their line breaks, and the column of explanations begins early."""
+    """Compact help: examples keep their line breaks, and the column of explanations starts early."""
 
     def __init__(self, prog: str):
         super().__init__(prog, max_help_position=28)
@@ -55,7 +55,7 @@ def new_parser(
     examples : iterable of str
         What follows the program's name in each example.
     notes : str
-        What the help ends with.
+        Text at the end of the help.
     """
     lines = "\n".join(f"  {program} {example}" for example in examples)
     return argparse.ArgumentParser(
@@ -68,19 +68,19 @@ def new_parser(
 
 
 def model_names() -> list[str]:
-    """Return the names of the models: the folders of the package `models`, which is not imported for it."""
+    """Return the names of the models: the folders of the package `models`, without importing it."""
     folders = find_spec("models").submodule_search_locations
     return sorted(path.parent.name for folder in folders for path in Path(folder).glob("*/config.py"))
 
 
 def _complete(action: argparse.Action, names: Iterable[str]) -> None:
-    """Let a shell complete an option's value by these names; others are not refused."""
+    """Let a shell complete an option's value with these names; others are not refused."""
     names = list(names)
     action.completer = lambda **_: names
 
 
 def detect_parser(program: str = "python -m exp.detect", *, stream: bool = True) -> argparse.ArgumentParser:
-    """Return the parser of a series of one's own; with `stream` also of streams, by the option --stream."""
+    """Return the parser for a user's own series and, with `stream`, for streams by the option --stream."""
     parser = new_parser(
         program,
         "SERIES.csv --out DIR [options]",
@@ -142,8 +142,10 @@ def detect_parser(program: str = "python -m exp.detect", *, stream: bool = True)
         "time, value and expected value in units of the file (for models that reconstruct)",
     )
     if stream:
-        group = parser.add_argument_group("a stream, CSV lines from standard input to a line of JSON for each point")
-        group.add_argument("--stream", action="store_true", help="score standard input by the detector --model")
+        group = parser.add_argument_group(
+            "a stream: CSV lines from standard input become a line of JSON for each point"
+        )
+        group.add_argument("--stream", action="store_true", help="score standard input with the detector --model")
         _add_stream(group)
     else:
         parser.set_defaults(**vars(detect_parser(program).parse_args([])))  # of the options that are left out
@@ -152,11 +154,11 @@ def detect_parser(program: str = "python -m exp.detect", *, stream: bool = True)
 
 
 def stream_parser(program: str) -> argparse.ArgumentParser:
-    """Return the parser of streams alone; what it gives is that of `detect_parser` with --stream."""
+    """Return the parser for streams only; its result is that of `detect_parser` with --stream."""
     parser = new_parser(
         program,
         "--model DIR [options]",
-        "Score CSV lines from standard input as they come, by a saved detector.",
+        "Score CSV lines from standard input as they arrive, with a saved detector.",
         [
             "--model results/detector < live.csv",
             "--model results/detector --stream-mode causal --state stream.state",
@@ -189,15 +191,15 @@ def _add_device(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_form(parser: argparse.ArgumentParser, title: str) -> None:
-    """Add the options that say how the file or the stream is written; what they leave open is decided, and said."""
+    """Add the options that say how the file or the stream is written; the rest is detected and reported."""
     add = parser.add_argument_group(f"{title} (detected by default)").add_argument
     add("--sep", metavar="CHAR", help="separator: a character, or comma, semicolon, tab, pipe or space")
     add("--decimal", choices=[".", ","], help="decimal mark")
     add("--header", choices=["yes", "no"], help="whether the first line holds names (yes, unless it is all data)")
-    add("--date-format", metavar="FORMAT", help="of times, such as '%%d.%%m.%%Y %%H:%%M:%%S'")
-    add("--timezone", metavar="ZONE", help="of times that have none, such as Europe/Berlin; others are converted")
+    add("--date-format", metavar="FORMAT", help="format of times, such as '%%d.%%m.%%Y %%H:%%M:%%S'")
+    add("--timezone", metavar="ZONE", help="zone of times that have none, such as Europe/Berlin; others are converted")
     add("--missing-values", nargs="+", metavar="CODE", help="codes for a missing value, such as -999")
-    add("--encoding", help="of the text: utf-8, utf-16, latin-1, ...")
+    add("--encoding", help="encoding: utf-8, utf-16, latin-1, ...")
 
 
 def _add_training(parser: argparse.ArgumentParser) -> None:
@@ -274,7 +276,7 @@ def _add_stream(group: argparse._ArgumentGroup) -> None:
 
 
 def common_parser(program: str, description: str, examples: Iterable[str]) -> argparse.ArgumentParser:
-    """Return a parser with the options that trainings on datasets have."""
+    """Return a parser with the options for training on datasets."""
     parser = new_parser(program, "--config FILE [options]", description, examples)
     add = parser.add_argument
     _complete(
@@ -318,7 +320,7 @@ def common_parser(program: str, description: str, examples: Iterable[str]) -> ar
 
 
 def run_parser(program: str = "run.py") -> argparse.ArgumentParser:
-    """Return the parser of one training on one dataset."""
+    """Return the parser for training on one dataset."""
     parser = common_parser(
         program,
         "Train a detector on a dataset, score its test part and measure the score.",
@@ -350,7 +352,7 @@ def run_parser(program: str = "run.py") -> argparse.ArgumentParser:
         help="measures to write (the configuration's; affiliation in --mode evaluate)",
     )
     add("--t", nargs="+", type=float, metavar="RISK", help="SPOT's risks in --mode evaluate (the configuration's)")
-    add("--thresholds", nargs="+", type=float, metavar="X", help="for measures at thresholds, in place of SPOT's")
+    add("--thresholds", nargs="+", type=float, metavar="X", help="for measures at thresholds, instead of SPOT's")
     add("--tensorboard", action="store_true", help="write the losses by epoch for TensorBoard too, beside epochs.csv")
     add(
         "--checkpoint",
@@ -362,7 +364,7 @@ def run_parser(program: str = "run.py") -> argparse.ArgumentParser:
 
 
 def sweep_parser(program: str, root: Path, example: str) -> argparse.ArgumentParser:
-    """Return the parser of a benchmark of many series, which stand in `root` where no folder is named."""
+    """Return the parser for a benchmark of many series, in `root` unless another folder is named."""
     parser = common_parser(
         program,
         "Train and test a detector on all series of a benchmark; finished series are skipped.",
@@ -383,7 +385,7 @@ def sweep_parser(program: str, root: Path, example: str) -> argparse.ArgumentPar
         metavar="N",
         help="workers on this machine, one thread each (one for each core or CUDA device)",
     )
-    add("--jobs-per-device", type=int, metavar="N", help="workers for each CUDA device, in place of --jobs (1)")
+    add("--jobs-per-device", type=int, metavar="N", help="workers for each CUDA device, instead of --jobs (1)")
     add(
         "--backend",
         choices=["loky", "dask", "ray"],
@@ -391,29 +393,29 @@ def sweep_parser(program: str, root: Path, example: str) -> argparse.ArgumentPar
         help="workers on this machine (loky), or all workers of a cluster, which must see the same files under the "
         "same paths and import this project (installed, or started in the clone with PYTHONPATH=.)",
     )
-    add("--scheduler", metavar="ADDRESS", help="of the Dask scheduler")
-    add("--address", help="of the Ray cluster")
+    add("--scheduler", metavar="ADDRESS", help="address of the Dask scheduler")
+    add("--address", help="address of the Ray cluster")
     return parser
 
 
 def summary_parser(program: str = "python -m exp.summary") -> argparse.ArgumentParser:
-    """Return the parser of the table of results."""
+    """Return the parser for the table of results."""
     parser = new_parser(
         program,
         "FOLDER [options]",
-        "One table of all results below a folder, beside the published values: a row for each dataset, detector, "
+        "One table of all results below a folder, with the published values: a row for each dataset, detector, "
         "configuration and metric, averaged over the seeds.",
         ["test_results", "test_results --format latex --out table.tex"],
     )
     add = parser.add_argument
     add("folder", type=Path, metavar="FOLDER", help="folder with results, such as test_results")
-    add("--format", choices=FORMATS, default="text", help="of the table (text)")
+    add("--format", choices=FORMATS, default="text", help="format of the table (text)")
     add("--out", type=Path, metavar="FILE", help="write here instead of to the terminal")
     return parser
 
 
 def report_parser(program: str = "python -m exp.report") -> argparse.ArgumentParser:
-    """Return the parser of the page of a run."""
+    """Return the parser for the page of a run."""
     parser = new_parser(
         program,
         "FOLDER [options]",

@@ -21,7 +21,7 @@ def _run(options: argparse.Namespace) -> int:
     if out.is_dir():
         raise UserError(f"--out {out}: is a folder: name a file, such as {out / 'report.html'}")
     if options.out and not out.parent.is_dir():
-        raise UserError(f"--out {out}: there is no folder {out.parent}: make it, or name another file")
+        raise UserError(f"--out {out}: there is no folder {out.parent}: create it, or name another file")
     write_report(out, read_folder(options.folder, options.root_path))
     sys.stdout.write(f"{out}\n")
     return 0

@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 THRESHOLD_SETTINGS = ("evaluation.spot_risks", "evaluation.anomaly_ratio")
 CURVE_SETTINGS = ("evaluation.window", "evaluation.n_thresholds")  # of r_auc and vus
-SCORING_SETTINGS = {"batch_size", "precision"}  # of `train`, what scoring uses too
+SCORING_SETTINGS = {"batch_size", "precision"}  # keys of `train` that scoring also uses
 
 
 def main(arguments: list[str] | None = None, program: str = "run.py") -> int:
@@ -67,12 +67,12 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace, config: ExperimentConfig) -> None:
-    """Refuse options that do not go together, or would have no effect."""
+    """Refuse options that conflict or would have no effect."""
     mode = options.mode
     if options.checkpoint and mode in ("all", "train"):
         raise UserError("--checkpoint names weights to score with: add --mode test or --mode evaluate")
     if options.checkpoint and options.seeds:
-        raise UserError("--checkpoint gives each of --seeds the same weights: leave one of them out")
+        raise UserError("--checkpoint gives all --seeds the same weights: leave one of them out")
     if options.checkpoint and not options.checkpoint.is_file():
         raise UserError(f"{options.checkpoint}: no such checkpoint: correct --checkpoint")
     if mode == "train":
@@ -88,7 +88,7 @@ def _check(options: argparse.Namespace, config: ExperimentConfig) -> None:
     if options.t and mode != "evaluate":
         raise UserError("--t gives SPOT's risks, which only --mode evaluate uses: add it, or leave --t out")
     if options.t and options.thresholds:
-        raise UserError("--thresholds are used in place of SPOT's, whose risks --t gives: leave one of them out")
+        raise UserError("--thresholds are used instead of SPOT's, whose risks --t gives: leave one of them out")
     if options.t and config.evaluation.anomaly_ratio is not None:
         raise UserError(
             "--t gives SPOT's risks, but evaluation.anomaly_ratio sets the thresholds: leave one of them out"
@@ -98,7 +98,7 @@ def _check(options: argparse.Namespace, config: ExperimentConfig) -> None:
 
 
 def _idle_settings(options: argparse.Namespace, config: ExperimentConfig) -> dict[str, str]:
-    """Return the settings that have no effect with these options, and where they have none."""
+    """Return the settings that have no effect with these options, and where."""
     if options.mode == "train":
         return {"evaluation": "in --mode train, which scores nothing"}
     idle = {}
@@ -117,7 +117,7 @@ def _idle_settings(options: argparse.Namespace, config: ExperimentConfig) -> dic
 
 
 def _check_training_settings(options: argparse.Namespace, config: ExperimentConfig, folder: RunFolder) -> None:
-    """Refuse settings of the training that differ from those that the weights to score with were trained with."""
+    """Refuse training settings that differ from those with which the weights to score with were trained."""
     keys = {change.partition("=")[0].strip().removeprefix("train.") for change in options.set}
     keys |= {"seed"} if options.seed is not None else set()
     now = config.to_dict()["train"]
@@ -128,7 +128,7 @@ def _check_training_settings(options: argparse.Namespace, config: ExperimentConf
         if key in then and then[key] != now[key]:
             raise UserError(
                 f"{folder.path}: its weights were trained with train.{key} {then[key]}, not {now[key]}: leave it out, "
-                "or train with it"
+                "or retrain with it"
             )
 
 
@@ -161,7 +161,7 @@ def _several_seeds(
     processes: Processes,
     options: argparse.Namespace,
 ) -> int:
-    """Do the same for each seed, less what is done already, and show mean and standard deviation."""
+    """Do the same for each seed, except what is already done, and show mean and standard deviation."""
     runs = {
         seed: (
             dataclasses.replace(config, train=config.train.model_copy(update={"seed": seed})),
@@ -195,7 +195,7 @@ def _one_seed(
     processes: Processes,
     options: argparse.Namespace,
 ) -> dict:
-    """Do what the mode asks for, show the measures, and return their tables."""
+    """Do what the mode requires, show the measures, and return their tables."""
     folder = RunFolder(path)
     if options.mode in ("test", "evaluate"):
         _check_training_settings(options, config, folder)
@@ -206,7 +206,7 @@ def _one_seed(
     if options.mode in ("all", "train"):
         resume = options.resume or bool(options.seeds and _same_training(folder, config))
         experiment.train(resume=resume, tensorboard=options.tensorboard)
-    if options.mode == "train" or not processes.first:  # training is shared, scoring is quick enough for one
+    if options.mode == "train" or not processes.first:  # training is shared, scoring is fast enough for one process
         return {}
     if options.mode == "evaluate":
         tables = experiment.evaluate(metrics, thresholds=options.thresholds, weights=options.checkpoint)
@@ -227,21 +227,21 @@ def _measured(folder: RunFolder, config: ExperimentConfig, series: Series, optio
     if not tested.items() <= record.items() or not all(file.is_file() for file in files.values()):
         return None
     if options.mode == "all" and folder.state.is_file() and "epochs" not in record:
-        return None  # tested with the weights of a training that was interrupted: that goes on first
+        return None  # tested with the weights of an interrupted training run, which is continued first
     if other_origin(record.get("scored_with"), scoring_origin(config, data, own_weights_digest(folder))):
         return None
-    logger.info("measured already: %s", folder.path)
+    logger.info("already evaluated: %s", folder.path)
     return {name: pd.read_csv(file, float_precision="round_trip") for name, file in files.items()}
 
 
 def _same_training(folder: RunFolder, config: ExperimentConfig) -> bool:
-    """Whether what the folder holds was trained, or begun to be, with the same settings."""
+    """Whether the folder's training run, finished or not, has the same settings."""
     differing = differences(folder.read_record().get("config", {}), config.to_dict())
     return all(row.startswith("evaluation.") for row in differing)
 
 
 def _single_figures(tables: dict) -> dict[str, float]:
-    """Return every figure that is one number for the run."""
+    """Return every value that is a single number for the run."""
     return {name: value for table in tables.values() if len(table) == 1 for name, value in table.iloc[0].items()}
 
 
@@ -255,7 +255,7 @@ def _resolve(options: argparse.Namespace) -> ExperimentConfig:
 
 
 def _format(tables: dict) -> str:
-    """Lay out tables for the terminal: one row as a line for each figure, several rows as they are."""
+    """Lay out tables for the terminal: a single row as one line per value, several rows as they are."""
     lines = []
     for table in tables.values():
         if len(table) == 1:
@@ -263,10 +263,10 @@ def _format(tables: dict) -> str:
         else:
             lines.append(table.to_string(index=False, float_format="{:.6g}".format) + "\n")
     if "best_f1" in tables:
-        lines.append("(*_best: at the threshold that is best for the test labels, an oracle's figure)\n")
+        lines.append("(*_best: oracle values, at the best threshold for the test labels)\n")
     if "best_f1_pa" in tables:
-        lines.append("(*_best_PA: the oracle's figure, point-adjusted: an event counts whole once it is hit)\n")
+        lines.append("(*_best_PA: oracle values, point-adjusted: an event hit once counts in full)\n")
     if "accomplish_UCR" in tables:
         ranked = tables["accomplish_UCR"].iloc[0]
-        lines.append(f"the anomaly's first point is ranked {ranked['topk']:.0f} of {ranked['total_len']:.0f}\n")
+        lines.append(f"the first point of the anomaly has rank {ranked['topk']:.0f} of {ranked['total_len']:.0f}\n")
     return "".join(lines)

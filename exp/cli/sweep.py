@@ -1,4 +1,4 @@
-"""The programs run_UCR.py and run_TSBAD.py: a benchmark of many series, each a job of its own."""
+"""The programs run_UCR.py and run_TSBAD.py: a benchmark of many series, each a separate job."""
 
 import argparse
 import functools
@@ -37,13 +37,13 @@ from ts_ad_evaluation.files import replacing
 
 logger = logging.getLogger(__name__)
 
-# The suite itself says what is measured, and which files there are.
+# The suite itself determines what is measured and which files there are.
 IDLE = {
     **{f"evaluation.{key}": "on a suite, which has its own measures" for key in EvaluationConfig.model_fields},
     "data.file": "on a suite, whose table names the files",
 }
 del IDLE["evaluation.cover_tail"]
-SHOWN = 3  # series that a message names
+SHOWN = 3  # number of series that a message names
 
 
 def main(benchmark: Benchmark, program: str, arguments: list[str] | None = None) -> int:
@@ -71,7 +71,7 @@ def _run(benchmark: Benchmark, options: argparse.Namespace) -> int:
 
 
 def _check(benchmark: Benchmark, options: argparse.Namespace, jobs: list[Job]) -> None:
-    """Refuse options that do not go together or have no effect, and a folder without the series."""
+    """Refuse options that conflict or have no effect, and a folder without the series."""
     if options.resume:
         check_resume(options.mode)
     refuse_idle(options.set, IDLE)
@@ -83,11 +83,11 @@ def _check(benchmark: Benchmark, options: argparse.Namespace, jobs: list[Job]) -
     root = options.root_path
     command = prepare_series_command(root) or prepare_series_command(benchmark.root)
     if not root.is_dir():
-        raise UserError(f"{root}: no such folder: make it: {command} (see dataset/README.md)")
+        raise UserError(f"{root}: no such folder: create it: {command} (see dataset/README.md)")
     if not any(job.file.is_file() or job.has_result for job in jobs):
         raise UserError(
-            f"{root}: none of the {_n_series(jobs)} series is there ({jobs[0].series}, ...): name their folder with "
-            f"--root_path, or make it: {command} (see dataset/README.md)"
+            f"{root}: has none of the {_n_series(jobs)} series ({jobs[0].series}, ...): name their folder with "
+            f"--root_path, or create it: {command} (see dataset/README.md)"
         )
 
 
@@ -96,10 +96,10 @@ def _n_series(jobs: Iterable[Job]) -> int:
 
 
 def _check_workers(options: argparse.Namespace) -> None:
-    """Refuse options of the workers that do not go together or have no effect."""
+    """Refuse options of the workers that conflict or have no effect."""
     for backend, option in {"dask": "scheduler", "ray": "address"}.items():
         if (options.backend == backend) != bool(getattr(options, option)):
-            raise UserError(f"--backend {backend} and --{option} ADDRESS go together: give both or none")
+            raise UserError(f"--backend {backend} and --{option} ADDRESS need each other: give both or neither")
     if options.backend != "loky" and options.jobs is not None:
         raise UserError(f"--jobs is for workers on this machine: leave it out, --backend {options.backend} uses all")
     per_device = options.jobs_per_device
@@ -108,10 +108,10 @@ def _check_workers(options: argparse.Namespace) -> None:
             f"--jobs-per-device is for workers on this machine: start as many with {options.backend} itself"
         )
     if per_device is not None and options.jobs is not None:
-        raise UserError("--jobs and --jobs-per-device both say how many workers there are: leave one of them out")
+        raise UserError("--jobs and --jobs-per-device both set the number of workers: leave one of them out")
     for name, number in (("--jobs", options.jobs), ("--jobs-per-device", per_device)):
         if number is not None and number < 1:
-            raise UserError(f"{name} {number}: at least 1")
+            raise UserError(f"{name} {number}: give at least 1")
     if per_device is not None and choose_device(options.device).type != "cuda":
         raise UserError(f"--jobs-per-device has no effect on --device {options.device}, which is not CUDA: use --jobs")
 
@@ -133,10 +133,10 @@ def _do(benchmark: Benchmark, jobs: list[Job], options: argparse.Namespace) -> d
         n_workers = options.jobs or default_workers(options.device, options.jobs_per_device or 1)
     results = run_jobs(waiting, work, n_workers, options.backend, options.scheduler or options.address)
     done = len(jobs) - len(waiting) - len(missing)
-    logger.info("%d jobs, %d of them done already", len(jobs), done)
+    logger.info("%d jobs, %d of them already done", len(jobs), done)
     replaced = sum(outcomes[job] is None and job.has_result for job in waiting)
     if replaced:
-        logger.warning("results of another configuration that are replaced: %d", replaced)
+        logger.warning("results of another configuration to be replaced: %d", replaced)
     total = len(jobs) - len(missing)
     with tqdm(total=total, initial=done, unit="series", disable=None) as bar:
         for number, (job, outcome) in enumerate(results, start=done + 1):
@@ -155,14 +155,14 @@ def _do(benchmark: Benchmark, jobs: list[Job], options: argparse.Namespace) -> d
 
 
 def _say_how_long(first: Outcome, left: int, n_workers: int) -> None:
-    """Say, from the first series, how long the others will take on this machine's workers."""
+    """Estimate, from the first series, how long the others will take on this machine's workers."""
     if left and n_workers and first.seconds:
         whole = first.seconds * left / min(n_workers, left)
-        logger.info("the first took %s: about %s for the %d others", spoken(first.seconds), spoken(whole), left)
+        logger.info("the first took %s: about %s for the other %d", spoken(first.seconds), spoken(whole), left)
 
 
 def _say_what_is_missing(jobs: list[Job], missing: list[Job], root: Path) -> None:
-    """Say once how many of the series are there, and which are not."""
+    """Report once how many of the series exist, and which do not."""
     absent = {job.series: None for job in jobs if not job.file.is_file()}
     if not absent:
         return
@@ -173,11 +173,11 @@ def _say_what_is_missing(jobs: list[Job], missing: list[Job], root: Path) -> Non
     )  # fmt: skip
     kept = len(absent) - _n_series(missing)
     if kept:
-        logger.warning("%d of these have results already, which are kept as they are", kept)
+        logger.warning("%d of these already have results, which are kept as they are", kept)
 
 
 def _say_what_was_done_again(outcomes: Iterable[Outcome]) -> None:
-    """Say for how many series something had changed."""
+    """Report for how many series something has changed."""
     for note, count in Counter(outcome.note for outcome in outcomes if outcome.note).items():
         logger.warning("%d %s: %s", count, "job" if count == 1 else "jobs", note)
 
@@ -189,7 +189,7 @@ def _some(names: list[str]) -> str:
 
 
 def default_workers(device: str, per_device: int = 1) -> int:
-    """Return how many workers this machine feeds: one for each core, or `per_device` for each that `device` means."""
+    """Return the number of workers for this machine: one per core, or `per_device` for each device in `device`."""
     chosen = choose_device(device)
     if chosen.type == "cpu":
         return joblib.cpu_count()
@@ -197,13 +197,13 @@ def default_workers(device: str, per_device: int = 1) -> int:
 
 
 def _running_mean(benchmark: Benchmark, outcomes: dict[Job, Outcome | None]) -> str:
-    """Return the mean of the benchmark's running figure over what is done."""
+    """Return the mean of the benchmark's running value over finished jobs."""
     values = [outcome.figures[benchmark.running] for outcome in outcomes.values() if outcome and outcome.figures]
     return f"{benchmark.running} {sum(values) / len(values):.3f} over {len(values)}" if values else ""
 
 
 def _show_trained(outcomes: dict[Job, Outcome | None]) -> None:
-    """Say how many are trained, and which have failed."""
+    """Report how many are trained, and which have failed."""
     for job, outcome in outcomes.items():
         if outcome and outcome.status == "failed":
             sys.stdout.write(f"failed: {job.name}: {outcome.reason}\n")
@@ -221,7 +221,7 @@ def _gather(benchmark: Benchmark, outcomes: dict[Job, Outcome | None], folder: P
             continue
         status, reason = (outcome.status, outcome.reason) if outcome else ("not run", "")
         missing.append({benchmark.series_column: job.series, "status": status, "reason": reason})
-        if reason and status != "missing":  # these may be hundreds, and have been told in one line
+        if reason and status != "missing":  # these may be hundreds, and have been reported in one line
             sys.stdout.write(f"{status}: {job.name}: {reason}\n")
     table = pd.DataFrame(rows, columns=benchmark.columns)
     folder.mkdir(parents=True, exist_ok=True)
@@ -230,7 +230,7 @@ def _gather(benchmark: Benchmark, outcomes: dict[Job, Outcome | None], folder: P
     for path, content in ((file, table), (folder / "not_counted.csv", not_counted)):
         with replacing(path) as temporary:
             content.to_csv(temporary, index=False)
-    RunFolder(folder).record.unlink(missing_ok=True)  # one put together for an earlier table says other settings
+    RunFolder(folder).record.unlink(missing_ok=True)  # one made for an earlier table has other settings
     summary = summarise(benchmark, table, [job.series for job in outcomes])
     sys.stdout.write(summary.to_string(index=False, float_format="{:.4f}".format) + "\n")
     sys.stdout.write(f"table in {file}\n")
@@ -238,7 +238,7 @@ def _gather(benchmark: Benchmark, outcomes: dict[Job, Outcome | None], folder: P
 
 
 def _gather_seeds(benchmark: Benchmark, outcomes: dict[Job, Outcome | None], folder: Path) -> None:
-    """Do the same for each of several seeds, and show mean and deviation over them."""
+    """Do the same for each of several seeds, and show their mean and standard deviation."""
     by_seed = {}
     for job, outcome in outcomes.items():
         by_seed.setdefault(job.config.train.seed, {})[job] = outcome

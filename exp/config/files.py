@@ -1,4 +1,4 @@
-"""Configuration files in YAML, and single settings from the command line."""
+"""YAML configuration files, and single settings from the command line."""
 
 import copy
 import difflib
@@ -19,14 +19,14 @@ logger = logging.getLogger(__name__)
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as people write it: 1e-4 is a number, and a key given twice is an error."""
+    """YAML as people write it: 1e-4 is a number, and a duplicate key is an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         keys = []
         for key_node, _ in node.value:
             key = self.construct_object(key_node)
             if key in keys:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} occurs twice", key_node.start_mark)
             keys.append(key)
         return super().construct_mapping(node, deep)
 
@@ -42,28 +42,28 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> ExperimentConfig:
     Parameters
     ----------
     path : Path
-        As `config_file` takes it.
+        As for `config_file`.
     overrides : iterable of str
         Each `section.key=value`, the value written as in YAML.
 
     Raises
     ------
     UserError
-        When the file is missing or no YAML, or an override is not of that form.
+        When the file is missing or not YAML, or an override does not have this form.
     ConfigError
-        When a key or value is wrong; the text begins with the file.
+        When a key or value is wrong; the message starts with the file.
     """
     file = config_file(path)
     return resolve(read_yaml(file), overrides, str(file))
 
 
 def config_file(path: str | os.PathLike[str]) -> Path:
-    """Return the configuration file that `path` means.
+    """Return the configuration file that `path` refers to.
 
     Parameters
     ----------
     path : str or Path
-        A YAML file, a folder that holds `config.yaml`, or, where there is neither, one of the repository's by its name,
+        A YAML file, a folder with `config.yaml`, or, if there is neither, one of the repository's by name,
         `MSL` or `SMD/MIXAD.yaml` (`configs/` in front may stay).
 
     Raises
@@ -84,16 +84,16 @@ def config_file(path: str | os.PathLike[str]) -> Path:
 
 
 def locate(path: str | os.PathLike[str]) -> Path:
-    """Return the file or folder `path`, or, where there is none, that of the repository's configurations.
+    """Return the file or folder `path`, or, if there is none, that of the repository's configurations.
 
-    The configurations are installed with the packages, so that they are at hand outside a clone too.
+    The configurations are installed with the packages, so they are also available outside a clone.
     """
     path = Path(path)
     parts = path.parts[1:] if path.parts[:1] == (CONFIGS.name,) else path.parts
     installed = CONFIGS.joinpath(*parts)
     if path.exists() or path.is_absolute() or not parts or ".." in parts or not installed.exists():
         return path
-    logger.info("%s: there is none here, taking the installed %s", path, installed)
+    logger.info("%s: not found here, using the installed %s", path, installed)
     return installed
 
 
@@ -103,9 +103,9 @@ def read_yaml(file: Path) -> dict:
     Raises
     ------
     UserError
-        When it is no YAML.
+        When it is not YAML.
     ConfigError
-        When it is no mapping.
+        When it is not a mapping.
     """
     try:
         mapping = yaml.load(file.read_text(encoding="utf-8"), _Loader)
@@ -120,7 +120,7 @@ def read_yaml(file: Path) -> dict:
 
 
 def resolve(mapping: dict, overrides: Iterable[str], source: str) -> ExperimentConfig:
-    """Apply overrides to a nested mapping and check the whole; errors begin with `source`."""
+    """Apply overrides to a nested mapping and check the result; errors start with `source`."""
     mapping = copy.deepcopy(mapping)
     for override in overrides:
         _apply(override, mapping)
@@ -153,5 +153,5 @@ def differences(first: dict, second: dict, prefix: str = "") -> list[str]:
         if isinstance(one, dict) and isinstance(other, dict):
             rows += differences(one, other, f"{prefix}{key}.")
         elif one != other:
-            rows.append(f"{prefix}{key} {one!r} against {other!r}")
+            rows.append(f"{prefix}{key} {one!r} vs. {other!r}")
     return rows

@@ -1,4 +1,4 @@
-"""One score for a point from the scores of its channels, on several scales of time."""
+"""One score for a point from the scores of its channels, on several time scales."""
 
 from typing import Literal
 
@@ -9,16 +9,16 @@ from exp.errors import UserError
 PointScore = Literal["mean", "max"]
 
 KINDS = ("multiscale", "published")
-SHARES = (16, 4, 1)  # of a window, in the spans over which scores are averaged
-QUANTILE = 0.99  # of a span's averages on the training series, which counts as 1
-FLOOR = 0.01  # of the mean scale, which the scale of a (nearly) constant channel does not go below
+SHARES = (16, 4, 1)  # fractions of a window that are the spans over which scores are averaged
+QUANTILE = 0.99  # quantile of a span's averages on the training series that counts as 1
+FLOOR = 0.01  # of the mean scale: a lower limit for the scale of a (nearly) constant channel
 SMALLEST = 1e-12  # scale
-LOWEST = 1e-3  # level; where there are errors, a level is near 1 or above
+LOWEST = 1e-3  # level; if there are errors, a level is near 1 or above
 LARGEST = np.finfo(np.float32).max
 
 
 def spans_of(window: int) -> tuple[int, ...]:
-    """Return the spans of time for windows of so many points: a point, and shares of a window.
+    """Return the time spans for windows with this many points: a point, and shares of a window.
 
     Examples
     --------
@@ -37,26 +37,26 @@ def check_kind(aggregation: object) -> None:
 
 
 class Aggregation:
-    """The score of points from those of their channels: the largest of its averages over several spans of time.
+    """The score of points from those of their channels: the largest of its averages over several time spans.
 
-    A channel's score is divided by its mean over the training series, so that channels that are hard to predict count
-    no more than others, and the mean over the channels is taken (or the largest, where the model
-    takes that). It is averaged over each span, and each average is
-    divided by its quantile `QUANTILE` over the training series; the largest counts. Short events stand out in the
-    short spans, long ones in the long spans, and no span has to be chosen.
+    A channel's score is divided by its mean over the training series, so channels that are hard to predict count
+    no more than others, and the mean over the channels is taken (or the maximum, if the model uses that). It is
+    averaged over each span, and each average is divided by its quantile `QUANTILE` over the training series; the
+    largest counts. Short events stand out in the short spans, long ones in the long spans, and no span has to be
+    chosen.
 
     Parameters
     ----------
     scale : float64 array of shape (C,)
-        What channel scores are divided by.
+        Divisors of the channel scores.
     levels : float64 array of shape (number of spans,)
-        What averages are divided by.
+        Divisors of the averages.
     spans : tuple of int
-        Points that are averaged over.
+        Numbers of points that are averaged over.
     causal : bool
-        An average is over the points up to its own; else that point is in the middle.
+        Whether an average is over the points up to its own; otherwise that point is in the middle.
     point_score : {"mean", "max"}
-        What a point's score is of the scores of its channels.
+        How a point's score is computed from the scores of its channels.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Aggregation:
 
     @classmethod
     def published(cls, channels: int, *, causal: bool = False, point_score: PointScore = "mean") -> "Aggregation":
-        """Return the plain score of a point: what the model makes of its channels' scores, and nothing else."""
+        """Return the plain score of a point: the model's own combination of its channels' scores, and nothing else."""
         return cls(np.ones(channels), np.ones(1), (1,), causal=causal, point_score=point_score)
 
     @classmethod
@@ -92,7 +92,7 @@ class Aggregation:
         parts : list of arrays of shape (n, C)
             Channel scores of stretches of the training series.
         spans, causal, point_score
-            Those of the aggregation.
+            As for the aggregation.
         """
         scale = _scale_of(parts)
         plain = cls(scale, np.ones(len(spans)), spans, causal=causal, point_score=point_score)
@@ -119,9 +119,9 @@ class Aggregation:
         return getattr(channel_scores / self.scale, self.point_score)(axis=1)
 
     def averages(self, relative: np.ndarray) -> np.ndarray:
-        """Return the averages (number of spans, n) of a series (n,) over the spans; at its ends over what there is.
+        """Return the averages (number of spans, n) of a series (n,) over the spans, truncated at its ends.
 
-        Points are added one by one, so that a point has the same bits in whatever stretch it stands.
+        Points are added one by one, so a point has the same bits in any stretch.
         """
         return np.stack([self._average(relative, *self._reach(span)) for span in self.spans])
 
@@ -130,7 +130,7 @@ class Aggregation:
         return np.minimum((averages / self.levels[:, None]).max(axis=0), LARGEST).astype(np.float32)
 
     def _reach(self, span: int) -> tuple[int, int]:
-        """Return how many points before and behind its own a span has."""
+        """Return how many points before and after its own a span has."""
         return (span - 1, 0) if self.causal else (span // 2, (span - 1) // 2)
 
     @staticmethod
@@ -145,7 +145,7 @@ class Aggregation:
 
 
 class RunningAggregation:
-    """The same scores as channel scores come, of several series side by side.
+    """The same scores as channel scores arrive, for several series in parallel.
 
     Parameters
     ----------
@@ -162,13 +162,13 @@ class RunningAggregation:
         self.relative = np.empty((series, 0))  # of the points that the next scores depend on
 
     def add(self, channel_scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Take the channel scores (series, k, C) of the next points, and return the scores that are final now.
+        """Add the channel scores (series, k, C) of the next points, and return the scores that are now final.
 
         Returns
         -------
         score : float32 array of shape (series, m)
         channel_scores : float32 array of shape (series, m, C)
-            Of the same m points.
+            For the same m points.
         """
         self.waiting = np.concatenate([self.waiting, channel_scores.astype(np.float32)], axis=1)
         fresh = [self.aggregation.relative(series) for series in channel_scores.astype(np.float32)]
@@ -176,7 +176,7 @@ class RunningAggregation:
         return self._take(max(0, self.waiting.shape[1] - self.aggregation.ahead))
 
     def finish(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the scores of the points that wait, now that no others follow, and forget all."""
+        """Return the scores of the pending points, now that no others follow, and reset."""
         found = self._take(self.waiting.shape[1])
         self.relative = self.relative[:, :0]
         return found
@@ -193,11 +193,11 @@ class RunningAggregation:
         return score, taken
 
     def get_state(self) -> dict[str, np.ndarray]:
-        """Return what `set_state` takes."""
+        """Return the state for `set_state`."""
         return {"waiting_channels": self.waiting, "relative": self.relative}
 
     def set_state(self, state: dict[str, np.ndarray]) -> None:
-        """Go on from what `get_state` gave."""
+        """Continue from the result of `get_state`."""
         self.waiting, self.relative = state["waiting_channels"], state["relative"]
 
 

@@ -1,4 +1,4 @@
-"""All settings of a detector for a user's series: given ones, or those that the model suggests for it."""
+"""All settings of a detector for a user's series: the given ones, or those that the model suggests."""
 
 import math
 import os
@@ -20,7 +20,7 @@ PEAK = 4.0  # standard deviations of white noise's autocorrelation that the peak
 
 Source: TypeAlias = str | os.PathLike[str] | dict  # "auto", a file, or sections of a configuration
 
-SEED = 2025  # by default, then that of a configuration comes first
+SEED = 2025  # the default; the seed of a configuration then takes precedence
 
 
 def suggest(detector: str, train: np.ndarray, shortest: int | None = None) -> Suggestion:
@@ -29,7 +29,7 @@ def suggest(detector: str, train: np.ndarray, shortest: int | None = None) -> Su
     Parameters
     ----------
     detector : str
-        A name of the registry.
+        A name in the registry.
     train : array of shape (n, C)
     shortest : int, optional
         Points of the shortest of the series that `train` consists of, where these are several.
@@ -57,13 +57,13 @@ def suggest(detector: str, train: np.ndarray, shortest: int | None = None) -> Su
 
 
 def _find_period(train: np.ndarray) -> tuple[int | None, str]:
-    """Return the period of most channels of a training part (n, C), None where most have none, and the reason."""
+    """Return the period of most channels of a training part (n, C), or None if most have none, and the reason."""
     least = PEAK / math.sqrt(len(train))
     changing = [channel for channel in train.T if np.ptp(channel) > 0]
     periods = [find_period(channel, default=None, least=least) for channel in changing]
     found = [period for period in periods if period is not None]
     if not found or 2 * len(found) < len(changing):
-        return None, f"no period found: {len(found)} of {len(changing)} channels that change have one"
+        return None, f"no period found: {len(found)} of {len(changing)} non-constant channels have one"
     period = int(np.median(found))
     return period, (
         f"period {period} points: the highest peak of the autocorrelation, the median over the {len(found)} of "
@@ -86,9 +86,9 @@ def settings_for(
     ----------
     X : array of shape (n, C)
     detector : str
-        A name of the registry.
+        A name in the registry.
     config : "auto", dict or path
-        "auto": what the model suggests. Otherwise sections of a configuration, or a file of them.
+        "auto": what the model suggests. Otherwise sections of a configuration, or a file with them.
     overrides : sequence of str
         Each `section.key=value`.
     seed : int
@@ -98,7 +98,7 @@ def settings_for(
     Raises
     ------
     ConfigError, UserError
-        With one line that names the key and the remedy.
+        One line that names the key and the remedy.
     """
     if detector not in DETECTORS:
         raise UserError(f"detector is {detector!r}: {nearest(str(detector), DETECTORS)}")
@@ -133,7 +133,7 @@ def _sections(X: np.ndarray, detector: str, config: Source, shortest: int | None
 
 
 def _section(sections: dict, name: str, source: str) -> dict:
-    """Return a section of a configuration, empty where there is none."""
+    """Return a section of a configuration, or an empty one if there is none."""
     section = sections.get(name) or {}
     if not isinstance(section, dict):
         raise ConfigError(f"{source}: {name}: expected keys with values, got {section!r}")

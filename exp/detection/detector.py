@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 class Detector:
-    """A model, how it is trained and how it scores; it knows no dataset, no label and no folder.
+    """A model, how it is trained and how it scores; it knows nothing of datasets, labels or folders.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Detector:
     processes : Processes
         Those that train together.
     bars : bool
-        Show progress bars where the output is a terminal.
+        Show progress bars if the output is a terminal.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class Detector:
         values : float32 array of shape (m, C)
             The validation part.
         training : float32 array of shape (n, C)
-            The whole training part; its last window validates where the validation part is shorter than a window.
+            The whole training part; its last window is used if the validation part is shorter than a window.
         name : str
             What errors call the part.
         lengths : sequence of int, optional
@@ -109,7 +109,7 @@ class Detector:
         ----------
         training, validation : Windows
         store : MemoryStore or FileStore, optional
-            Keeps weights and state meanwhile; by default memory does.
+            Keeps weights and state meanwhile; by default in memory.
         state : dict, optional
             Go on from here, as `FileStore.read_state` gives it.
         trained : bool
@@ -141,9 +141,9 @@ class Detector:
         stride : int
             Points between the starts of neighbouring windows.
         name : str
-            Of the series, in errors and on the progress bar.
+            Name of the series, in errors and on the progress bar.
         options
-            Those of `Scorer.score`.
+            As for `Scorer.score`.
         """
         total = max(0, len(values) - self.length) // stride + 1
         hidden = None if self.bars else True
@@ -151,15 +151,15 @@ class Detector:
             return self.scorer.score(values, stride=stride, name=name, bar=bar.update, **options)
 
     def score_published(self, values: np.ndarray, *, cover_tail: bool, name: str) -> np.ndarray:
-        """Return the scores of a part by the published protocol: windows side by side, and the model's adjustment.
+        """Return the scores of a part by the published protocol: non-overlapping windows, and the model's adjustment.
 
         Parameters
         ----------
         values : float32 array of shape (n, C)
         cover_tail : bool
-            Score the points behind the last whole window too.
+            Also score the points after the last whole window.
         name : str
-            What errors call the part.
+            Name of the part in errors.
 
         Returns
         -------
@@ -168,13 +168,13 @@ class Detector:
         options = {"cover_tail": cover_tail, "batch_size": self.config.train.batch_size}
         score = self.score(values, stride=self.length, name=name, **options)
         if isinstance(self.network, AdjustsSeries):
-            first = self.length - 1  # the points before it have its score
+            first = self.length - 1  # the points before it get its score
             own = self.network.adjust_series(score[first:])
             score = np.concatenate([np.repeat(own[:1], first, axis=0), own])
         return score.astype(np.float32)
 
     def scored_points(self, values: np.ndarray, *, cover_tail: bool, name: str) -> int:
-        """Return how many points `score_published` will score; raises DataError where there is no window."""
+        """Return how many points `score_published` will score; raises DataError if there is no window."""
         stride = 1 if self.scorer.by_sequence else self.length
         return Windows(values, self.length, stride=stride, cover_tail=cover_tail, name=name).covered_points
 

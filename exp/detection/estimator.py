@@ -1,4 +1,4 @@
-"""The detector as an estimator: arrays in, scores and flags out, by the conventions of scikit-learn and PyOD."""
+"""The detector as an estimator: arrays in, scores and flags out, following scikit-learn and PyOD conventions."""
 
 import logging
 import os
@@ -44,27 +44,27 @@ class AnomalyDetector(Decisions):
     detector : str
         Name of the model in `models.DETECTORS`.
     config : "auto", dict or path
-        "auto" chooses from the length and the period of X (`exp.detection.automatic`), and logs what and why.
-        Otherwise a mapping with the sections `model` and `train` of a configuration file, or such a file. Of the
-        section `data`, `scaling` and `validation_share` count; the other settings of benchmark runs are errors in a
-        mapping, and named in the log for a file.
+        "auto" chooses from the length and period of X (`exp.detection.automatic`), and logs what and why.
+        Otherwise a mapping with the sections `model` and `train` of a configuration file, or such a file. From the
+        section `data`, `scaling` and `validation_share` are used; other settings of benchmark runs are errors in a
+        mapping, and are listed in the log for a file.
     overrides : sequence of str
-        Single settings that have the last word, each ``section.key=value`` such as ``"model.seq_len=64"``.
+        Single settings that override all others, each ``section.key=value`` such as ``"model.seq_len=64"``.
     threshold : {"spot", "quantile"} or float
         How `threshold_` is found from the scores of X, or the threshold itself.
     risk : float
-        Of "spot": the probability that a normal point's score is above the threshold.
+        For "spot": the probability that a normal point's score is above the threshold.
     quantile : float
         Of "quantile": the share of X's points that are not above the threshold.
     contamination : float or None
         The share of anomalies among X's points, in (0, 0.5], as in PyOD: so many are above the threshold. It is a rule
         of its own, and leaves the three others at their defaults.
     aggregation : {"multiscale", "published"}
-        How the scores of channels become a point's: "multiscale" weighs the channels alike and averages over several
-        spans of time, see `exp.detection.aggregation`; "published" is the model's own way in benchmark runs.
+        How the scores of channels become a point's score: "multiscale" weights the channels equally and averages over
+        several time spans, see `exp.detection.aggregation`; "published" is the model's own way in benchmark runs.
     seed : int
-        Of weights, order of windows, dropout and routing. Where it is 2025, as by default, a configuration's own
-        `train.seed` comes first.
+        Seed of weights, order of windows, dropout and routing. If it is 2025, the default, a configuration's own
+        `train.seed` takes precedence.
     device : str
         auto, cpu, cuda, cuda:N or mps.
     bars : bool
@@ -75,26 +75,26 @@ class AnomalyDetector(Decisions):
     decision_scores_ : float32 array of shape (n,)
         Scores of X.
     causal_scores_ : float32 array
-        Scores of stretches of X, about 1000 points, each as the last point of its window, as a stream scores a point at
-        once; the whole of X for a model that scores so anyway.
+        Scores of stretches of X, about 1000 points, each as the last point of its window, as in a causal stream;
+        of the whole of X for a model that always scores this way.
     labels_ : int array of shape (n,)
-        1 where they are above `threshold_`.
+        1 where the score is above `threshold_`.
     threshold_ : float
     config_ : ExperimentConfig
         All settings.
     reasons_ : list of str
         Why "auto" chose them; else empty.
     epochs_ : list of dict
-        Of each epoch: epoch, learning_rate, train_loss, validation_loss, seconds.
+        For each epoch: epoch, learning_rate, train_loss, validation_loss, seconds.
     offset_, scale_ : float64 arrays of shape (C,)
-        The scaler: mean and standard deviation of X, or minimum and range, as `config_.data.scaling` says.
+        The scaler: mean and standard deviation of X, or minimum and range, depending on `config_.data.scaling`.
     detector_ : Detector
     aggregation_, causal_aggregation_ : Aggregation
-        What makes a point's score of those of its channels, and the same for a stream that scores a point at once.
+        The aggregations of channel scores into a point's score, for a series and for a causal stream.
     n_features_in_ : int
         C.
     feature_names_in_ : array of str
-        Names of the channels, where X was a DataFrame.
+        Names of the channels, if X was a DataFrame.
 
     Examples
     --------
@@ -277,22 +277,22 @@ class AnomalyDetector(Decisions):
     def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Return the score of every point of X, a float32 array of shape (n,); higher is more anomalous.
 
-        It is the mean over the windows that hold the point, of which one starts every `stride` points; the last ends
-        with X, and counts for the points that no other one will hold. Some models score a point by the windows that end
-        there or shortly behind. On the CPU windows are computed in blocks of one
-        shape, so that a stream has the same bits.
+        It is the mean over the windows that contain the point, one of which starts every `stride` points; the last one
+        ends with X, and counts for the points that no other window contains. Some models score a point by the windows
+        that end there or shortly after. On the CPU, windows are computed in blocks of one shape, so that a stream gives
+        bit-identical scores.
 
         Raises
         ------
         DataError
             When X is shorter than a window.
         ValueError
-            When X has other channels than the series of `fit`, or is not finite.
+            When X has different channels from the series of `fit`, or is not finite.
         """
         return self.point_scores(self.channel_scores(X))
 
     def predict(self, X: ArrayLike) -> np.ndarray:
-        """Return 1 for the points of X above `threshold_`, else 0, shape (n,); raises as `decision_function` does."""
+        """Return 1 for the points of X above `threshold_`, else 0, of shape (n,); raises like `decision_function`."""
         return (self.decision_function(X) > self.threshold_).astype(int)
 
     def fit_predict(self, X: Given, y: object = None) -> np.ndarray:
@@ -300,9 +300,9 @@ class AnomalyDetector(Decisions):
         return self.fit(X).labels_
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write the fitted detector to a folder: `detector.json`, and `weights_….npz` with arrays alone.
+        """Write the fitted detector to a folder: `detector.json`, and `weights_….npz` with only arrays.
 
-        An earlier detector there is replaced, whole or not at all.
+        An earlier detector there is replaced atomically.
 
         Raises
         ------
@@ -314,7 +314,7 @@ class AnomalyDetector(Decisions):
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], *, device: str = "auto") -> "AnomalyDetector":
-        """Read a saved detector; it scores as the one that was saved.
+        """Read a saved detector; it gives the same scores as the one that was saved.
 
         Raises
         ------
@@ -349,7 +349,7 @@ class AnomalyDetector(Decisions):
         if self.threshold_rule.name == "spot":
             check_count(len(X))
         if not np.ptp(X, axis=0).any():
-            raise DataError("every channel is constant, there is nothing to learn: choose other channels or points")
+            raise DataError("every channel is constant, so there is nothing to learn: choose other channels or points")
 
     def _weights(self) -> dict[str, np.ndarray]:
         return {name: tensor.cpu().numpy().copy() for name, tensor in self.network_.state_dict().items()}
@@ -365,8 +365,8 @@ class AnomalyDetector(Decisions):
 
 
 def _own_random_numbers(device: torch.device) -> AbstractContextManager[None]:
-    """Return a context that leaves PyTorch's random numbers as they were."""
+    """Return a context that leaves PyTorch's random state as it was."""
     return torch.random.fork_rng([device] if device.type == "cuda" else [])
 
 
-CrossADDetector = AnomalyDetector  # the name that the README and older programs use
+CrossADDetector = AnomalyDetector  # the name used in the README and older programs

@@ -1,4 +1,4 @@
-"""A fitted detector on disk: what describes it as JSON, its arrays without pickle, and digests of both."""
+"""A fitted detector on disk: its description as JSON, its arrays without pickle, and digests of both."""
 
 import hashlib
 import io
@@ -15,10 +15,10 @@ FORMAT = 1
 
 
 def write(folder: Path, description: dict, arrays: dict[str, np.ndarray]) -> None:
-    """Write a detector to a folder, made where it is missing; an earlier one is replaced, whole or not at all.
+    """Write a detector to a folder, created if missing; an earlier one is replaced atomically.
 
-    The arrays' file is named by its digest, so that the description, which is written last, always fits one that is
-    there.
+    The file of arrays is named after its digest, so the description, which is written last, always matches an existing
+    one.
 
     Raises
     ------
@@ -27,7 +27,7 @@ def write(folder: Path, description: dict, arrays: dict[str, np.ndarray]) -> Non
     """
     folder.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
-    members: dict[str, Any] = arrays  # none of them is named as an option of savez
+    members: dict[str, Any] = arrays  # none of them has the name of an option of savez
     np.savez(buffer, **members)
     digest = hashlib.sha256(buffer.getbuffer()).hexdigest()
     file = f"weights_{digest[:12]}.npz"
@@ -55,7 +55,7 @@ def read(folder: Path) -> tuple[dict, dict[str, np.ndarray]]:
 
 
 def _plain(value: object) -> object:
-    """Return what JSON holds in place of a value that it cannot hold."""
+    """Return what JSON stores for a value that it cannot represent."""
     return value.item() if isinstance(value, np.generic) else str(value)
 
 
@@ -65,7 +65,7 @@ def _checksum(content: dict) -> str:
 
 def _read_description(file: Path) -> dict:
     if not file.is_file():
-        raise UserError(f"{file}: no such file: name a folder that holds a saved detector")
+        raise UserError(f"{file}: no such file: name a folder with a saved detector")
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         checksum = content.pop("checksum")
@@ -74,13 +74,13 @@ def _read_description(file: Path) -> dict:
     if checksum != _checksum(content):
         raise UserError(f"{file}: altered since it was saved: save the detector again")
     if content["format"] != FORMAT:
-        raise UserError(f"{file}: of the format {content['format']}, this version reads {FORMAT}: save it again")
+        raise UserError(f"{file}: has the format {content['format']}, but this version reads {FORMAT}: save it again")
     return content
 
 
 def _read_arrays(file: Path, digest: str) -> dict[str, np.ndarray]:
     if not file.is_file():
-        raise UserError(f"{file}: no such file, though the detector beside it needs it: save the detector again")
+        raise UserError(f"{file}: no such file, but the detector next to it needs it: save the detector again")
     stored = file.read_bytes()
     if hashlib.sha256(stored).hexdigest() != digest:
         raise UserError(f"{file}: altered since it was saved: save the detector again")

@@ -1,4 +1,4 @@
-"""What the page draws from, packed: series, times and events."""
+"""The page's data, packed: series, times and events."""
 
 import base64
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Embedded:
 
 
 def surroundings(start: int, end: int, n: int) -> tuple[int, int]:
-    """Return the first and the last row that are shown of an event: itself and as much on both sides."""
+    """Return the first and last row shown for an event: the event plus its own length on both sides."""
     margin = max(LEAST_MARGIN, end - start + 1)
     return max(0, start - margin), min(n - 1, end + margin)
 
@@ -50,20 +50,20 @@ def embed(
     *,
     log: bool,
 ) -> Embedded:
-    """Pack what the page draws from.
+    """Pack the data of the page.
 
     Parameters
     ----------
     times : Times
     score : float array of shape (n,)
     channels : list of (str, array of shape (n,))
-        Name, and what is drawn of the channel.
-    channel_scores : array of shape (n, C), or (n, 1) where the detector has none for each channel
+        Name and plotted values of each channel.
+    channel_scores : array of shape (n, C), or (n, 1) if the detector has none per channel
     events : DataFrame
         Ranked, with the columns `start` and `end`.
     label : array of shape (n,) or None
     log : bool
-        Keep the score's logarithm, for a logarithmic axis shows the detail of small scores.
+        Keep the score's logarithm, because a logarithmic axis shows the detail of small scores.
     """
     n = len(score)
     budget = plan(n, len(channels), times=times.width // 2)
@@ -99,7 +99,7 @@ def _event(row, channel_scores: np.ndarray, n_channels: int, n: int) -> dict:
 
 
 def _with_surroundings(listed: list[dict], numbers: int) -> list[dict]:
-    """Return the first events whose surroundings a count of numbers suffices for."""
+    """Return the first events whose surroundings fit in a given count of numbers."""
     kept = []
     for event in listed:
         rows = event["last"] - event["first"] + 1

@@ -1,7 +1,7 @@
 """The figures of the page as Bokeh documents; report.js fills the ones that zoom with data, and colours all.
 
-Colours are not set here, for they follow the reader's theme: a model's tag such as `line_color:score` says which of the
-colours of report.css its property takes. What must be told apart differs in place, dash or hatch as well.
+Colours are not set here, because they follow the reader's theme: a model's tag such as `line_color:score` says which of
+the colours in report.css its property takes. Things to be told apart also differ in place, dash or hatch.
 """
 
 from typing import NamedTuple
@@ -30,26 +30,26 @@ from exp.report.times import Times
 from ts_ad_evaluation.auc import auc
 from ts_ad_evaluation.f1 import best_f1
 
-SLOTS = 6  # plots of channels below the score: the first of an event, and one that the reader chooses
-LEFT = 62  # pixels for the vertical axes, alike in all figures so that they align
-CURVE_SPOTS = 500  # along an axis that a curve keeps apart
+SLOTS = 6  # plots of channels below the score: the first ones of an event, and one chosen by the reader
+LEFT = 62  # pixels for the vertical axes, the same in all figures so that they align
+CURVE_SPOTS = 500  # distinct positions along an axis that a curve keeps
 
 
 class Figure(NamedTuple):
-    """A figure for Bokeh.embed.embed_item, and its legend: kinds of key, as report.css draws them, and texts."""
+    """A figure for Bokeh.embed.embed_item, and its legend: kinds of keys, as drawn by report.css, and texts."""
 
     item: dict
     legend: list[tuple[str, str]]
 
 
 def explorer(times: Times, n_channels: int, *, log: bool, threshold: float | None, labelled: bool) -> dict:
-    """Return the figures of score, events and channels, which share one range of time.
+    """Return the figures of score, events and channels, which share one time range.
 
     Parameters
     ----------
     times : Times
     n_channels : int
-        That can be drawn.
+        Number of channels that can be drawn.
     log : bool
         Whether the score's axis is logarithmic.
     threshold : float or None
@@ -83,7 +83,7 @@ def explorer(times: Times, n_channels: int, *, log: bool, threshold: float | Non
 
 
 def roc_and_pr(label: np.ndarray, score: np.ndarray) -> dict[str, Figure]:
-    """Return the ROC and the precision–recall curve over all points, by the names `roc` and `pr`.
+    """Return the ROC and precision–recall curves over all points, under the names `roc` and `pr`.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def _score(times: Times, view: Range1d, marks: dict, *, log: bool, threshold: fl
 
 
 def _lanes(times: Times, view: Range1d, marks: dict) -> Plot:
-    """Draw flagged events above true ones, so that place tells them apart where they are too narrow for a hatch."""
+    """Draw flagged events above true ones, so that place tells them apart if they are too narrow for a hatch."""
     labelled = "labelled" in marks
     plot = _time_figure(times, view, height=32 if labelled else 16, log=False, name="lanes")
     plot.y_range = Range1d(0.0 if labelled else 1.0, 2.0)
@@ -203,7 +203,7 @@ def _lanes(times: Times, view: Range1d, marks: dict) -> Plot:
 
 def _channel(times: Times, view: Range1d, marks: dict, slot: int, slots: int) -> Plot:
     plot = _time_figure(times, view, height=76, log=False, name=f"channel_{slot}")
-    # As report.js will have them at first: each change lays out all plots again.
+    # In the initial state set by report.js: each change would lay out all plots again.
     plot.visible = plot.yaxis.visible = slot < SLOTS - 1
     plot.xaxis.visible = slot == min(slots, SLOTS - 1) - 1
     plot.xaxis.axis_label = _time_label(times)
@@ -264,7 +264,7 @@ def _shared() -> dict:
 
 
 def _explore(plot: Plot) -> None:
-    """Let the reader drag along the time, and zoom with the wheel and Ctrl or with two fingers."""
+    """Let the reader drag along the time axis, and zoom with Ctrl and the wheel or by pinching."""
     pan, zoom = PanTool(dimensions="width"), WheelZoomTool(dimensions="width", modifiers={"ctrl": True})
     plot.add_tools(pan, zoom)
     plot.toolbar.active_drag, plot.toolbar.active_scroll = pan, zoom
@@ -313,7 +313,7 @@ def _chance(plot: Plot, heights: list[float]) -> None:
 
 
 def _hits_and_alarms(label: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Count hits and false alarms above every threshold, from none predicted to all."""
+    """Count hits and false alarms above every threshold, from no predicted points to all."""
     order = np.argsort(-score, kind="stable")
     last_of_tie = np.append(np.diff(score[order]) != 0, True)
     hits = np.cumsum(label[order])[last_of_tie]
@@ -322,7 +322,7 @@ def _hits_and_alarms(label: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, 
 
 
 def _item(root: Model) -> dict:
-    for renderer in root.select({"type": GlyphRenderer}):  # nothing is ever selected, and each look costs time
+    for renderer in root.select({"type": GlyphRenderer}):  # nothing is ever selected, and each check costs time
         renderer.update(selection_glyph=None, nonselection_glyph=None, muted_glyph=None)
     document = Document()
     document.add_root(root)

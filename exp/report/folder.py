@@ -19,7 +19,7 @@ from ts_ad_evaluation import EvaluationError, spot_threshold
 from ts_ad_evaluation.evaluator import MEASURES
 from ts_ad_evaluation.figures import spaced
 
-RISK = 1e-3  # of SPOT, where the run's configuration says none
+RISK = 1e-3  # SPOT's risk if the run's configuration has none
 QUANTILE = 0.99
 LOSSES = {"epoch", "train_loss", "validation_loss"}
 METHODS = {"spot": "by SPOT for the risk {}", "prior_anomaly_rate": "above which a share of {} is expected"}
@@ -38,9 +38,9 @@ def read_folder(path: Path, root: Path) -> Report:
     Parameters
     ----------
     path : Path
-        As `exp.benchmark.run_folder.RunFolder` describes it; from any detector.
+        As described by `exp.benchmark.run_folder.RunFolder`; from any detector.
     root : Path
-        Folder of the datasets, for the values of the test part. Where they are not there, a note says so.
+        Folder of the datasets, for the values of the test part. If they are missing, a note says so.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def read_folder(path: Path, root: Path) -> Report:
     channel_scores = _read_scores(folder, folder.test_score)
     if len(channel_scores) != len(label):
         raise UserError(
-            f"{path}: {len(channel_scores)} scores but {len(label)} labels, they are of different runs: "
+            f"{path}: {len(channel_scores)} scores but {len(label)} labels, from different runs: "
             "run with --mode test again"
         )
     detector = DETECTORS.get(record.get("model"))
@@ -97,21 +97,23 @@ def _read_record(folder: RunFolder) -> dict:
 def _read_label(folder: RunFolder) -> np.ndarray:
     label = folder.load_array(folder.label)
     if label.ndim != 1 or len(label) == 0 or not np.isin(label, (0, 1)).all():
-        raise UserError(f"{folder.label}: damaged, labels are a row of 0 and 1: run with --mode test again")
+        raise UserError(f"{folder.label}: damaged, labels must be a row of 0 and 1: run with --mode test again")
     return label
 
 
 def _read_scores(folder: RunFolder, path: Path) -> np.ndarray:
     scores = folder.load_array(path)
     if scores.dtype.kind not in "fiu" or scores.ndim not in (1, 2) or scores.size == 0 or not np.isfinite(scores).all():
-        raise UserError(f"{path}: damaged, scores are finite numbers (points, channels): run with --mode test again")
+        raise UserError(
+            f"{path}: damaged, scores must be finite numbers (points, channels): run with --mode test again"
+        )
     return scores.reshape(len(scores), -1)
 
 
 def _read_table(path: Path) -> pd.DataFrame:
     try:
         return pd.read_csv(path, float_precision="round_trip")
-    except (ValueError, OSError):  # of pandas' errors for what is no table each is a ValueError
+    except (ValueError, OSError):  # every pandas error for something that is not a table is a ValueError
         raise UserError(f"{path}: damaged: delete it, or run again") from None
 
 
@@ -122,7 +124,7 @@ def _read_measures(path: Path) -> dict[str, pd.DataFrame]:
 
 
 def _find_threshold(folder: RunFolder, config: dict, score: np.ndarray, points) -> Threshold:
-    """Return the threshold that the run was evaluated at, or a new one where it was not evaluated."""
+    """Return the threshold at which the run was evaluated, or a new one if it was not evaluated."""
     for method, origin in METHODS.items():
         path = folder.path / f"_{method}_thres_info.csv"
         if path.is_file():
@@ -151,7 +153,7 @@ def _read_threshold(path: Path, origin: str) -> Threshold:
 def _read_values(
     record: dict, root: Path, label: np.ndarray, scored_channels: int
 ) -> tuple[np.ndarray | None, tuple[str, ...], list[str]]:
-    """Return the test part's values (n, C), or None, the channels' names, and what to say of it."""
+    """Return the test part's values (n, C) or None, the channel names, and notes about them."""
     numbered = tuple(f"channel {index}" for index in range(scored_channels))
     try:
         series = read_series(DataConfig.from_dict(record.get("config", {}).get("data", {}), section="data"), root)
@@ -178,7 +180,7 @@ def _read_values(
 
 
 def _facts(record: dict) -> dict[str, str]:
-    """Return what run.json says, in words."""
+    """Return the content of run.json in words."""
     facts = {key: record.get(key) for key in ("dataset", "model", "seed", "started", "device", "checkpoint")}
     if "epochs" in record:
         facts["training"] = f"{len(record['epochs'])} epochs"

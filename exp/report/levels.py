@@ -4,11 +4,11 @@ The page draws from buckets of neighbouring rows, each with its minimum and its 
 
 The budget
 ----------
-A page holds at most `BUDGET` numbers of two bytes for its series, which are 25 MB as base64 (a million points of eight
-channels). Every row of score and channels is kept where that fits. Else the score has a quarter of the budget, an
+A page holds at most `BUDGET` two-byte numbers for its series, which are 25 MB as base64 (a million points of eight
+channels). If they fit, all rows of score and channels are kept. Otherwise the score gets a quarter of the budget, an
 eighth is for the surroundings of the first events (each with its first channels, every row), and the channels share
-what is left equally, whatever their number: each is kept in buckets of as many rows as it takes. So a page does not
-grow with the length of the series nor with the number of its channels.
+the rest equally, whatever their number: each is kept in buckets of as many rows as needed. So a page does not
+grow with the length of the series or the number of its channels.
 """
 
 from collections.abc import Iterable
@@ -17,18 +17,18 @@ from typing import NamedTuple
 import numpy as np
 
 BUDGET = 9_400_000
-FACTOR = 64  # buckets of a level that become one of the next
-COARSEST = 4096  # a level of so many buckets has none above it
+FACTOR = 64  # buckets of a level that are combined into one of the next
+COARSEST = 4096  # a level with at most this many buckets is the coarsest
 BLOCK = 1024  # numbers that share a scale
-STEPS = 65_534  # of a block, from its lowest number to its highest
+STEPS = 65_534  # steps of a block, from its lowest number to its highest
 MISSING = 65_535
-LARGEST = 1e300  # of a value that is drawn, so that a range is finite too
+LARGEST = 1e300  # limit of a drawn value, so that ranges are also finite
 
 
 class Level(NamedTuple):
-    """Minima and maxima of a stretch of a series in buckets of `bucket` rows, the first of which begins at `first`.
+    """Minima and maxima of a stretch of a series in buckets of `bucket` rows, the first of which starts at `first`.
 
-    `low` and `high` have shape (buckets,); they are the same where a bucket is one row. NaN: no row has a value.
+    `low` and `high` have shape (buckets,); they are the same if a bucket is one row. NaN: no row has a value.
     """
 
     bucket: int
@@ -38,7 +38,7 @@ class Level(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What the budget allows: rows in a bucket of score and channels, and numbers for the surroundings of events."""
+    """Division of the budget: rows in a bucket of score and channels, and numbers for the surroundings of events."""
 
     score_bucket: int
     channel_bucket: int
@@ -46,7 +46,7 @@ class Plan(NamedTuple):
 
 
 def plan(n: int, n_channels: int, *, times: int = 0) -> Plan:
-    """Divide the budget; the module's docstring has the rule.
+    """Divide the budget; the rule is in the module's docstring.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def plan(n: int, n_channels: int, *, times: int = 0) -> Plan:
         Rows.
     n_channels : int
     times : int
-        Numbers of two bytes that a row's time takes.
+        Two-byte numbers that a row's time takes.
 
     Returns
     -------
@@ -91,14 +91,14 @@ def build_levels(values: np.ndarray, bucket: int = 1) -> list[Level]:
     Parameters
     ----------
     values : float array of shape (n,)
-        NaN, infinity and what is beyond `LARGEST` count as missing.
+        NaN, infinity and values beyond `LARGEST` count as missing.
     bucket : int
         Rows in a bucket of the finest level.
 
     Returns
     -------
     list of Level
-        Each has `FACTOR` times fewer buckets than the one before; the last has at most `COARSEST`.
+        Each has `FACTOR` times fewer buckets than the previous one; the last has at most `COARSEST`.
 
     Examples
     --------
@@ -129,9 +129,9 @@ def _reduce(extreme: np.ufunc, numbers: np.ndarray, size: int) -> np.ndarray:
 
 
 def pack(levels: Iterable[Level]) -> tuple[list[dict], bytes]:
-    """Pack levels into two bytes a number.
+    """Pack levels into two bytes per number.
 
-    Each block of `BLOCK` numbers has a scale of its own, so that a far outlier leaves the rest of the series its
+    Each block of `BLOCK` numbers has its own scale, so that a far outlier does not cost the rest of the series its
     detail: a number is kept to within half of a `STEPS`-th of the range of its block.
 
     Parameters
@@ -141,11 +141,11 @@ def pack(levels: Iterable[Level]) -> tuple[list[dict], bytes]:
     Returns
     -------
     description : list of dict
-        Of each level its `bucket`, `first` and `count`, the number of buckets.
+        The `bucket`, `first` and `count` (number of buckets) of each level.
     data : bytes
         First the blocks of all numbers, lowest number and step as little-endian float64, then the codes as
-        little-endian uint16. A number is `lowest + step * code`, or missing where the code is `MISSING`. A level in
-        buckets of one row has its numbers once, the others have the minima, then the maxima.
+        little-endian uint16. A number is `lowest + step * code`, or missing if the code is `MISSING`. A level in
+        buckets of one row has its numbers once; the others have the minima, then the maxima.
     """
     levels = list(levels)
     arrays = [array for level in levels for array in ((level.low,) if level.bucket == 1 else (level.low, level.high))]
@@ -163,7 +163,7 @@ def _quantise(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     lowest, highest = (extreme.reduce(padded, axis=1, keepdims=True) for extreme in (np.fmin, np.fmax))
     lowest, highest = np.nan_to_num(lowest), np.nan_to_num(highest)  # of a block without any number
     step = (highest - lowest) / STEPS
-    # Below the normal numbers a step may be rounded down by much of itself, and the block's top would not be reached.
+    # A subnormal step may be rounded down by a large share of itself, and the block's top would not be reached.
     step = np.where(step * STEPS < highest - lowest, np.nextafter(step, np.inf), step)
     codes = np.rint((padded - lowest) / np.where(step > 0, step, 1))
     codes = np.where(np.isnan(padded), MISSING, np.minimum(codes, STEPS))

@@ -19,7 +19,7 @@ from ts_ad_evaluation.figures import needs_log_axis, spaced
 from ts_ad_evaluation.files import replacing
 
 FOLDER = Path(__file__).parent
-GAP = 8  # mean steps without a row over which no line is drawn
+GAP = 8  # gap, in mean steps, over which no line is drawn
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,30 +34,30 @@ class Report:
     times : datetime64 or numeric array or index of shape (n,), or None
         None numbers the rows.
     values : float array of shape (n, C) or None
-        In the units of the file; None where the data is not at hand. Then the scores of the channels are drawn.
+        In the units of the file; None if the data is not available. Then the scores of the channels are drawn.
     channels : tuple of str
     score : float array of shape (n,)
-        NaN where a row has none.
+        NaN if a row has none.
     channel_scores : float array of shape (n, C), or (n, 1) where the detector has none for each channel
     threshold : float or None
     events : DataFrame
         Flagged events, the most anomalous first. Columns `rank`, `start`, `end`, `peak` (rows from 0, both ends
-        inside), `peak_score` and `channels`, a text.
+        inclusive), `peak_score` and `channels`, a string.
     label : array of shape (n,) or None
         1 at anomalous rows, 0 at normal ones.
     measures : dict of str to DataFrame
-        Tables by the name of the measure.
+        Tables by name of the measure.
     epochs : list of dict
-        Each with `epoch`, `train_loss` and `validation_loss`; empty where nothing was trained.
+        Each with `epoch`, `train_loss` and `validation_loss`; empty if nothing was trained.
     notes : list of str
-        What the reader of the data reported.
+        What was reported while the data was read.
     train_end : int or None
-        The rows before it were trained on; the curves leave them out, unless these are all rows.
+        The rows before it were trained on; the curves leave them out, unless they are all rows.
 
     Raises
     ------
     ValueError
-        When the arrays do not belong together.
+        When the arrays do not match.
     """
 
     title: str
@@ -89,8 +89,8 @@ class Report:
 def write_report(path: Path, report: Report) -> None:
     """Write the page, one HTML file that opens from disk and loads nothing.
 
-    The file has a budget, whatever the length of the series; `exp.report.levels` states it. A policy in its head lets
-    the browser run the page's own scripts alone and connect nowhere.
+    The file has a size budget, whatever the length of the series; `exp.report.levels` states it. A policy in its head
+    lets the browser run only the page's own scripts and connect nowhere.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def _label(report: Report) -> np.ndarray | None:
 
 
 def _drawn_channels(report: Report) -> list[tuple[str, np.ndarray]]:
-    """Return the values, or where they are not at hand the scores, of each channel that has some."""
+    """Return the values, or the scores if those are not available, of each channel that has any."""
     drawn = report.channel_scores if report.values is None else report.values
     if drawn.shape[1] != len(report.channels) or (report.values is None and drawn.shape[1] == 1):
         return []
@@ -179,7 +179,7 @@ def _policy(scripts: list[str]) -> str:
 
 
 def _texts(report: Report, times: Times) -> dict:
-    """Return what stands around the figures."""
+    """Return the text around the figures."""
     label, listed = _label(report), report.events.head(LISTED)
     overlapping, met, total = (None, 0, 0) if label is None else text.met_events(label, report.events)
     entries = [
@@ -207,7 +207,7 @@ def _texts(report: Report, times: Times) -> dict:
 
 
 def _first_measured(report: Report) -> int:
-    """Return the row from which on curves are drawn: behind the training part, unless all was trained on."""
+    """Return the row from which curves are drawn: after the training part, unless everything was trained on."""
     return report.train_end if report.train_end is not None and report.train_end < len(report.score) else 0
 
 

@@ -8,7 +8,7 @@
 
   // ---------------------------------------------------------------- data
 
-  /** Five digits of a number, and more where the values that are shown differ in later ones only. */
+  /** Five digits of a number, and more if the shown values differ only in later ones. */
   const number = (value, spread) => {
     const digits = 5 + Math.max(0, Math.ceil(Math.log10(Math.abs(value) / spread)) || 0);
     return String(Number(value.toPrecision(Math.min(digits, 15)))).replace("-", "−");
@@ -41,7 +41,7 @@
 
   const width = () => Math.max(1, Math.round(model("score").inner_width));
 
-  /** The line through minima and maxima, which follow each other so that it passes from column to column shortly. */
+  /** The line through minima and maxima, ordered so that it passes from column to column by the shortest way. */
   function line({ size, row, low, high }) {
     const stop = Math.min(row + size * low.length, n);
     const seen = (2 * (times.x(stop - 1) - times.x(row))) / width();
@@ -63,7 +63,7 @@
         next++;
       }
       if (gaps[next]?.before <= last) {
-        // A column with a gap stands on both sides of it.
+        // A column with a gap is on both sides of it.
         add(times.x(gaps[next].before), values);
         while (gaps[next + 1]?.before <= last) next++;
         if (gaps[next].row <= last) add(times.x(gaps[next++].row), [NaN, ...values]);
@@ -74,7 +74,7 @@
     return { x: Float64Array.from(x), y: Float64Array.from(y) };
   }
 
-  /** Let a vertical range show the values; it stays as it is while they fill most of it, so that it seldom jumps. */
+  /** Let a vertical range show the values; it stays as it is while they fill most of it, so that it rarely jumps. */
   function fit(range, values, log) {
     let [low, high] = [Infinity, -Infinity];
     for (const value of values) {
@@ -106,7 +106,7 @@
 
   const edges = (start, end) => ({ left: [times.x(start - 0.5)], right: [times.x(end + 0.5)] });
 
-  /** Stretches of rows as strips of three pixels at least; those that touch on the picture become one. */
+  /** Stretches of rows as strips of three pixels at least; those that touch on screen become one. */
   function strips({ starts, ends }, range) {
     const left = [];
     const right = [];
@@ -199,7 +199,7 @@
     return (signs.length > room ? `${signs.slice(0, room - 1).join("")}…` : name) + note;
   }
 
-  /** Put channels into the slots; the last one is for the channel that the reader has chosen. */
+  /** Put channels into the slots; the last one is for the channel chosen by the reader. */
   function showChannels() {
     const shown = (selected ?? events[0])?.channels ?? channels.map((_, index) => [index, null]);
     const room = choice ? slots.length - 1 : slots.length;
@@ -217,7 +217,7 @@
   const list = document.getElementById("events");
   const buttons = [...(list?.querySelectorAll("button") ?? [])];
 
-  /** Let the tab key come to one event alone; the arrow keys lead to the others. */
+  /** Let the tab key reach only one event; the arrow keys lead to the others. */
   function reach(index) {
     buttons.forEach((button, place) => (button.tabIndex = place === index ? 0 : -1));
   }
@@ -258,7 +258,7 @@
 
   // ---------------------------------------------------------------- colours
 
-  /** Colour the figures by the theme; a model's tag says which of the style sheet's colours its property takes. */
+  /** Colour the figures by the theme; a model's tag says which colour of the style sheet its property takes. */
   function paint(documents = Bokeh.documents) {
     const style = getComputedStyle(document.documentElement);
     const colour = (name) => style.getPropertyValue(`--${name}`).trim();
@@ -288,7 +288,7 @@
     }
   }
 
-  /** Put pictures of the figures, in the light theme, in the place that the style sheet has for them on paper. */
+  /** Put pictures of the figures, in the light theme, where the style sheet wants them on paper. */
   async function print() {
     document.documentElement.dataset.theme = "light";
     paint();
@@ -322,7 +322,7 @@
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => paint());
   addEventListener("beforeprint", print);
   addEventListener("afterprint", afterPrint);
-  // A finger moves the plots sideways, and the page up and down.
+  // A finger moves the plots sideways and the page up and down.
   for (const element of elements(host)) {
     if (element.classList.contains("bk-events")) element.style.touchAction = "pan-y";
   }
@@ -369,7 +369,7 @@
   else showChannels();
   document.documentElement.dataset.explorable = "";
   for (const name of Object.keys(report.figures).filter((figure) => figure !== "explorer")) {
-    await new Promise((done) => setTimeout(done)); // the browser shows what there is
+    await new Promise((done) => setTimeout(done)); // the browser renders what there is
     await embed(name);
     paint([Bokeh.documents.at(-1)]);
   }

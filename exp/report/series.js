@@ -8,7 +8,7 @@ function bytes(name) {
   return array.buffer;
 }
 
-/** A series at several resolutions; levels.py packs it and says how. */
+/** A series at several resolutions; levels.py packs it and documents the format. */
 class Series {
   constructor(name, levels, packing, log = false) {
     Object.assign(this, { name, description: levels, packing, log });
@@ -47,7 +47,7 @@ class Series {
     return numbers;
   }
 
-  /** Minima and maxima of the rows from `first` to `last`, in about `count` columns at most and one on each side. */
+  /** Minima and maxima of the rows from `first` to `last`, in at most about `count` columns and one on each side. */
   columns(first, last, count) {
     const rows = last - first + 1;
     const holds = (level) => level.first <= first && last < level.first + level.count * level.bucket;

@@ -1,4 +1,4 @@
-"""Numbers, times and tables as the page writes them."""
+"""Numbers, times and tables as shown on the page."""
 
 import math
 from itertools import pairwise
@@ -16,7 +16,7 @@ UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 
 
 class Table(NamedTuple):
-    """A table of a measure: its title, what a reader must know of it, columns and rows of text."""
+    """A table of a measure: its title, a note for the reader, columns and rows of text."""
 
     title: str
     note: str
@@ -25,13 +25,13 @@ class Table(NamedTuple):
 
 
 def number(value, spread: float = math.inf) -> str:
-    """Write a number for a reader: counts whole, others to five digits.
+    """Format a number for a reader: counts in full, others to five digits.
 
     Parameters
     ----------
     value : float, str or None
     spread : float
-        By how much the numbers beside it differ. Where that is little, it has more digits.
+        How much the numbers next to it differ. If this is small, more digits are shown.
 
     Examples
     --------
@@ -50,7 +50,7 @@ def number(value, spread: float = math.inf) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Write a span of time in its largest unit, with the next one below ten.
+    """Format a time span in its largest unit, with the next smaller one below ten.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def duration(seconds: float) -> str:
 
 
 def span(times: Times, start: int, end: int) -> str:
-    """Write from when to when rows reach, the date once where it is one."""
+    """Format the time range of rows, with the date only once if it is the same."""
     first, last = times.text(start), times.text(end)
     if times.kind == "row":
         return f"row {spaced(start)}" if start == end else f"rows {spaced(start)} – {spaced(end)}"
@@ -80,7 +80,7 @@ def span(times: Times, start: int, end: int) -> str:
 
 
 def length(times: Times, start: int, end: int) -> str:
-    """Write how long an event is, in points and in time."""
+    """Format the length of an event in points and in time."""
     points = end - start + 1
     text = f"{spaced(points)} point{'s' * (points > 1)}"
     if times.kind == "time" and points > 1:
@@ -89,9 +89,9 @@ def length(times: Times, start: int, end: int) -> str:
 
 
 def sampling(times: Times) -> str:
-    """Write how far the rows are apart."""
+    """Format how far apart the rows are."""
     if times.kind == "row" or len(times.x) < 2:
-        return "no times, rows are numbered"
+        return "no times; rows are numbered"
     steps = times.steps
     write = duration if times.kind == "time" else number
     if times.regular:
@@ -100,7 +100,7 @@ def sampling(times: Times) -> str:
 
 
 def channel_table(channels: list[tuple[str, np.ndarray]]) -> Table:
-    """Return minimum, mean and maximum of each channel, and how many values are missing where some are."""
+    """Return minimum, mean and maximum of each channel, and the number of missing values if there are any."""
     rows, missing = [], []
     for name, values in channels:
         finite = values[np.isfinite(values)]
@@ -116,7 +116,7 @@ def channel_table(channels: list[tuple[str, np.ndarray]]) -> Table:
 
 
 def measure_tables(measures: dict[str, pd.DataFrame]) -> list[Table]:
-    """Return the measures: first those that are one figure each, in one table, then each table of several rows."""
+    """Return the measures: first those with a single value each, in one table, then each table of several rows."""
     single, others = [], []
     for name, frame in measures.items():
         note = MEASURES[name].note if name in MEASURES else ""
@@ -132,14 +132,14 @@ def measure_tables(measures: dict[str, pd.DataFrame]) -> list[Table]:
 
 
 def met_events(label: np.ndarray, events: pd.DataFrame) -> tuple[np.ndarray, int, int]:
-    """Hold flagged events against true ones.
+    """Compare flagged events with true ones.
 
     Returns
     -------
     overlapping : bool array of shape (flagged events,)
         Whether a flagged event shares a point with a true one.
     met, total : int
-        True events that share a point with a flagged one, and all.
+        Number of true events that share a point with a flagged one, and of all.
     """
     starts, ends = find_events(label)
     flagged_starts, flagged_ends = events["start"].to_numpy(), events["end"].to_numpy()
@@ -148,5 +148,5 @@ def met_events(label: np.ndarray, events: pd.DataFrame) -> tuple[np.ndarray, int
 
 
 def _touch(starts, ends, other_starts, other_ends) -> np.ndarray:
-    """Tell which stretches share a point with one of the others, which are in order and apart from each other."""
+    """Return which stretches share a point with one of the others, which are sorted and disjoint."""
     return np.searchsorted(other_starts, ends, side="right") > np.searchsorted(other_ends, starts, side="left")

@@ -1,6 +1,6 @@
 "use strict";
 
-/** The places of rows on the axis, and their exact times; times.py packs them and says how. */
+/** The positions of rows on the axis, and their exact times; times.py packs them and documents the format. */
 class Times {
   constructor(description, n, packing, bytes) {
     Object.assign(this, description, { n });
@@ -9,7 +9,7 @@ class Times {
     if (!this.width) return;
     if (this.exact) this.unpackTicks(bytes("times"));
     else this.kept = new Float64Array(bytes("times"));
-    // Where no rows are for long, no line is drawn.
+    // No line is drawn over a long stretch without rows.
     const long = packing.gap * this.pace * this.stride;
     this.gaps = [];
     for (let i = 1; i < this.count; i++) {
@@ -26,7 +26,7 @@ class Times {
       this.kept = Float64Array.from(ticks, (tick) => Number(tick - this.origin) / divisor);
       return;
     }
-    // Floats hold the units since the start exactly, and are a hundred times faster than whole numbers of any size.
+    // Floats hold the units since the start exactly, and are a hundred times faster than big integers.
     const steps = new Float64Array(this.width === 2 ? new Uint16Array(data) : new Uint32Array(data));
     for (const [index, step] of this.exceptions) steps[index] = step;
     const units = new Float64Array(this.count);
@@ -59,7 +59,7 @@ class Times {
     return this.keptRow(low) + Math.min(Math.max(share, 0), 1) * (this.keptRow(high) - this.keptRow(low));
   }
 
-  /** The time of a row in full digits; of a row that is not kept, about. */
+  /** The time of a row in full digits; approximate for a row that is not kept. */
   text(row) {
     if (this.kind === "row") return "";
     const zone = this.zone ? ` ${this.zone}` : "";
@@ -70,7 +70,7 @@ class Times {
     return `${about}${about ? this.float(this.x(row)) : this.signed(String(this.kept[index]))} · `;
   }
 
-  /** The tick at a place on the axis. */
+  /** The tick at a position on the axis. */
   tick(x) {
     const digits = this.kind === "time" ? this.digits - 3 : this.digits;
     return this.origin + BigInt(Math.round(x * 10 ** digits));
@@ -105,7 +105,7 @@ class Times {
     return text.startsWith("-") ? `−${text.slice(1)}` : text;
   }
 
-  /** Let an axis name its ticks in as many digits as tell them apart. */
+  /** Let an axis label its ticks with as many digits as are needed to tell them apart. */
   label(formatter) {
     const usual = formatter.doFormat.bind(formatter);
     const isTime = this.kind === "time";

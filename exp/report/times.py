@@ -5,15 +5,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-# Regular up to a share of a step that no plot shows.
+# Regular up to a share of a step that no plot can show.
 TOLERANCE = 1e-3
-# Floats that differ from evenly spaced ones by no more than this share are so by rounding.
+# Floats that differ from evenly spaced ones by no more than this share do so because of rounding.
 ROUNDING = 1e-14
 MOST_DECIMALS = 9
-# Finer steps are drawn from an origin of their own: float64 holds milliseconds since 1970 to a quarter of 0.001 only.
+# Finer steps are drawn from a separate origin: float64 holds milliseconds since 1970 only to a quarter of 0.001.
 FINEST_STEP = 0.01  # milliseconds
 WIDTHS = {2: "<u2", 4: "<u4"}
-FEW = 1 / 16  # share of steps that are written by themselves
+FEW = 1 / 16  # share of steps that are stored separately
 
 
 class Times(NamedTuple):
@@ -24,9 +24,9 @@ class Times(NamedTuple):
     kind : {"row", "number", "time"}
         Row numbers, numbers of an unknown unit, or milliseconds since 1970.
     x : float64 array of shape (n,)
-        The positions, never falling; those of very fine times and of large whole numbers count from `origin`.
+        The positions, never decreasing; those of very fine times and of large integers count from `origin`.
     zone : str
-        The time zone that times are given in, or empty where the series names none.
+        The time zone in which times are given, or empty if the series names none.
     problem : str
         Why the rows are numbered although they have times, or empty.
     ticks : int64 array of shape (n,), or None
@@ -34,7 +34,7 @@ class Times(NamedTuple):
         numbers with many decimals, for which `x` is exact.
     digits : int
     origin : int
-        The tick where `x` is 0.
+        The tick at which `x` is 0.
     """
 
     kind: str
@@ -61,7 +61,7 @@ class Times(NamedTuple):
 
     @property
     def even(self) -> bool:
-        """Whether all steps are exactly the same, or as floats can be."""
+        """Whether all steps are exactly the same, or as far as floats allow."""
         if self.ticks is not None:
             return len(self.ticks) < 3 or not np.ptp(np.diff(self.ticks))
         even = np.linspace(self.x[0], self.x[-1], len(self.x))
@@ -75,7 +75,7 @@ class Times(NamedTuple):
         return 8 if self.ticks is None else _width(_in_units(self.ticks)[1])
 
     def text(self, row: int) -> str:
-        """Name the time of a row for a reader, in full digits."""
+        """Format the time of a row for a reader, in full digits."""
         if self.ticks is None:
             return repr(float(self.x[row])).removesuffix(".0")
         tick = int(self.ticks[row])
@@ -96,14 +96,14 @@ def read_times(times: np.ndarray | pd.Index | None, n: int) -> Times:
     Parameters
     ----------
     times : datetime64 or numeric array or index of shape (n,), or None
-        None numbers the rows. Times with a time zone are given by its clock, or in UTC where that was put forward or
-        back.
+        None numbers the rows. Times with a time zone are given in its local time, or in UTC if its clocks changed
+        during the series.
     n : int
 
     Returns
     -------
     Times
-        Numbered rows, with a problem, where the times fall, one is missing or all are the same.
+        Numbered rows, with a problem, if the times decrease, one is missing or all are the same.
     """
     if times is None:
         return Times("row", np.arange(n, dtype=np.float64), ticks=np.arange(n))
@@ -144,14 +144,14 @@ def _numbers(array: np.ndarray) -> Times:
     if ticks is None:
         return Times("number", array.astype(np.float64))
     spread = (int(ticks[-1]) - int(ticks[0])) / max(len(ticks) - 1, 1)
-    # Where float64 has no room for places between the rows, they count from the first.
+    # If float64 cannot represent positions between the rows, they count from the first one.
     far = spread > 0 and np.spacing(float(np.abs(ticks).max())) > TOLERANCE * spread
     origin = int(ticks[0]) if far else 0
     return Times("number", (ticks - origin) / 10**digits, ticks=ticks, digits=digits, origin=origin)
 
 
 def _as_decimals(array: np.ndarray) -> tuple[int, np.ndarray | None]:
-    """Return the fewest decimals that hold all numbers exactly, and these in their unit; None where there are many."""
+    """Return the fewest decimals that hold all numbers exactly, and these in that unit; None if there are many."""
     if array.dtype.kind in "iub" and (not len(array) or array.max() <= np.iinfo(np.int64).max):
         return 0, array.astype(np.int64)
     numbers = array.astype(np.float64)
@@ -171,23 +171,24 @@ def _decimal(tick: int, digits: int) -> str:
 
 
 def pack_times(times: Times, stride: int = 1) -> tuple[dict, bytes]:
-    """Pack times: start and step where they are even, else two, four or eight bytes for each; times.js unpacks them.
+    """Pack times: start and step if they are even, else two, four or eight bytes for each; times.js unpacks them.
 
     Parameters
     ----------
     times : Times
     stride : int
-        Keep every so many-th row, and the last one; between them the page interpolates.
+        Keep every `stride`-th row, and the last one; the page interpolates between them.
 
     Returns
     -------
     description : dict
-        `kind`, `zone`, and of the axis `first` and `pace`, its first position and the mean step. Of exact times
-        `digits`, and as text, because a script's numbers end at 2 ** 53, `start`, `origin`, `step` where they are even
-        and `unit` where they are not. Where the times are not even, `width`, `stride`, `count` and `exceptions`.
+        `kind`, `zone`, and the axis's `first` and `pace`: its first position and the mean step. For exact times
+        `digits` and, as text because a script's numbers end at 2 ** 53, `start`, `origin`, `step` if they are even
+        and `unit` if they are not. If the times are not even, `width`, `stride`, `count` and `exceptions`.
     data : bytes
-        Little-endian. Of the width 8 the kept positions as float64, or ticks as int64. Else the steps between the kept
-        rows in units, as uint16 or uint32; those in `exceptions`, pairs of an index and a step, replace their entries.
+        Little-endian. For width 8, the kept positions as float64, or ticks as int64. Otherwise the steps between the
+        kept rows in units, as uint16 or uint32; those in `exceptions`, pairs of an index and a step, replace their
+        entries.
     """
     x, ticks = times.x, times.ticks
     pace = (x[-1] - x[0]) / (len(x) - 1) if len(x) > 1 else 1.0
@@ -216,14 +217,14 @@ def pack_times(times: Times, stride: int = 1) -> tuple[dict, bytes]:
 
 
 def _in_units(ticks: np.ndarray) -> tuple[int, np.ndarray]:
-    """Return the greatest unit that all steps are multiples of, and the steps in it."""
+    """Return the greatest common unit of all steps, and the steps in it."""
     steps = np.diff(ticks)
     unit = int(np.gcd.reduce(steps))
     return unit, steps // unit
 
 
 def _width(steps: np.ndarray) -> int:
-    """Return the bytes that steps take, but for a few large ones; 8 where a float cannot hold their sum."""
+    """Return the bytes per step, not counting a few large ones; 8 if a float cannot hold their sum."""
     for width, kind in WIDTHS.items():
         large = steps > np.iinfo(kind).max
         if large.sum() <= FEW * len(steps) and steps.sum() < 2**53:

@@ -1,4 +1,4 @@
-"""A stream of text: CSV lines in, one line of JSON for each point out, and notes between them."""
+"""A stream of text: CSV lines in, one line of JSON out for each point, and notes in between."""
 
 import csv
 import json
@@ -41,12 +41,12 @@ def stream_lines(
 ) -> int:
     """Score the lines of `source` until it ends, and return the exit code.
 
-    The first line may name the columns, in any order and with others beside; else a line holds the channels in the
-    order of training, behind a time or not. How lines are written is found from the first ones (see `Layout`).
+    The first line may name the columns, in any order and among others; otherwise a line holds the channels in the
+    order of training, optionally after a time. How lines are written is inferred from the first ones (see `Layout`).
 
-    Each line of output has `row`, `time` where there is one, `score`, `threshold`, `alarm` and `channels`, their scores
-    by name (that of all channels together, where the model has no others); a point that never has a score has null for
-    it. Notes stand between them: `crossad stream --help` has them all.
+    Each line of output has `row`, `time` if there is one, `score`, `threshold`, `alarm` and `channels`, their scores
+    by name (that of all channels together if the model has no others); a point that never gets a score has null for
+    it. Notes come in between: `crossad stream --help` lists them all.
 
     A malformed line is reported and skipped. SIGINT, SIGTERM and SIGHUP end the stream after the last line that has
     been read from `source`.
@@ -56,7 +56,7 @@ def stream_lines(
     folder : Path
         A saved detector.
     source : file
-        With a descriptor, from which bytes are read; nothing of it has been read before.
+        Has a descriptor, from which bytes are read; nothing may have been read from it before.
     target : text file
     mode, drift_window, gap, threshold, device
         As for `StreamingDetector` and its `load`.
@@ -65,18 +65,18 @@ def stream_lines(
     merge_gap, min_length : int, optional
         Of these events, as for `AlarmEvents`.
     state : Path, optional
-        Go on from the state in this file, if it is there, and leave the state there, however the stream ends.
-        Without it the points behind the last full window are scored at the end.
+        Continue from the state in this file, if it exists, and write the state there, however the stream ends.
+        Without it, the points after the last full window are scored at the end.
     state_every : int
-        Write the state after so many points, too.
+        Also write the state after this many points.
     reading : Reading, optional
-        What is known of how the lines are written.
+        What is known about how the lines are written.
 
     Raises
     ------
     UserError
-        As `StreamingDetector.load` does; when the first line names columns, but not all channels; when no line can
-        be read as a point; when `gap` is given to a stream without times; when the output cannot be written.
+        As for `StreamingDetector.load`; when the first line names columns, but not all channels; when no line can
+        be read as a point; when `gap` is given for a stream without times; when the output cannot be written.
     OSError
         When the state cannot be written, before any line is read.
     """
@@ -114,20 +114,20 @@ def stream_lines(
 
 
 class _Keeper:
-    """Writes the state while the stream runs, and knows whether the run before was killed."""
+    """Writes the state while the stream runs, and knows whether the previous run was killed."""
 
     def __init__(self, stream: StreamingDetector, path: Path | None, every: int):
         self.stream, self.path, self.every = stream, path, every
         self.saved_at = stream.seen
 
     def start(self) -> list[dict]:
-        """Write the state for the first time, and return a note where the run before was killed."""
+        """Write the state for the first time, and return a note if the previous run was killed."""
         kept, notes = self.stream.kept, []
         if kept.get("running"):
             notes.append({"note": "restart", "row": self.stream.decided, "at_most": kept["running"]})
             logger.warning(
-                "the run before was killed: its state is that after %d points; up to %d points after them may have "
-                "been scored, and are given the same rows again if they come again",
+                "the previous run was killed: its state is that after %d points; up to %d further points may have "
+                "been scored, and get the same rows if they arrive again",
                 self.stream.seen,
                 kept["running"],
             )
@@ -135,7 +135,7 @@ class _Keeper:
         return notes
 
     def point(self) -> None:
-        """Write the state if it is time to."""
+        """Write the state if it is due."""
         if self.stream.seen - self.saved_at >= self.every:
             self._save(running=True)
 
@@ -144,7 +144,9 @@ class _Keeper:
         self._save(running=False)
         if self.path is not None:
             waiting = len(self.stream.kept["times"])
-            logger.info("state after %d points in %s, %d wait for their scores", self.stream.seen, self.path, waiting)
+            logger.info(
+                "state after %d points saved in %s, %d await their scores", self.stream.seen, self.path, waiting
+            )
 
     def _save(self, *, running: bool) -> None:
         if self.path is None:
@@ -157,7 +159,7 @@ class _Keeper:
 class _Scorer:
     """Lines of text to points, scores to lines of JSON.
 
-    How lines are written, and the times of the points that wait for their scores, are kept with the stream's state.
+    The layout of the lines and the times of points that await their scores are kept with the stream's state.
     """
 
     def __init__(self, target: TextIO, stream: StreamingDetector, reading: Reading):
@@ -165,7 +167,7 @@ class _Scorer:
         detector = stream.detector
         named = hasattr(detector, "feature_names_in_")
         names = list(map(str, detector.feature_names_in_ if named else range(detector.n_features_in_)))
-        self.waiting = stream.kept.setdefault("times", [])  # of the points without a line yet
+        self.waiting = stream.kept.setdefault("times", [])  # times of the points without a line yet
         self.layout = Layout(names, named, reading, stream.kept.setdefault("layout", {}))
         self.journal = Journal(stream)
         self.events: AlarmEvents | None = None
@@ -230,7 +232,7 @@ class _Scorer:
         return line | results | {"channels": by_name}
 
     def put(self, lines: list[dict]) -> None:
-        """Write lines of JSON, in ASCII, so that no encoding of the output can be wrong.
+        """Write lines of JSON in ASCII, so that the output's encoding does not matter.
 
         Raises
         ------
@@ -243,9 +245,9 @@ class _Scorer:
             self.target.writelines(json.dumps(line) + "\n" for line in lines)
             self.target.flush()
         except OSError as error:
-            # When the program ends, Python writes what is left, and would complain once more.
+            # When the program ends, Python writes what is left, and would report the error again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.target.fileno())
             raise UserError(
-                f"the output cannot be written after {self.stream.seen} points: {error.strerror}: see to its reader or "
+                f"the output cannot be written after {self.stream.seen} points: {error.strerror}: check its reader or "
                 "the disk"
             ) from None

@@ -1,4 +1,4 @@
-"""What follows a training epoch by epoch: a table of the epochs, and scalars for TensorBoard."""
+"""Observers of training, epoch by epoch: a table of the epochs, and scalars for TensorBoard."""
 
 import csv
 import logging
@@ -12,23 +12,23 @@ logger = logging.getLogger(__name__)
 
 COLUMNS = ("epoch", "learning_rate", "train_loss", "validation_loss", "seconds")
 SCALARS = {"loss/train": "train_loss", "loss/validation": "validation_loss", "learning_rate": "learning_rate"}
-SUFFIX = ".training"  # ends the names of the event files that are written here
+SUFFIX = ".training"  # suffix of the event files written here
 
 
 class Observer:
-    """Follows a training; the base class looks at nothing."""
+    """Follows training; the base class does nothing."""
 
     def update(self, epochs: list[dict]) -> None:
-        """Look at all finished epochs: before the first one, or those of a resumed state, then after each one.
+        """Receive all completed epochs: before the first one, or those of a resumed state, then after each one.
 
         Parameters
         ----------
         epochs : list of dict
-            As `exp.training.trainer.Progress` has them.
+            As in `exp.training.trainer.Progress`.
         """
 
     def close(self) -> None:
-        """Let go of what is open; called at the end of every training, after an error too."""
+        """Close what is open; called at the end of training, also after an error."""
 
 
 class EpochTable(Observer):
@@ -44,7 +44,7 @@ class EpochTable(Observer):
         self.path = path
 
     def update(self, epochs: list[dict]) -> None:
-        """Write the table whole, so that a resumed training repeats no row."""
+        """Write the whole table, so that resumed training repeats no row."""
         if epochs:
             write_epochs(self.path, epochs)
 
@@ -52,13 +52,13 @@ class EpochTable(Observer):
 class TensorBoard(Observer):
     """Writes losses and learning rate by epoch for TensorBoard.
 
-    The log of an earlier training in the folder is replaced once there is a first epoch to write; a resumed training
+    The log of an earlier training run in the folder is replaced once there is a first epoch to write; a resumed run
     writes its earlier epochs again, so each epoch is there once.
 
     Parameters
     ----------
     folder : Path
-        Made when there is a first epoch to write.
+        Created when there is a first epoch to write.
 
     Raises
     ------
@@ -72,7 +72,7 @@ class TensorBoard(Observer):
         self._written = 0
 
     def update(self, epochs: list[dict]) -> None:
-        """Write the epochs that have not been written yet, for everyone who is watching."""
+        """Write the epochs that have not been written yet, so that viewers see them."""
         if self._written == len(epochs):
             return
         if self._writer is None:
@@ -93,7 +93,7 @@ class TensorBoard(Observer):
 
 
 def write_scalars(folder: Path, epochs: list[dict]) -> None:
-    """Write the scalars of a training that has ended; raises as `TensorBoard` does."""
+    """Write the scalars of a finished training run; raises like `TensorBoard`."""
     board = TensorBoard(folder)
     try:
         board.update(epochs)
@@ -110,7 +110,7 @@ def write_epochs(path: Path, epochs: list[dict]) -> None:
 
 
 def check_tensorboard() -> None:
-    """See that scalars can be written.
+    """Check that scalars can be written.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def check_tensorboard() -> None:
 
 
 def forget_scalars(folder: Path) -> None:
-    """Remove the log that an earlier training has left in the folder, and the folder where it is empty then."""
+    """Remove the log that an earlier training run has left in the folder, and the folder if it is then empty."""
     for file in folder.glob(f"events.out.tfevents.*{SUFFIX}"):
         file.unlink()
     if folder.is_dir() and not any(folder.iterdir()):
@@ -129,7 +129,7 @@ def forget_scalars(folder: Path) -> None:
 
 
 def _summary_writer() -> type:
-    """Return the class that writes event files. It is imported on request alone: that takes a second, and a package."""
+    """Return the class that writes event files. It is imported only on request: that takes a second, and a package."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:

@@ -32,7 +32,7 @@ def trained(tmp_path_factory):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Leave out the drawing of the report, which takes most of a run's time and is tested by itself."""
+    """Skip drawing the report, which takes most of a run's time and has its own tests."""
     monkeypatch.setattr("exp.cli.findings.write_report", lambda path, report: path.write_text(report.title))
 
 
@@ -50,14 +50,14 @@ def series(tmp_path):
 
 @pytest.fixture
 def refuse(capsys, tmp_path):
-    """Check that the program ends with one line that holds all texts of `says`, and leaves every file as it was."""
+    """Check that the program ends with one line that contains all texts in `says`, and leaves every file as it was."""
 
     def check(*arguments, says):
         before = files_below(tmp_path)
         capsys.readouterr()
         code = run(*arguments)
         written = capsys.readouterr()
-        errors = [line for line in written.err.splitlines() if not line[:2].isdigit()]  # log lines begin with the time
+        errors = [line for line in written.err.splitlines() if not line[:2].isdigit()]  # log lines start with the time
         assert len(errors) == 1, written.err
         assert errors[0].startswith("error: ")
         for text in says:
@@ -289,7 +289,7 @@ def test_time_zones_come_back(trained, tmp_path, quick):
 
 
 def test_times_of_events_are_written_as_those_of_scores(trained, tmp_path, series, quick):
-    """Also where all of a column are at midnight."""
+    """Also if all times in a column are midnight."""
     expected = expected_scores(trained)["score"]
     peak = int(expected.idxmax())
     threshold = float(expected.nlargest(2).mean())
@@ -365,7 +365,7 @@ def test_a_configuration_of_benchmark_runs(tmp_path, series, quick, caplog):
         config = json.loads((tmp_path / "out" / "run.json").read_text())["config"]
         assert (config["data"]["scaling"], config["data"]["validation_share"]) == ("min-max", 0.3)
         assert config["train"]["seed"] == seed
-    (said, _) = [line for line in caplog.messages if "without effect" in line]
+    (said, _) = [line for line in caplog.messages if "no effect" in line]
     assert said.endswith(": data.name, data.drop_channels, evaluation.window")
 
 
@@ -425,7 +425,7 @@ def test_training_rows_by_time_in_a_time_zone():
     for until in ("2024-01-02", "2024-01-02T00:00+01:00", "2024-01-01T23:00Z"):
         assert training_rows(recording(berlin), until) == 24
     march = pd.date_range("2024-03-30", periods=100, freq="h", tz="Europe/Berlin")
-    assert training_rows(recording(march), "2024-03-31 02:30") == 26  # an hour that clocks leave out
+    assert training_rows(recording(march), "2024-03-31 02:30") == 26  # an hour that clocks skip
     october = pd.date_range("2024-10-26", periods=100, freq="h", tz="Europe/Berlin")
     assert training_rows(recording(october), "2024-10-27 02:00") == 26  # and one that they show twice
 
@@ -466,7 +466,7 @@ def test_training_until_a_time_in_a_file_without_dates(times):
 
 @pytest.mark.parametrize("until", ["0.6", "2024-01-07"])
 def test_only_the_training_part_trains(trained, tmp_path, series, quick, until):
-    """What is behind it changes neither the detector nor its threshold, however the end is said."""
+    """What comes after it changes neither the detector nor its threshold, however the end is given."""
     behind = plant()["heat"].where(lambda column: column.index < TRAIN_ROWS, 7)
     assert run(series(heat=behind), "--out", tmp_path / "out", "--train-until", until, *SMALL) == 0
     for name in ("channels", "threshold", "train_score_quantiles", "weights"):
@@ -530,7 +530,7 @@ def test_more_columns_than_the_detector_needs_are_left_out_and_said(trained, tmp
     frame.to_csv(path, index=False) if form == "csv" else frame.to_parquet(path)
     assert run(path, "--out", tmp_path / "out", "--model", trained / "out" / "detector", *named) == 0
     assert (tmp_path / "out" / "scores.csv").read_bytes() == (trained / "out" / "scores.csv").read_bytes()
-    assert f"{path}: left out, the detector was not trained on them: extra, comment, more" in caplog.messages
+    assert f"{path}: left out, as the detector was not trained on them: extra, comment, more" in caplog.messages
     (note,) = json.loads((tmp_path / "out" / "run.json").read_text())["notes"]
     assert note.endswith("extra, comment, more")
 
@@ -720,7 +720,7 @@ def test_an_altered_threshold_is_found(trained, tmp_path, model, refuse):
         (["--device", ""], ["--device"]),
         (["--device", "cuda:99"], ["--device cuda:99"]),
         (["--channels", "flow", "flow"], ["flow flow", "unique"]),
-        (["--channels", "flow", "label"], ["flow label", "neither time nor label"]),
+        (["--channels", "flow", "label"], ["flow label", "neither times nor labels"]),
     ],
 )
 def test_options(tmp_path, series, refuse, options, says):
@@ -741,7 +741,7 @@ def test_a_device_that_is_not_there(trained, tmp_path, series, refuse, name):
     [["--channels", "a"], ["--label", "l"], ["--missing", "error"], ["--max-gap", "3"]],
 )
 def test_options_of_a_file_beside_a_stream(trained, refuse, options):
-    refuse("--stream", "--model", trained / "out" / "detector", *options, says=[options[0], "belong to a file"])
+    refuse("--stream", "--model", trained / "out" / "detector", *options, says=[options[0], "are for files"])
 
 
 @pytest.mark.parametrize("options", [["--merge-gap", "3"], ["--min-length", "3"]])

@@ -1,4 +1,4 @@
-"""Output on a terminal that is not UTF-8: what it lacks becomes a question mark, and no result is lost."""
+"""Output on a terminal that is not UTF-8: missing characters become question marks, and no result is lost."""
 
 import os
 import subprocess
@@ -28,7 +28,7 @@ def test_run(copied, encoding):
     ended = run(encoding, "run.py", *copied.arguments("--mode", "test"))
     assert ended.returncode == 0, ended.stderr
     assert b"AUC_ROC" in ended.stdout
-    assert b"(*_best: at the threshold" in ended.stdout
+    assert b"(*_best: oracle values" in ended.stdout
 
 
 def test_run_in_a_folder_of_another_alphabet(copied):

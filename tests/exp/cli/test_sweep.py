@@ -1,4 +1,4 @@
-"""The programs of many series, in this process and, where it must die, in one of its own."""
+"""The programs for many series, in this process or, if they must die, in a separate one."""
 
 import signal
 import subprocess
@@ -66,8 +66,8 @@ def test_tsb_ad(tmp_path):
     assert many.not_counted() == {
         many.names[1]: (
             "undefined",
-            "label has no anomalous point among the 312 test points that are scored (all are labelled 0), nothing can "
-            "be measured: correct the labels",
+            "label has no anomalous point among the 312 scored test points (all are labelled 0), so nothing can be "
+            "evaluated: correct the labels",
         )
     }
     (run,) = find_runs(many.save_path)
@@ -76,7 +76,7 @@ def test_tsb_ad(tmp_path):
 
 
 def test_workers_give_the_same_table_and_a_killed_program_goes_on(finished, many):
-    """Kill the program, which ends its workers, when its first job has ended, and start it again."""
+    """Kill the program, which ends its workers, when its first job has ended, and restart it."""
     command = [sys.executable, "run_UCR.py", *finished.arguments("--jobs", 2, "--save_path", many.save_path)]
     log = many.path / "log.txt"
 
@@ -92,7 +92,7 @@ def test_workers_give_the_same_table_and_a_killed_program_goes_on(finished, many
         process.wait()
     with open(log, "w") as stream:
         assert start(stream).wait() == 0
-    assert "0 of them done already" not in log.read_text()
+    assert "0 of them already done" not in log.read_text()
     assert (many.results / "ucr.csv").read_bytes() == (finished.results / "ucr.csv").read_bytes()
 
 
@@ -152,7 +152,7 @@ def test_stages(many, finished, capsys, monkeypatch):
     pd.testing.assert_frame_equal(many.table(), finished.table().head(3))
     monkeypatch.setattr("exp.benchmark.experiment.Experiment.__init__", refuse)
     (many.results / "ucr.csv").unlink()
-    many.configure(evaluation={"window": 7})  # changes no score
+    many.configure(evaluation={"window": 7})  # does not affect scores
     assert many.run("--mode", "evaluate", "--series", "1,2,3") == 0
     pd.testing.assert_frame_equal(many.table(), finished.table().head(3))
 
@@ -243,4 +243,4 @@ def test_results_that_are_replaced_are_told(many, caplog):
     assert many.run("--series", "1", "--jobs", 1) == 0
     assert "replaced" not in caplog.text
     assert many.run("--series", "1", "--jobs", 1, "--set", "train.train_epochs=1") == 0
-    assert "results of another configuration that are replaced: 1" in caplog.text
+    assert "results of another configuration to be replaced: 1" in caplog.text

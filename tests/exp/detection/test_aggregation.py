@@ -1,4 +1,4 @@
-"""The score of a point from the scores of its channels: against plain loops, and as the points come."""
+"""The score of a point from the scores of its channels: against plain loops, and as the points arrive."""
 
 import doctest
 

@@ -29,7 +29,7 @@ from models import ConfigError
 from tests.support.detector_cases import CONFIG, STRIDE, WINDOW, fitted, fitted_to_names, frame, unfitted, waves
 from ts_ad_evaluation import SPOT, EvaluationError
 
-# What scikit-learn asks of every estimator and a detector of series cannot do.
+# What scikit-learn requires of every estimator but a detector of series cannot do.
 INAPPLICABLE = {
     "check_fit1d": "a one-dimensional array is one channel",
     "check_fit2d_predict1d": "such an array is refused for the number of its channels, not for its shape",
@@ -43,7 +43,7 @@ def equal_bits(first, second):
 
 
 def test_the_checks_of_scikit_learn():
-    # The checks have as few as 10 points, and more than half of them are to be trained on.
+    # The checks have as few as 10 points, more than half of which are needed for training.
     model = CONFIG["model"] | {"seq_len": 4, "patch_len": 2, "topk": 2}
     detector = unfitted(config=CONFIG | {"model": model}, threshold="quantile")
     outcomes = check_estimator(detector, expected_failed_checks=INAPPLICABLE, on_fail=None, on_skip=None)
@@ -63,10 +63,10 @@ def test_the_example_of_the_docstring():
 
 
 def plain_scores(detector, x):
-    """Return the scores (n, C) by a loop over points and the windows that hold them."""
+    """Return the scores (n, C) by a loop over points and the windows that contain them."""
     starts = list(range(0, len(x) - WINDOW + 1, STRIDE))
     scores = {start: detector.look(x[None, start : start + WINDOW])[0] for start in starts}
-    waiting = starts[-1] + STRIDE  # from here on there would be another window to come
+    waiting = starts[-1] + STRIDE  # from here on another window would follow
     last = len(x) - WINDOW
     if last > starts[-1]:
         scores[last] = detector.look(x[None, last:])[0]
@@ -324,7 +324,7 @@ class TestConfig:
         file.write_text(yaml.safe_dump({"data": data, **CONFIG, "evaluation": {"window": 7}}))
         x = waves(60)
         detector = unfitted(config=file, threshold=1.0).fit(x)
-        (said,) = [line for line in caplog.messages if "without effect" in line]
+        (said,) = [line for line in caplog.messages if "no effect" in line]
         assert said.startswith(f"{file}: ")
         assert said.endswith(": data.drop_channels, data.name, evaluation.window")
         assert detector.config_.data.validation_share == 0.4
@@ -425,7 +425,7 @@ class TestInput:
         x[30, 1] = value
         with pytest.raises(DataError, match=r"X: channel '1' holds .* at row 30, counted from 0, (too far|beyond)"):
             fitted().decision_function(x)
-        with pytest.raises(DataError, match="a score is NaN or infinite: a value is too far from those of training"):
+        with pytest.raises(DataError, match="a score is NaN or infinite: a value is too far from the training values"):
             fitted().look(x[None, 25 : 25 + WINDOW])
 
     @pytest.mark.parametrize("value", [1e200, -1e308, 1e39])
@@ -460,7 +460,7 @@ class TestInput:
             fitted().decision_function(waves(60, 1)[:, 0])
 
     def test_two_columns_of_one_name(self):
-        with pytest.raises(DataError, match="column 'cpu' stands twice: rename one"):
+        with pytest.raises(DataError, match="column 'cpu' occurs twice: rename one"):
             unfitted().fit(frame(100, ("cpu", "cpu")))
 
     def test_a_large_offset(self):
@@ -617,7 +617,7 @@ class TestSavedDetector:
 
     def test_another_format(self, copied, monkeypatch):
         monkeypatch.setattr(saved_detector, "FORMAT", saved_detector.FORMAT + 1)
-        refused(copied, r"detector\.json: of the format 1, this version reads 2: save it again")
+        refused(copied, r"detector\.json: has the format 1, but this version reads 2: save it again")
 
     def test_weights_of_another_detector(self, copied):
         file = file_of(copied, "npz")

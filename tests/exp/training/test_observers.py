@@ -23,7 +23,7 @@ EPOCHS = [
 
 
 class Noting(Observer):
-    """Notes what it is told."""
+    """Records what it receives."""
 
     def __init__(self):
         self.told, self.closed = [], 0
