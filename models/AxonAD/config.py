@@ -18,8 +18,8 @@ class AxonADConfig(Settings):
     seq_len: Annotated[int, Field(ge=2)] = 100  # T, points in a window
 
     # Layers
-    d_model: PositiveInt = 128  # d
-    heads: PositiveInt = 8  # H
+    d_model: PositiveInt = 128  # d, width of a point's embedding
+    heads: PositiveInt = 8  # H, attention heads; they divide d_model
     dropout: Below1 = 0.1  # of the predictor
 
     # Queries
@@ -30,7 +30,7 @@ class AxonADConfig(Settings):
 
     # Score
     tail: NonNegativeInt = 10  # k, a window's last points whose queries count; 0: all that can be predicted
-    score: Literal["error", "mismatch", "error+mismatch", "error+mismatch+divergence"] = "error+mismatch"
+    score: Literal["error", "mismatch", "error+mismatch", "error+mismatch+divergence"] = "error+mismatch"  # terms
     # Where a window's score belongs: "separate" has the error at the window's centre and what is of its queries at its
     # last point; "centre" has both at the centre, as published, where the mismatch comes before its cause.
     placement: Literal["separate", "centre"] = "separate"

@@ -17,8 +17,8 @@ class DualSTFConfig(Settings):
     points_per_token: PositiveInt = 10  # a window has M = seq_len // points_per_token semantic tokens
 
     # Layers
-    d_model: PositiveInt = 128  # d
-    n_heads: PositiveInt = 4
+    d_model: PositiveInt = 128  # d, width of a token
+    n_heads: PositiveInt = 4  # attention heads; they divide d_model
     d_ff: PositiveInt | None = None  # width between the two maps of a feed-forward part; none means 2 d_model
 
     # Temporal path
@@ -27,7 +27,7 @@ class DualSTFConfig(Settings):
     # Structural path
     kernel_sizes: Sizes = (5,)  # points under each of the circular convolutions that are averaged
     structural_share: Annotated[float, Field(ge=0, le=1)] = 0.7  # of the path's own, against the temporal semantics
-    n_prototypes: PositiveInt = 10
+    n_prototypes: PositiveInt = 10  # structural prototypes
     temperature: PositiveFloat = 0.1  # τ of the softmax through which a choice of prototypes passes its gradient
 
     # Score and loss

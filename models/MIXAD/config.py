@@ -25,7 +25,7 @@ class MIXADConfig(Settings):
     graph: Literal["mode", "sample"] = "mode"  # in evaluation: each edge's likelier choice, or a draw as in training
 
     # Curriculum: in training the decoder is fed true values, ever fewer of them
-    use_curriculum_learning: bool = True
+    use_curriculum_learning: bool = True  # else the decoder is always fed its own values
     cl_decay_steps: PositiveInt = 2000  # batches; how slowly they get fewer
 
     # Loss
