@@ -1,4 +1,4 @@
-"""Train and test a detector: python run.py --config configs/SMD (--help tells all options)."""
+"""Train and test a detector: python run.py --config configs/SMD (--help lists all options)."""
 
 import sys
 

@@ -1,9 +1,9 @@
-"""An isolation forest on sliding windows, a baseline beside the models of the registry.
+"""An isolation forest on sliding windows, a baseline in addition to the models of the registry.
 
-It is no model of the registry: its trees are not tensors, so that checkpoints, saved detectors and devices, which hold
-tensors alone, would need a second form for it. The channels are standardised by the training part; the forest learns
+It is not in the registry because its trees are not tensors: checkpoints, saved detectors and devices handle only
+tensors and would need a second form for it. The channels are standardised by the training part; the forest learns
 from windows of it (at most `TRAINING_WINDOWS`, drawn by the seed), scores every window (stride 1), and gives a point
-the mean over the windows that hold it.
+the mean over the windows that contain it.
 """
 
 from typing import NamedTuple
@@ -32,12 +32,12 @@ def forest_scores(train, test, window, seed):
     window : int
         Points in a window.
     seed : int
-        Of the forest, and of the choice of training windows, where there are more than enough.
+        For the forest, and for the choice of training windows if there are more than needed.
 
     Returns
     -------
     Scores
-        In [0, 1]; channels have none.
+        In [0, 1]; there are none for channels.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def forest_scores(train, test, window, seed):
 
 
 def _standardised(train, test, window):
-    """Both parts by the training part's mean and deviation, as contiguous float32."""
+    """Both parts standardised by the training part's mean and standard deviation, as contiguous float32."""
     if train.ndim != 2 or test.ndim != 2 or train.shape[1] != test.shape[1]:
         raise ValueError(f"train and test must have shapes (n, C) and (m, C), got {train.shape} and {test.shape}")
     if not 1 <= window <= min(len(train), len(test)):
@@ -83,7 +83,7 @@ def _training_windows(train, window, seed):
 
 
 def _mean_over_windows(values, window, score, n_scores):
-    """Mean of the `n_scores` scores of each point over the windows that hold it, of shape (n, n_scores).
+    """Mean of the `n_scores` scores of each point over the windows that contain it, of shape (n, n_scores).
 
     `score` turns windows of shape (B, window * C) into scores of shape (B, window, n_scores).
     """

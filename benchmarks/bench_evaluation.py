@@ -1,10 +1,10 @@
 """Time every measure of ts_ad_evaluation against scikit-learn's two areas on the same arrays in the same run.
 
-    python benchmarks/bench_evaluation.py                        SMD's size, and 18 000 short events in as many points
+    python benchmarks/bench_evaluation.py                        SMD's size, also with 18 000 short events
     python benchmarks/bench_evaluation.py --growth --out FOLDER  10^4 to 10^7 points: time, peak memory, figure
     python benchmarks/bench_evaluation.py --peers FOLDER         packages from PyPI, each in an environment in FOLDER
 
-The label is that of SMD's test part where it lies in ../shared/data, else a synthetic one of its shape; the score is
+The label is that of SMD's test part if it is in ../shared/data, else a synthetic one of its shape; the score is
 the absolute 20-point moving average of Gaussian noise, plus uniform noise on the anomalous points. One thread.
 """
 
@@ -47,7 +47,7 @@ GROWTH_SIZES = [10**4, 10**5, 10**6, 10**7]
 
 
 class Case(NamedTuple):
-    """One pair of arrays and what some measures need beside them."""
+    """One pair of arrays and what some measures need in addition."""
 
     label: np.ndarray
     score: np.ndarray
@@ -118,7 +118,7 @@ def make_case(label, rng):
 
 
 def smd_like_case(points):
-    """SMD's own label at its own size and where it is there, else a synthetic one with as many events per point."""
+    """SMD's own label at its own size if available, else a synthetic one with the same density of events."""
     rng = np.random.default_rng(2025)
     if points == SMD_POINTS and SMD_LABEL.exists():
         return make_case(np.load(SMD_LABEL)["label"], rng)
@@ -126,7 +126,7 @@ def smd_like_case(points):
 
 
 def short_events_case(points):
-    """One event of 3 to 8 points in about every 39, as 18 000 in SMD's length."""
+    """One event of 3 to 8 points in about every 39 points, or 18 000 in SMD's length."""
     rng = np.random.default_rng(2026)
     n_events = max(2, round(SHORT_EVENTS_SHARE * points))
     label = np.zeros(points + 8, dtype=np.int8)
@@ -138,7 +138,7 @@ def short_events_case(points):
 
 
 def seconds_of(run, case, repeats):
-    """Shortest of `repeats` runs, and what the last one returned; a run of over 5 s is not repeated."""
+    """Shortest time of `repeats` runs, and the result of the last one; a run of over 5 s is not repeated."""
     run(smd_like_case(100))  # what is loaded at the first call
     best = math.inf
     for _ in range(repeats):
@@ -151,7 +151,7 @@ def seconds_of(run, case, repeats):
 
 
 def numbers(values):
-    """The numbers of a named tuple or a mapping, without the thresholds that were given."""
+    """The numbers of a named tuple or a mapping, without the given thresholds."""
     values = values if isinstance(values, dict) else values._asdict()
     return {name: float(value) for name, value in values.items() if isinstance(value, (float, int, np.floating))}
 
@@ -164,7 +164,7 @@ def row_of(name, seconds, unit, bound):
 
 
 def main_table(measures, points, repeats):
-    """Time the measures at `points` points, and vus on as many points with many short events."""
+    """Time the measures at `points` points, and vus on the same number with many short events."""
     columns = [
         Column("measure"),
         Column("seconds", ".4f"),
@@ -193,13 +193,13 @@ def main_table(measures, points, repeats):
 
 
 def describe(case):
-    """Say what the label is like."""
+    """Describe the label."""
     events = int(np.count_nonzero(np.diff(case.label, prepend=0) == 1))
     return f"{len(case.label)} points, {events} events, {case.label.mean():.2%} anomalous"
 
 
 def growth(measures, sizes, repeats, folder):
-    """Time and peak memory of each measure at each size, every one in a process of its own."""
+    """Time and peak memory of each measure at each size, each in a separate process."""
     rows = []
     for name in measures:
         for points in sizes:
@@ -217,7 +217,7 @@ def growth(measures, sizes, repeats, folder):
 
 
 def child(name, points, repeats):
-    """Measure one measure in this process; what it prints is read by `growth`."""
+    """Benchmark one measure in this process; `growth` reads what it prints."""
     seconds, _ = seconds_of(MEASURES[name].run, smd_like_case(points), repeats)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return json.dumps({"seconds": seconds, "megabytes": round(peak / 2**20)}) + "\n"
@@ -231,7 +231,7 @@ def draw_growth(rows, path):
     axes = figure.add_subplot()
     dress(axes, "points", "seconds")
     axes.set(xscale="log", yscale="log")
-    # In the order of their last points, as the lines end beside the legend.
+    # In the order of their last points, as the lines end next to the legend.
     names = [row[0] for row in sorted(rows, key=lambda row: -row[2]) if row[1] == rows[-1][1]]
     for rank, name in enumerate(names):
         points, seconds = zip(*(row[1:3] for row in rows if row[0] == name), strict=True)
@@ -246,7 +246,7 @@ def draw_growth(rows, path):
 
 
 def peer_table(measures, points, folder, limit):
-    """Run each peer's measures on the same arrays; times of both, their ratio, and how far the values are apart."""
+    """Run each peer's measures on the same arrays; times of both, their ratio, and how far apart the values are."""
     case = smd_like_case(points)
     folder.mkdir(parents=True, exist_ok=True)
     arrays = folder / "arrays.npz"
@@ -266,7 +266,7 @@ def peer_table(measures, points, folder, limit):
 
 
 def compared(values, seconds, theirs):
-    """The peer's time, its ratio to ours and what its values say; or why there are none."""
+    """The peer's time, its ratio to ours and how its values compare; or why there are none."""
     if isinstance(theirs, str):
         return None, None, theirs
     apart = {name: abs(value - values[name]) for name, value in theirs["values"].items()}

@@ -4,8 +4,8 @@
     python benchmarks/bench_model.py --device cuda --configs all --precision fp32 bf16
 
 MIXAD_SMD is MIXAD, DualSTF_SMD is Dual-STF, all others are CrossAD; the settings are those of `configs/`. For each:
-seconds (median over runs), windows/s, floating-point operations by PyTorch's counter, and the share of the rate that a
-large matrix product of the same precision reaches in between the runs.
+seconds (median over runs), windows/s, floating-point operations by PyTorch's counter, and the rate relative to that of
+a large matrix product in the same precision, timed between the runs.
 """
 
 import argparse
@@ -31,14 +31,14 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 class Case(NamedTuple):
-    """A configuration file below `configs/`, its dataset's channels in use, and its setting where it has several."""
+    """A configuration file below `configs/`, the number of channels in use, and the setting if there are several."""
 
     file: str
     channels: int
     setting: int | None = None
 
 
-# The cheapest to compile first.
+# The cheapest to compile come first.
 CASES = {
     "UCR_2": Case("UCR/config.yaml", 1, 2),
     "UCR_1": Case("UCR/config.yaml", 1, 1),
@@ -58,7 +58,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 class Row(NamedTuple):
-    """One line of the table: seconds of one batch, operations, and rates in operations a second."""
+    """One line of the table: seconds of one batch, operations, and rates in operations per second."""
 
     config: str
     what: str
@@ -82,7 +82,7 @@ def settings(case: Case) -> ExperimentConfig:
 
 
 def timed(action, device: torch.device) -> float:
-    """Return the seconds of `action`, until the device has done it."""
+    """Return the seconds of `action`, until the device has finished."""
     _wait(device)
     start = time.perf_counter()
     action()
@@ -96,7 +96,7 @@ def _wait(device: torch.device) -> None:
 
 
 def measure(action, product, runs: int, device: torch.device) -> tuple[float, float]:
-    """Return the median seconds of `action` and of `product`, run in turn."""
+    """Return the median seconds of `action` and `product`, run alternately."""
     for _ in range(3 if device.type == "cuda" else 1):
         action()
         product()
@@ -113,7 +113,7 @@ def count(action) -> int:
 
 
 def actions(config: ExperimentConfig, x: torch.Tensor, precision: str, compiled: bool) -> dict:
-    """Return a training step and the scoring of the windows x, each as it is and as it is to be timed."""
+    """Return a training step and the scoring of the windows x, each in its plain form and in the form to time."""
     model = DETECTORS[config.detector].build(config.model, x.shape[2]).to(x.device)
     optimizer = make_optimizer(model, config.train)
     look = model.represent if hasattr(model, "represent") else model.score
@@ -173,7 +173,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def append(file: Path, row: Row, **more) -> None:
-    """Append a row to a CSV file, with the header where the file is new."""
+    """Append a row to a CSV file, with the header if the file is new."""
     new = not file.exists()
     with open(file, "a", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, [*Row._fields, *more])
@@ -183,7 +183,7 @@ def append(file: Path, row: Row, **more) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the benchmark and write its table; return 1 when a case failed, such as for want of memory."""
+    """Run the benchmark and write its table; return 1 when a case failed, for example for lack of memory."""
     options = build_parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
     device = describe_device(choose_device(options.device))
@@ -200,7 +200,7 @@ def main(arguments: list[str] | None = None) -> int:
                     print(_line(row), flush=True)
                     if options.csv:
                         append(options.csv, row, device=device, torch=torch.__version__)
-            except RuntimeError as error:  # of a device's memory or of a compilation: the other cases go on
+            except RuntimeError as error:  # out of memory or a failed compilation: continue with the other cases
                 print(f"{name}, {precision}: {' '.join(str(error).split())[:500]}", flush=True)
                 failed = True
     return int(failed)

@@ -1,4 +1,4 @@
-"""Time and memory of reading a long CSV file of SMD's size, at the first and the second start.
+"""Time and memory of reading a long CSV file of SMD's size, at the first and second start.
 
 python benchmarks/bench_reading.py [--rows 1416825] [--channels 38] [--folder FOLDER]
 
@@ -55,7 +55,7 @@ def measure_start(root):
 
 
 def in_fresh_process(function, *arguments):
-    """Call the function in a new process, whose peak memory is then its own."""
+    """Call the function in a new process, so that the peak memory is its own."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()
 

@@ -1,4 +1,4 @@
-"""Time the scoring of a user's series, windows in blocks of one shape, against that of run.py for as many windows.
+"""Time the scoring of a user's series, in blocks of windows of one shape, against run.py's for the same number.
 
 python benchmarks/bench_scoring.py --channels 1 38
 """
@@ -38,12 +38,12 @@ def main() -> None:
                 start = time.perf_counter()
                 detector.score(part, stride=estimator.stride)
                 middle = time.perf_counter()
-                # The same part again, so that as many windows are scored as above.
+                # Repeat the same part to score as many windows as above.
                 for _ in range(max(1, own // published)):
                     detector.score_published(part, cover_tail=False, name="the series")
                 end = time.perf_counter()
                 pairs.append(((middle - start) / own) / ((end - middle) / (published * max(1, own // published))))
-            print(f"{name}, {channels} channels: {np.median(pairs[1:]):.2f} times run.py's seconds for a window")
+            print(f"{name}, {channels} channels: {np.median(pairs[1:]):.2f} times run.py's seconds per window")
 
 
 if __name__ == "__main__":

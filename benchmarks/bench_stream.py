@@ -1,12 +1,12 @@
-"""Points a second and latency of streams, and the memory of one that lasts a day.
+"""Points per second and latency of streams, and the memory of one that lasts a day.
 
     python benchmarks/bench_stream.py [--threads 1] [--channels 1 8 38] [--series 1 16 64] [--points 2000]
     python benchmarks/bench_stream.py --day
 
-The detector has the automatic settings for a period of one window and an epoch of training. First single points come
-one by one: points/s, and the 50th and 99th percentile of the milliseconds of `update`. Then several series run side by
-side, a point of each at a time. With --day a day of one point a second runs through whole windows, and the memory that
-the process takes beyond that after the first 1000 points is measured.
+The detector has the automatic settings for a period of one window and is trained for one epoch. First, single points
+arrive one by one: points/s, and the 50th and 99th percentiles of the milliseconds of `update`. Then several series run
+in parallel, one point of each at a time. With --day, a day with one point per second runs through whole windows, and
+the memory that the process takes beyond that after the first 1000 points is measured.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from exp.detection.estimator import CrossADDetector
 from exp.streaming.stream import MODES, StreamingDetector
 
 DAY = 86_400
-BLOCK = 1000  # points that are made, and after which memory is looked at
+BLOCK = 1000  # points generated at a time, after which memory is checked
 
 
 def waves(start: int, rows: int, channels: int, period: int) -> np.ndarray:
@@ -37,7 +37,7 @@ def waves(start: int, rows: int, channels: int, period: int) -> np.ndarray:
 
 
 def fit(channels: int, window: int) -> CrossADDetector:
-    """Return a detector for windows of that length, hardly trained."""
+    """Return a detector for windows of this length, hardly trained."""
     overrides = ["train.train_epochs=1", "train.epoch_windows=64", f"model.seq_len={window}"]
     return CrossADDetector(overrides=overrides, device="cpu").fit(waves(0, 10 * window, channels, window))
 
@@ -59,7 +59,7 @@ def latencies(stream: StreamingDetector, points: np.ndarray) -> np.ndarray:
 
 
 def measure(detector: CrossADDetector, mode: str, points: int, series: int | None = None) -> np.ndarray:
-    """Return the seconds of each update of a stream in which a first window has been scored before."""
+    """Return the seconds of each update of a stream whose first window has already been scored."""
     window, channels = detector.window, detector.n_features_in_
     x = waves(0, 2 * window + points, channels, window)
     if series is not None:
@@ -70,7 +70,7 @@ def measure(detector: CrossADDetector, mode: str, points: int, series: int | Non
 
 
 def resident() -> float:
-    """Return the memory in MB that the process takes now, or has taken at most where that is not known."""
+    """Return the memory in MB that the process takes now, or its peak if that is not known."""
     file = Path("/proc/self/statm")
     if file.exists():
         return int(file.read_text().split()[1]) * resource.getpagesize() / 1e6
@@ -79,9 +79,9 @@ def resident() -> float:
 
 
 def run_day(channels: int, window: int) -> None:
-    """Run a day through whole windows, and print what it took."""
+    """Run a day through whole windows, and print time and memory."""
     with tempfile.TemporaryDirectory() as folder:
-        # Memory that a training has left behind would hide what the stream takes.
+        # Memory left over from training would hide what the stream takes.
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
             pool.submit(fit_and_save, channels, window, folder).result()
         stream = StreamingDetector.load(folder, device="cpu")

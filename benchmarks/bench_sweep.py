@@ -2,7 +2,7 @@
 
 python benchmarks/bench_sweep.py [--seeds 8] [--epochs 20] [--jobs 2]
 
-Runs the embedded series with several seeds, once with one worker and once with several, each in a fresh process.
+Runs the included series with several seeds, once with one worker and once with several, each in a fresh process.
 """
 
 import argparse
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def sweep(folder, seeds, epochs, jobs):
-    """Return the seconds of a whole program, and those of its trainings and scorings."""
+    """Return the seconds of a whole program, and those of its training and scoring."""
     arguments = [
         *("--config", "configs/UCR", "--series", "135", "--seeds", *map(str, range(seeds))),
         *("--set", f"train.train_epochs={epochs}", f"train.patience={epochs}", "--device", "cpu"),
@@ -41,7 +41,7 @@ def main():
         alone, work = sweep(Path(folder) / "alone", options.seeds, options.epochs, 1)
         first, first_work = sweep(Path(folder) / "start", 1, 1, 1)
         together, _ = sweep(Path(folder) / "together", options.seeds, options.epochs, options.jobs)
-    print(f"one worker: {alone:.1f} s, of which training and scoring {work:.1f} s")
+    print(f"one worker: {alone:.1f} s, including training and scoring {work:.1f} s")
     start = first - first_work
     overhead, own = 100 * (alone - work) / work, 100 * (alone - start - work) / work
     print(f"overhead: {overhead:.1f} %, and {own:.1f} % without the start of the program ({start:.1f} s)")

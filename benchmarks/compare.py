@@ -1,12 +1,12 @@
-"""Compare the detectors with PCA and an isolation forest on the same series: a row for each series and detector.
+"""Compare the detectors with PCA and an isolation forest on the same series: one row per series and detector.
 
     python benchmarks/compare.py --data FOLDER --out FOLDER --series machine-1-6 ASD_omi-1 --seeds 2021 2022 2023
 
-FOLDER/NAME.npz holds the arrays train (n, C), test (m, C) and test_label (m,); where NAME_interpretation_label.txt (of
-SMD) stands beside it, the channels of each event are known and hit rates are measured: by a channel's mean score in the
-event, or by the model's own ranking. The scores are kept in --out; what is there is not computed again.
+FOLDER/NAME.npz holds the arrays train (n, C), test (m, C) and test_label (m,); if NAME_interpretation_label.txt (of
+SMD) is next to it, the channels of each event are known and hit rates are measured: by a channel's mean score in the
+event, or by the model's own ranking. The scores are kept in --out; existing ones are not recomputed.
 
-The models of the registry have the settings that they suggest, those of `python -m exp.detect`; beside them stands an
+The models of the registry use the settings that they suggest, as in `python -m exp.detect`; in addition there is an
 isolation forest.
 """
 
@@ -32,7 +32,7 @@ from ts_ad_evaluation.events import find_events
 from ts_ad_evaluation.files import replacing
 
 RISKS = (0.1, 0.01, 0.001)  # of SPOT
-WINDOW = 96  # of the forest, the usual one of the automatic settings
+WINDOW = 96  # of the forest; the usual window of the automatic settings
 
 
 class Scored(NamedTuple):
@@ -44,7 +44,7 @@ class Scored(NamedTuple):
 
 
 def registered(name: str):
-    """Return the function that scores with a model of the registry, with the settings that it suggests."""
+    """Return the function that scores with a model of the registry, using the settings it suggests."""
 
     def score(series: Series, seed: int) -> Scored:
         detector = AnomalyDetector(name, seed=seed).fit(series.train)
@@ -56,7 +56,7 @@ def registered(name: str):
 
 
 def forest(series: Series, seed: int) -> Scored:
-    """Score with the isolation forest, whose channels have no scores."""
+    """Score with the isolation forest, which has no scores per channel."""
     return Scored(*forest_scores(series.train, series.test, WINDOW, seed), None)
 
 
@@ -74,7 +74,7 @@ def read(folder: Path, name: str, channels: list[int] | None) -> Series:
 
 
 def measure(series: Series, scored: Scored, interpretation: Path, method: str) -> dict[str, float]:
-    """Return the figures of one run."""
+    """Return the results of one run."""
     label = series.test_label[: len(scored.test)]
     volume = vus(label, scored.test)
     figures = {"VUS_ROC": volume.roc, "VUS_PR": volume.pr}
@@ -91,7 +91,7 @@ def measure(series: Series, scored: Scored, interpretation: Path, method: str) -
 
 
 def score(file: Path, series: Series, method: str, seed: int) -> tuple[Scored, int]:
-    """Return the scores in a file, made first where it is missing, and the seconds that they took."""
+    """Return the scores in a file, computed first if it is missing, and the seconds they took."""
     if not file.is_file():
         start = time.perf_counter()
         scored = METHODS[method](series, seed)
@@ -105,7 +105,7 @@ def score(file: Path, series: Series, method: str, seed: int) -> tuple[Scored, i
 
 
 def main() -> None:
-    """Do what is not done yet, and write the table."""
+    """Do whatever is not done yet, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--data", type=Path, required=True)

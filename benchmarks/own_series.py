@@ -2,7 +2,7 @@
 
     python benchmarks/own_series.py FILE … --seeds 2021 2022 2023 2024 2025
 
-Files of the UCR archive or of TSB-AD-U; each is handed over as a plain CSV, with the number of rows to train on.
+Files of the UCR archive or of TSB-AD-U; each is passed as a plain CSV, with the number of rows to train on.
 """
 
 import argparse
@@ -21,13 +21,13 @@ from exp.cli.detect import main as detect
 
 
 def read(path: Path) -> tuple[pd.DataFrame, np.ndarray, int]:
-    """Return all points of a file, their label, and how many of them train."""
+    """Return all points of a file, their label, and how many are for training."""
     if path.suffix == ".txt":
         series = read_ucr(path)
         values, label = np.concatenate([series.train, series.test]), series.test_label
         label = np.concatenate([np.zeros(len(series.train), label.dtype), label])
     else:
-        series = read_tsb_ad(path)  # its test part is the whole
+        series = read_tsb_ad(path)  # its test part is the whole series
         values, label = series.test, series.test_label
     return pd.DataFrame(values, columns=list(series.channels)), label, len(series.train)
 

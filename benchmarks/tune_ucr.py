@@ -1,10 +1,10 @@
-"""Choose the training of UCR's series on some of them, then run the choice on all: both are resumable sweeps.
+"""Choose the training settings for UCR on some of its series, then run them on all: both are resumable sweeps.
 
     python benchmarks/tune_ucr.py --root_path FOLDER --out FOLDER --jobs 2 --all
 
 The candidates share the published networks (`configs/UCR/config.yaml`) and a cap of 300 gradient steps, and
 differ in how these are spent. They are compared on the series whose number ends in 3 or 8, up to 198: 40 of 250, a
-rule that looks at no series. The one with the highest accuracy at 3 % is chosen, of equal ones that with the smaller
+rule that does not depend on the series. The one with the highest accuracy at 3 % is chosen; ties go to the smaller
 mean alpha (the share of points that rank above the anomaly). `--out` gets a folder for each candidate and
 `candidates.csv`.
 """
@@ -30,7 +30,7 @@ CANDIDATES = {
 
 
 def chosen_on(folder: Path) -> list[str]:
-    """Return the numbers of the series that the choice rests on, as far as the folder has them."""
+    """Return the numbers of the series used for the choice, if the folder has them."""
     return [number for number in numbers(folder) if number[-1] in "38" and int(number) <= 198]
 
 
@@ -60,11 +60,11 @@ def main() -> int:
     add("--device", default="auto")
     add("--jobs", type=int, default=1)
     add("--seed", type=int, default=2025)
-    add("--all", action="store_true", help="then run the choice on all series of the folder")
+    add("--all", action="store_true", help="then run the chosen settings on all series of the folder")
     options = parser.parse_args()
     series = chosen_on(options.root_path)
     if not series:
-        sys.stderr.write(f"error: {options.root_path}: none of UCR's series is there: correct --root_path\n")
+        sys.stderr.write(f"error: {options.root_path}: contains none of UCR's series: correct --root_path\n")
         return 2
     rows = []
     for name in CANDIDATES:

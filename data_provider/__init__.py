@@ -22,7 +22,7 @@ __all__ = [
 
 
 def __getattr__(name: str):
-    if name == "Windows":  # the one that needs PyTorch, which readers do without
+    if name == "Windows":  # the only module that needs PyTorch; readers do without it
         from data_provider.windows import Windows
 
         return Windows

@@ -1,5 +1,5 @@
-"""The one exception for data that cannot be used."""
+"""The one exception for unusable data."""
 
 
 class DataError(ValueError):
-    """Data that cannot be used; one line that names the file, the place in it and the remedy."""
+    """Unusable data; the message is one line that names the file, the place in it and the remedy."""

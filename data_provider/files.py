@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and output that any terminal can show."""
+"""Atomic file writing, and output that any terminal can show."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; it takes the place of `path` unless the block raises."""
+    """Yield a temporary path next to `path`; it replaces `path` unless the block raises."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
@@ -19,7 +19,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_in_any_encoding() -> None:
-    """Replace characters that the terminal's encoding lacks by a question mark; they would end the program."""
+    """Print a question mark for characters that the terminal's encoding lacks, instead of crashing."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # what stands in for a stream may have no encoding
+        if hasattr(stream, "reconfigure"):  # a replacement stream may have no encoding
             stream.reconfigure(errors="replace")

@@ -7,12 +7,12 @@ import numpy as np
 
 from data_provider.errors import DataError
 
-LARGEST = 1e150  # of a value: the squares of larger ones overflow
-FARTHEST = 1e17  # scales between a value and the offset: in float32 the square of more overflows within a network
-FLATTENING = 1e20  # times the usual size of a channel's values: beside such a value the others become one number
-SAMPLED = 1024  # rows that tell the usual size
+LARGEST = 1e150  # largest value: the squares of larger ones overflow
+FARTHEST = 1e17  # scales between a value and the offset: beyond this, squares overflow in a float32 network
+FLATTENING = 1e20  # times the usual size of a channel's values: next to such a value the others become the same number
+SAMPLED = 1024  # number of rows that determine the usual size
 EPSILON = np.finfo(np.float64).eps
-SEEN = 1e-6  # of a standard deviation: a rounding error from there on can show in float32
+SEEN = 1e-6  # of a standard deviation: from here on a rounding error can show in float32
 ROUNDING = 4  # units in the last place by which the values of a constant channel may differ
 
 
@@ -27,7 +27,7 @@ class Series:
     Parameters
     ----------
     name : str
-        The dataset's name, or the file's without its extension.
+        The dataset's name, or the file's name without its extension.
     train : float64 array of shape (n_train, C)
     test : float64 array of shape (n_test, C)
     test_label : uint8 array of shape (n_test,)
@@ -35,7 +35,7 @@ class Series:
     channels : tuple of str
         Names of the C channels.
     train_label : uint8 array of shape (n_train,), optional
-        Labels of the training part, where the file has them; no detector sees them.
+        Labels of the training part, if the file has them; no detector sees them.
     """
 
     name: str
@@ -51,13 +51,13 @@ class Series:
         Raises
         ------
         DataError
-            When an index is none of the series' channels, or no channel is left.
+            When an index is not one of the series' channels, or no channel is left.
         """
         count = len(self.channels)
         for index in drop:
             if not 0 <= index < count:
                 raise DataError(
-                    f"{self.name}: there is no channel {index} to drop, the channels are 0 to {count - 1}: "
+                    f"{self.name}: there is no channel {index} to drop; the channels are 0 to {count - 1}: "
                     "correct drop_channels"
                 )
         kept = [index for index in range(count) if index not in drop]
@@ -82,12 +82,12 @@ class Parts:
     train, validation : float32 arrays of shapes (n, C) and (m, C)
         The first and the last points of the training part.
     train_full : float32 array of shape (n + m, C)
-        The whole training part, by its own figures.
+        The whole training part, standardised by its own statistics.
     test : float32 array of shape (n_test, C)
     test_label : uint8 array of shape (n_test,)
     channels : tuple of str
     offset, scale : float64 arrays of shape (C,)
-        What the training part had subtracted and was divided by (1 for a constant channel).
+        What was subtracted from the training part, and what it was divided by (1 for a constant channel).
     """
 
     train: np.ndarray
@@ -109,17 +109,17 @@ def split_series(
     ----------
     series : Series
     validation_share : float
-        Share of the training part, at its end, that validates.
+        Share of the training part, at its end, used for validation.
     standardise : {"train", "each"}
-        "train": everything by the whole training part's figures; train and validation view train_full.
-        "each": train, validation, train_full and test each by its own figures (TSB-AD-U's rule).
+        "train": everything by the statistics of the whole training part; train and validation are views of train_full.
+        "each": train, validation, train_full and test each by its own statistics (TSB-AD-U's rule).
     scaling : {"standard", "min-max"}
-        By mean and population deviation, or by minimum and range, to 0 … 1.
+        By mean and population standard deviation, or by minimum and range, to 0 … 1.
 
     Raises
     ------
     DataError
-        When the training part is too short to be split, or a value is beyond what can be computed with.
+        When the training part is too short to be split, or a value is too large to compute with.
     """
     if standardise not in ("train", "each"):
         raise ValueError(f"standardise must be 'train' or 'each', got {standardise!r}")
@@ -139,12 +139,12 @@ def split_series(
 
 
 def training_points(points: int, validation_share: float, name: str) -> int:
-    """Return how many of a training part's points train; those behind them validate.
+    """Return how many of a training part's points are used for training; the rest are for validation.
 
     Raises
     ------
     DataError
-        When none is left on one side; its text names the part by `name`.
+        When none is left on one side; the message calls the part `name`.
     """
     cut = int(points * (1 - validation_share))
     if not 0 < cut < points:
@@ -156,7 +156,7 @@ def training_points(points: int, validation_share: float, name: str) -> int:
 
 
 def fit_scaler(values: np.ndarray, scaling: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return what values (n, C) are to have subtracted and to be divided by, float64 arrays (C,).
+    """Return the offset to subtract from values (n, C) and the scale to divide them by, float64 arrays (C,).
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def fit_scaler(values: np.ndarray, scaling: str) -> tuple[np.ndarray, np.ndarray
 
 
 def scaled(values: np.ndarray, offset: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Return values (n, C) less the offset (C,) and divided by the scale (C,), in float32."""
+    """Return values (n, C) minus the offset (C,), divided by the scale (C,), in float32."""
     centred = values - offset
     centred /= scale
     return centred.astype(np.float32, order="C")
@@ -184,22 +184,22 @@ def check_range(values, offset, scale, channels, name: str, place=_row_from_zero
         Those of the training part.
     channels : sequence of str
     name : str
-        What the values are, for the message.
+        Name of the values in the message.
     place : function of int to str, optional
-        Names a row for the message.
+        Names a row in the message.
 
     Raises
     ------
     DataError
-        With one line that names a value beyond the range, its channel and its row.
+        One line that names a value beyond the range, its channel and its row.
     """
     _check_size(values, channels, name, place)
-    fault = "too far from the values of training to be scored: correct it"
+    fault = "too far from the training values to be scored: correct it"
     _check_reach(values, offset, FARTHEST * scale, channels, name, place, fault)
 
 
 def check_training_range(values, channels, name: str, place=_row_from_zero) -> None:
-    """Check that values can be trained on: none is so large that it leaves the others of its channel no difference.
+    """Check that values can be trained on: none is so large that the others of its channel become indistinguishable.
 
     Parameters and errors are those of `check_range`.
     """
@@ -207,7 +207,7 @@ def check_training_range(values, channels, name: str, place=_row_from_zero) -> N
     sample = values[:: max(1, len(values) // SAMPLED)]
     low, middle, high = np.quantile(sample, (0.25, 0.5, 0.75), axis=0)
     usual = np.where(high > low, np.maximum(high - low, np.abs(middle)), np.inf)
-    fault = "beside which the other values of the channel are all alike: correct it"
+    fault = "next to which the other values of the channel look identical: correct it"
     _check_reach(values, 0.0, FLATTENING * usual, channels, name, place, fault)
 
 
@@ -217,7 +217,7 @@ def _check_size(values, channels, name: str, place) -> None:
 
 
 def _check_reach(values, centre, reach, channels, name: str, place, fault: str) -> None:
-    """Refuse values that are farther than the reach (C,) of their channel from its centre."""
+    """Refuse values that are farther from their channel's centre than its reach (C,)."""
     if len(values) == 0:
         return
     beyond = (values.max(axis=0) - centre > reach) | (values.min(axis=0) - centre < -reach)
@@ -230,11 +230,11 @@ def _check_reach(values, centre, reach, channels, name: str, place, fault: str) 
 
 
 def _mean_and_deviation(values):
-    """Mean and standard deviation of each channel, (C,) arrays, mostly 1 in place of the deviation of a constant one.
+    """Mean and standard deviation of each channel, (C,) arrays; a constant channel mostly gets 1 as its scale.
 
-    They are scikit-learn's, whose rule takes what is within the rounding error of the sums for a constant. That error
-    grows with the offset. Where it could be seen, the distances to the first value, which are exact or nearly so, say
-    more: such a channel is constant if its values differ by no more than a few units in the last place.
+    They are scikit-learn's, whose rule treats a channel within the rounding error of the sums as constant. That error
+    grows with the offset. If it could show, the distances to the first value, which are exact or nearly so, decide
+    instead: such a channel is constant if its values differ by no more than a few units in the last place.
     """
     mean, variance = values.mean(axis=0), values.var(axis=0)
     error = (len(values) * mean * EPSILON) ** 2
@@ -244,7 +244,7 @@ def _mean_and_deviation(values):
         channel = values[:, index]
         distances = channel - channel[0]
         extent = np.ptp(distances)
-        # A constant has the scale 1; of a large one that must not blow up what rounding leaves.
+        # A constant has the scale 1; for a large one this must not amplify rounding errors.
         deviation[index] = max(1.0, extent, SEEN**2 * abs(channel[0]))
         if len(channel) * EPSILON * abs(channel[0]) > SEEN:
             mean[index] = channel[0]

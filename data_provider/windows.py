@@ -1,4 +1,4 @@
-"""Sliding windows over a part: no window is stored, batches are gathered by index where the data lives."""
+"""Sliding windows over a part: windows are not stored; batches are gathered by index on the data's device."""
 
 from collections.abc import Iterator
 
@@ -19,9 +19,9 @@ class Windows:
     stride : int
         Points between the starts of neighbouring windows.
     cover_tail : bool
-        Where the last window ends before the last point, add one that ends there.
+        If the last window ends before the last point, add one that ends there.
     name : str
-        What errors call the part.
+        Name of the part in errors.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class Windows:
     starts : int64 tensor of shape (number of windows,)
         First point of each window.
     covered_points : int
-        Points up to the end of the last window.
+        Number of points up to the end of the last window.
 
     Raises
     ------
@@ -71,7 +71,7 @@ class Windows:
         starts = self.starts[indices.to(self.starts.device)]
         points = (starts[:, None] + self._offsets).flatten()
         # Selecting rows of the contiguous part needs no memory beyond the batch on any device; some devices
-        # make a strided view of all windows contiguous before they select from it.
+        # would copy a strided view of all windows to contiguous memory before selecting from it.
         return self.values.index_select(0, points).view(len(starts), self.length, -1)
 
     def batches(
@@ -79,15 +79,15 @@ class Windows:
     ) -> Iterator[torch.Tensor]:
         """Yield the indices of all windows, or of `limit` of them, in batches: in order, or shuffled by a generator.
 
-        The order is drawn on the CPU, so that it is the same on every device, and copied to the part's device at once:
-        a copy for each batch would make the processor wait for the device each time.
+        The order is drawn on the CPU, so that it is the same on every device, and copied to the part's device in one
+        go: one copy per batch would make the CPU wait for the device each time.
         """
         count = len(self)
         order = torch.arange(count) if generator is None else torch.randperm(count, generator=generator)
         yield from order[:limit].to(self.values.device).split(batch_size)
 
     def assemble(self, scores: torch.Tensor) -> torch.Tensor:
-        """Lay the windows' scores in a row, each covered point once, from the first window that holds it.
+        """Join the windows' scores into one row, taking each covered point from the first window that contains it.
 
         Parameters
         ----------
@@ -100,6 +100,6 @@ class Windows:
         if self.stride > self.length:
             raise ValueError(f"windows of {self.length} points at a stride of {self.stride} leave gaps")
         starts = self.starts.to(scores.device)
-        seen = torch.cat([starts.new_zeros(1), starts[:-1] + self.length])  # points before each window's fresh ones
+        seen = torch.cat([starts.new_zeros(1), starts[:-1] + self.length])  # points before each window's new ones
         fresh = starts[:, None] + self._offsets.to(scores.device) >= seen[:, None]
         return scores[fresh]

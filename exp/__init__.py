@@ -1,1 +1,1 @@
-"""The experiment: the only package that uses data, models and measures."""
+"""Experiments: the only package that uses data, models and measures."""

@@ -1,4 +1,4 @@
-"""Errors that a user can mend: one line says what is wrong, where, and what to do."""
+"""Errors that a user can fix: one line says what is wrong, where, and what to do."""
 
 from data_provider import DataError
 from models import ConfigError
@@ -9,5 +9,5 @@ class UserError(ValueError):
     """A wrong option, file or state of a run."""
 
 
-# What the command lines report in one line, with exit code 2; everything else is a fault of the program.
+# What the command lines report in one line, with exit code 2; everything else is a bug.
 USER_ERRORS = (UserError, ConfigError, DataError, EvaluationError)

@@ -1,23 +1,23 @@
-"""The models. A model is a folder here, with a settings class and a network, and one line in `DETECTORS`.
+"""The models. A model is a folder here with a settings class and a network, plus one line in `DETECTORS`.
 
 What a network offers:
 
 * ``network(x)`` on windows x of shape (B, T, C) returns an output whose ``loss`` (a tensor of shape ()) is to be
-  minimised, or, where training is closed-form, only compared; then also
+  minimised, or, if training is closed-form, only compared; in that case also
 * ``network.fit_windows(batches)``, which learns from an iterator of batches (B, T, C) at once;
-* ``network.score(x)`` returns the scores (B, T, C) in evaluation mode without gradients, (B, T, 1) where the method has
-  none for each channel; or, where a score compares neighbouring points, these two:
-* ``network.represent(x)`` returns something of each window's last point, a tensor (B, …), in the same mode, and
-  ``network.score_sequence(represented)`` turns (n, …), that of n points in a row on the CPU, into scores (n, C), each
-  from its point and the one before, and, with
-* ``network.look_ahead``, from up to so many points behind it, as far as there are any;
-* ``network.adjust_series(scores)``, where the published protocol changes the scores (n, C) of a whole part afterwards;
-* ``network.rows_by_fitting``, the names of weights whose number of rows fitting decides on;
-* ``network.after_step()``, called after each gradient step, where something follows the weights;
-* ``network.calibrate(batches)``, where scores are measured by those of the training windows: called with the best
-  weights at the end of the training, with an iterator of batches (B, T, C); what it learns is in the state dict;
-* ``network.share_statistics(total)``, where the network learns from a batch by other ways than gradients;
-* ``network.load_official(state_dict)``, where checkpoints of a published implementation exist.
+* ``network.score(x)`` returns the scores (B, T, C) in evaluation mode without gradients, (B, T, 1) if the method has
+  none for single channels; or, if a score compares neighbouring points, these two:
+* ``network.represent(x)`` returns a representation of each window's last point, a tensor (B, …), in the same mode, and
+  ``network.score_sequence(represented)`` turns those of n consecutive points, (n, …) on the CPU, into scores (n, C),
+  each from its point and the previous one, and, with
+* ``network.look_ahead``, from up to this many points after it, if they exist;
+* ``network.adjust_series(scores)``, if the published protocol changes the scores (n, C) of a whole part afterwards;
+* ``network.rows_by_fitting``, the names of weights whose number of rows is determined by fitting;
+* ``network.after_step()``, called after each gradient step, if something follows the weights;
+* ``network.calibrate(batches)``, if scores are relative to those of the training windows: called with the best
+  weights at the end of training, with an iterator of batches (B, T, C); what it learns is in the state dict;
+* ``network.share_statistics(total)``, if the network learns from a batch by means other than gradients;
+* ``network.load_official(state_dict)``, if checkpoints of a published implementation exist.
 
 And its settings: ``seq_len``, the window's length T. README.md shows how to add a model.
 """
@@ -50,7 +50,7 @@ def _by_mean(scores: np.ndarray) -> np.ndarray:
 
 
 class Model(NamedTuple):
-    """What the rest of the project knows of a model.
+    """What the rest of the project knows about a model.
 
     Attributes
     ----------
@@ -59,14 +59,14 @@ class Model(NamedTuple):
     network : callable
         Builds the network from the settings and, unless `channel_independent`, the number of channels.
     channel_independent : bool
-        The network treats each channel by itself, and all alike.
+        The network treats each channel separately and all in the same way.
     point_score : {"mean", "max"}
-        What a point's score is of the scores of its channels.
+        How a point's score is computed from the scores of its channels.
     suggest : callable or None
-        (length, channels, period or None) → `Suggestion` for a training series of so many points and channels. None:
-        the settings' defaults.
+        (length, channels, period or None) → `Suggestion` for a training series with that many points and channels.
+        None: the settings' defaults.
     rank_channels : callable
-        Scores (points, C) of an event → the channels' indexes (C,), the likeliest cause first.
+        Scores (points, C) of an event → the channels' indices (C,), the likeliest cause first.
     """
 
     config: type[Settings]
@@ -82,7 +82,7 @@ class Model(NamedTuple):
         return hasattr(self.network, "fit_windows")
 
     def build(self, config: Settings, channels: int) -> nn.Module:
-        """Return a new network for windows of so many channels."""
+        """Return a new network for windows with this many channels."""
         return self.network(config) if self.channel_independent else self.network(config, channels)
 
     def score_points(self, scores):

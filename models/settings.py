@@ -1,4 +1,4 @@
-"""Typed settings: mappings from configuration files become checked, frozen objects."""
+"""Typed settings: mappings from configuration files become validated, frozen objects."""
 
 import difflib
 import re
@@ -9,11 +9,11 @@ from typing_extensions import Self
 
 
 class ConfigError(ValueError):
-    """A configuration that cannot be used; the text names the key and the remedy."""
+    """An unusable configuration; the message names the key and the remedy."""
 
 
 def nearest(name: str, valid) -> str:
-    """Return the remedy for an unknown name: the nearest of the valid ones, or all of them."""
+    """Return the remedy for an unknown name: the nearest valid one, or all of them."""
     near = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.4)
     return f"did you mean {near[0]!r}?" if near else "valid are " + ", ".join(valid)
 
@@ -35,14 +35,14 @@ class Settings(BaseModel):
         Parameters
         ----------
         mapping : Mapping
-            Values by key; lists stand for tuples.
+            Values by key; lists are converted to tuples.
         section : str
-            Where the mapping stands in its file, for the keys in errors.
+            Position of the mapping in its file, for the keys in errors.
 
         Raises
         ------
         ConfigError
-            With one line for all that is wrong, each part naming its key.
+            One line with all errors, each naming its key.
         """
         if not isinstance(mapping, Mapping):
             where = f"{section}: " if section else ""
@@ -52,7 +52,7 @@ class Settings(BaseModel):
         except ValidationError as error:
             items = error.errors()
             places = [item["loc"] for item in items]
-            # An error inside a list brings a second, misleading one of the list itself.
+            # An error inside a list causes a second, misleading one for the list itself.
             items = [item for item in items if not any(_inside(place, item["loc"]) for place in places)]
             raise ConfigError("; ".join(cls._explain(item, section) for item in items)) from None
 

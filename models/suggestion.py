@@ -1,24 +1,24 @@
-"""Settings for a series that no configuration knows: what the models' own rules share."""
+"""Settings for a series without a configuration: what the models' rules share."""
 
 import math
 from typing import NamedTuple
 
-USUAL_WINDOW = 96  # the commonest of the published windows
+USUAL_WINDOW = 96  # the most common published window
 SHORTEST_WINDOW = 8
-TRAINED = 0.8  # of the points; the others validate
+TRAINED = 0.8  # share of the points; the others validate
 EPOCHS = 10
-FEWEST_STEPS, MOST_STEPS = 8, 100  # of gradient, in an epoch
+FEWEST_STEPS, MOST_STEPS = 8, 100  # gradient steps in an epoch
 
 
 class Suggestion(NamedTuple):
-    """Settings and why they are so.
+    """Settings and the reasons for them.
 
     Attributes
     ----------
     sections : dict
-        The sections `data`, `model` and `train` of a configuration, as far as they differ from the defaults.
+        The sections `data`, `model` and `train` of a configuration, where they differ from the defaults.
     reasons : list of str
-        One sentence for each decision, with the keys that it is about.
+        One sentence for each decision, with the keys it concerns.
     """
 
     sections: dict[str, dict]
@@ -26,7 +26,7 @@ class Suggestion(NamedTuple):
 
 
 class Training(NamedTuple):
-    """Settings of the section `train`, and why they are so."""
+    """Settings of the section `train`, and the reasons for them."""
 
     settings: dict
     reasons: list[str]
@@ -35,7 +35,7 @@ class Training(NamedTuple):
 def window_for(length: int, period: int | None, *, usual: int = USUAL_WINDOW) -> tuple[int, str]:
     """Return the window for a training series, and the reason.
 
-    The window is the multiple or the fraction of the period that is nearest to the usual one, or that one where there
+    The window is the multiple or fraction of the period nearest to the usual window, or the usual window if there
     is no period, but no longer than a tenth of the series, unless that is shorter than 8 points.
 
     Parameters
@@ -45,7 +45,7 @@ def window_for(length: int, period: int | None, *, usual: int = USUAL_WINDOW) ->
     period : int or None
         In points.
     usual : int
-        The window that the model is published with.
+        The window with which the model was published.
     """
     most = max(SHORTEST_WINDOW, length // 10)
     has_period = period is not None
@@ -54,7 +54,7 @@ def window_for(length: int, period: int | None, *, usual: int = USUAL_WINDOW) ->
     parts = max(1, round(period / usual))
     window = period * times // parts
     if window > most:
-        share = "a tenth of" if most > SHORTEST_WINDOW else "the shortest, for there are only"
+        share = "a tenth of" if most > SHORTEST_WINDOW else "the shortest, as there are only"
         return most, f"{share} the {length} points to train on"
     if not has_period:
         return window, "the usual window, as there is no period"
@@ -63,16 +63,16 @@ def window_for(length: int, period: int | None, *, usual: int = USUAL_WINDOW) ->
 
 
 def training_for(length: int, window: int, *, batch: int, steps: int = MOST_STEPS, rate: float) -> Training:
-    """Return batch, windows in an epoch, epochs and learning rate for a training series.
+    """Return batch size, windows in an epoch, epochs and learning rate for a training series.
 
     Parameters
     ----------
     length, window : int
         Points of the series, and of a window.
     batch : int
-        Windows in a batch at most.
+        Maximum number of windows in a batch.
     steps : int
-        Gradient steps in an epoch at most.
+        Maximum number of gradient steps in an epoch.
     rate : float
         The learning rate.
     """
@@ -87,7 +87,7 @@ def training_for(length: int, window: int, *, batch: int, steps: int = MOST_STEP
     }
     reasons = [
         f"train.batch_size {batch}: windows in a step",
-        f"train.epoch_windows {taken * batch}: {taken} steps, at most {steps}, of the {windows} windows there are",
-        f"train.train_epochs {EPOCHS} and train.learning_rate {rate:g}: few steps, and larger ones than published",
+        f"train.epoch_windows {taken * batch}: {taken} steps, at most {steps}, of the {windows} available windows",
+        f"train.train_epochs {EPOCHS} and train.learning_rate {rate:g}: fewer and larger steps than published",
     ]
     return Training(settings, reasons)

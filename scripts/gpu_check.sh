@@ -1,6 +1,6 @@
 #!/bin/sh
-# Tests, speed and trainings on a machine with a CUDA device. Python: $PYTHON, else an active one that has what is
-# needed, else .venv, which is made where it is missing. Arguments: sh scripts/gpu_check.sh --help
+# Tests, speed and training runs on a machine with a CUDA device. Python: $PYTHON, else an active one with the needed
+# packages, else .venv, which is created if missing. Arguments: sh scripts/gpu_check.sh --help
 set -eu
 cd "$(dirname "$0")/.."
 if [ -z "${PYTHON:-}" ]; then

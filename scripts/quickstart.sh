@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the requirements into .venv, then trains and tests CrossAD on the embedded series. Arguments go to run.py.
+# Installs the requirements into .venv, then trains and tests CrossAD on the included series. Arguments go to run.py.
 set -eu
 cd "$(dirname "$0")/.."
 requirements=requirements.txt

@@ -1,8 +1,8 @@
-"""Settings of all tests: one thread, and no test that a slow machine fails."""
+"""Settings for all tests: one thread, and no failures due to a slow machine."""
 
 import os
 
-# Before torch or numpy is imported: with one thread results repeat, and tests in parallel do not crowd each other.
+# Before torch or numpy is imported: with one thread, results repeat and parallel tests do not slow each other down.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest

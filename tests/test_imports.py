@@ -1,4 +1,4 @@
-"""Imports run one way: the law of the house, read from the code itself."""
+"""Imports run one way: the rule of the layout, checked in the code itself."""
 
 import ast
 import subprocess
@@ -8,11 +8,11 @@ import pytest
 
 from tests.support.paths import REPOSITORY
 
-# Each room may use the ones before it, and itself.
+# Each package may use itself and those before it.
 ROOMS = ["exp.errors", "exp.config", "exp.training", "exp.detection", "exp.streaming", "exp.benchmark", "exp.report"]
 ROOMS += ["exp.cli"]
 BELOW = ["data_provider", "models", "ts_ad_evaluation"]
-ALIASES = {"exp/detector.py", "exp/detect.py", "exp/summary.py", "exp/report/__main__.py"}  # older names, a line each
+ALIASES = {"exp/detector.py", "exp/detect.py", "exp/summary.py", "exp/report/__main__.py"}  # older names, one line each
 PROGRAMS = {"run.py", "run_UCR.py", "run_TSBAD.py"}
 
 
@@ -21,7 +21,7 @@ def files(folder):
 
 
 def imported(file):
-    """Return the modules that a file imports, wherever in it, with the names taken from them."""
+    """Return the modules that a file imports anywhere, with the names imported from them."""
     found = set()
     package = file.removesuffix(".py").replace("/", ".").rsplit(".", 1)[0]
     for node in ast.walk(ast.parse((REPOSITORY / file).read_text(encoding="utf-8"))):
@@ -73,7 +73,7 @@ def test_reading_and_measuring_need_no_torch(module):
 
 
 def test_no_name_of_a_model_outside_its_folder():
-    """A text such as "MIXAD" in code would be a comparison in waiting."""
+    """A string such as "MIXAD" in code would invite a comparison."""
     names = {path.name for path in (REPOSITORY / "models").iterdir() if (path / "config.py").is_file()}
     for file in [*files("exp"), *files("data_provider"), *files("ts_ad_evaluation"), *sorted(PROGRAMS)]:
         for node in ast.walk(ast.parse((REPOSITORY / file).read_text(encoding="utf-8"))):

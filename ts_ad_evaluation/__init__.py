@@ -1,8 +1,8 @@
-"""Measures of time-series anomaly detection on arrays: exact, and fast at any length.
+"""Evaluation measures for time-series anomaly detection on arrays: exact, and fast at any length.
 
 Every measure is a function of a label (1 for anomalous points) and a score (higher is more anomalous) that
 returns a named tuple; `Evaluator` computes several and writes them as CSV files. The hit rates measure how well
-a detector names the channels that made an event.
+a detector identifies the channels that caused an event.
 """
 
 from ts_ad_evaluation.affiliation import Affiliation, affiliation

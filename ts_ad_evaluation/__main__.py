@@ -1,4 +1,4 @@
-"""Command line for two arrays: ``python -m ts_ad_evaluation --label L --score S``."""
+"""Command line for evaluating a score against a label: ``python -m ts_ad_evaluation --label L --score S``."""
 
 import argparse
 import json
@@ -20,61 +20,61 @@ logger = logging.getLogger(__name__)
 
 FIGURES = ("scores", "histogram", "curves", "vus_surface")
 THRESHOLDED = [name for name, measure in MEASURES.items() if measure.takes == THRESHOLD]
-# Meant for one event, for comparison with figures that flatter, and the other of the two rules of VUS.
+# One is meant for a single event, one for comparison with inflated published values, one is the older VUS rule.
 ON_REQUEST = ("accomplish_UCR", "best_f1_pa", "vus_2022")
 RISK = 1e-3
-DEFAULTS = {"window": 100, "vus_rule": "2024", "figure_format": "png"}  # of options that not every call makes use of
+DEFAULTS = {"window": 100, "vus_rule": "2024", "figure_format": "png"}  # defaults of options that not every call uses
 
 
 def parse_arguments(arguments=None):
     """Return the parsed command line."""
     parser = argparse.ArgumentParser(
         prog="python -m ts_ad_evaluation",
-        description="Measures of an anomaly score against a label.",
-        epilog="FILE is .npy, .npz[:KEY] or .csv[:COLUMN]; KEY and COLUMN are needed where there are several. A CSV "
-        "file has a header unless all cells of its first line are numbers, true or false, and its columns are then "
-        "counted from 1. It may have semicolons or tabs between its cells, decimal commas, and be UTF-8 or, with a "
-        "mark, UTF-16; what was decided is told.",
+        description="Evaluate an anomaly score against a label.",
+        epilog="FILE is .npy, .npz[:KEY] or .csv[:COLUMN]; KEY or COLUMN is needed if there are several. A CSV "
+        "file has a header unless every cell of its first line is a number, true or false; its columns are then "
+        "numbered from 1. Cells may be separated by semicolons or tabs, decimal commas are read, and the encoding is "
+        "UTF-8 or, with a byte order mark, UTF-16. Each such decision is logged.",
     )
     parser.add_argument("--label", required=True, metavar="FILE", help="1 for anomalous points, 0 for normal ones")
     parser.add_argument(
         "--score", required=True, metavar="FILE", help="higher is more anomalous; channels are averaged"
     )
     parser.add_argument(
-        "--init-score", metavar="FILE", help="score of the training part, from which SPOT finds thresholds"
+        "--init-score", metavar="FILE", help="score of the training part, from which SPOT derives thresholds"
     )
     parser.add_argument(
-        "--risk", type=float, nargs="+", help=f"SPOT's probability of a normal point above the threshold ({RISK})"
+        "--risk", type=float, nargs="+", help=f"SPOT's probability that a normal point exceeds the threshold ({RISK})"
     )
-    parser.add_argument("--thresholds", type=float, nargs="+", help="for the thresholded measures")
+    parser.add_argument("--thresholds", type=float, nargs="+", help="thresholds for the measures that need one")
     parser.add_argument(
         "--metrics",
         nargs="+",
         choices=MEASURES,
         metavar="NAME",
-        help=f"of {', '.join(MEASURES)}; by default all but {', '.join(ON_REQUEST)}, and those that need "
-        f"thresholds ({', '.join(THRESHOLDED)}) where there are any",
+        help=f"any of {', '.join(MEASURES)}; by default all but {', '.join(ON_REQUEST)}; those that need "
+        f"thresholds ({', '.join(THRESHOLDED)}) are computed only if there are any",
     )
-    parser.add_argument("--window", type=int, help="buffer width of r_auc, largest one of vus (100)")
-    parser.add_argument("--vus-rule", choices=("2024", "2022"), help="which of the two rules vus follows (2024)")
+    parser.add_argument("--window", type=int, help="buffer width of r_auc and largest buffer width of vus (100)")
+    parser.add_argument("--vus-rule", choices=("2024", "2022"), help="which of the two VUS rules to use (2024)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the CSV files and the figures")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="file for all values as JSON")
-    parser.add_argument("--figure", nargs="+", choices=FIGURES, default=(), help="figures to draw into --out")
-    parser.add_argument("--figure-format", choices=("png", "pdf"), help="of the figures (png)")
-    parser.add_argument("--series", metavar="FILE", help="the series itself, drawn above the scores")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="JSON file for all values")
+    parser.add_argument("--figure", nargs="+", choices=FIGURES, default=(), help="figures to save in --out")
+    parser.add_argument("--figure-format", choices=("png", "pdf"), help="format of the figures (png)")
+    parser.add_argument("--series", metavar="FILE", help="the series itself, plotted above the scores")
     parser.add_argument(
-        "--events", type=int, nargs="+", metavar="K", help="draw the scores around these events, counted from 0"
+        "--events", type=int, nargs="+", metavar="K", help="plot the scores around these events, counted from 0"
     )
     return parser.parse_args(arguments)
 
 
 def run(options):
-    """Compute, write and draw what the command line asks for; return the table for the terminal.
+    """Compute, write and plot what the command line asks for; return the table for the terminal.
 
     Raises
     ------
     EvaluationError, OSError
-        With a text for the user.
+        With a message for the user.
     """
     _check_combination(options)
     given = {name: value for name, value in vars(options).items() if value is not None}
@@ -109,21 +109,21 @@ def run(options):
 
 def _check_combination(options):
     if options.risk and not options.init_score:
-        raise EvaluationError("--risk is SPOT's and needs --init-score, the score of the training part")
+        raise EvaluationError("--risk is for SPOT and needs --init-score, the score of the training part")
     if options.figure and not options.out:
-        raise EvaluationError("--figure needs --out, the folder to draw into")
+        raise EvaluationError("--figure needs --out, the folder for the figures")
     if (options.series or options.events) and "scores" not in options.figure:
-        raise EvaluationError("--series and --events belong to --figure scores")
+        raise EvaluationError("--series and --events need --figure scores")
     if options.figure_format and not options.figure:
         raise EvaluationError("--figure-format has no effect without --figure")
     _check_use(options)
     for name in options.metrics or ():
         if name in THRESHOLDED and not (options.thresholds or options.init_score):
-            raise EvaluationError(f"{name} needs thresholds: give --thresholds, or --init-score to find some")
+            raise EvaluationError(f"{name} needs thresholds: give --thresholds, or --init-score to derive them")
 
 
 def _check_use(options):
-    """Refuse options that none of the chosen measures and figures makes use of."""
+    """Refuse options that none of the chosen measures and figures uses."""
     if not options.metrics:
         return
     chosen, drawn = set(options.metrics), set(options.figure)
@@ -139,12 +139,12 @@ def _check_use(options):
     for option, (is_given, is_used, measures) in uses.items():
         if is_given and not is_used:
             raise EvaluationError(
-                f"{option} has no effect: it is for {', '.join(measures)}, of which --metrics has none"
+                f"{option} has no effect: it applies to {', '.join(measures)}, none of which is in --metrics"
             )
 
 
 def _load(option, place, check):
-    """Load the array of `option`, averaged over its channels where it has several, and check it."""
+    """Load the array given by `option`, average it over its channels if there are several, and check it."""
     array = load_array(place)
     if array.ndim == 2 and check is not check_label:
         logger.info("%s %s: averaged over %d channels", option, place, array.shape[1])
@@ -172,7 +172,7 @@ def _metrics(options, thresholds):
 
 
 def _results(name, table, thresholds, window):
-    """The values of one measure's table, each with what a reader must know of it."""
+    """The values of one measure's table, each with a note for the reader."""
     measure = MEASURES[name]
     note = [measure.note] if measure.note else []
     note += [f"window {window}"] if measure.takes == WINDOW else []
@@ -219,7 +219,7 @@ def main(arguments=None):
     """Run the command line; return its exit code."""
     write_in_any_encoding()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # the first time it tells of the fonts it has found
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # on its first run it logs the fonts it has found
     options = parse_arguments(arguments)
     try:
         sys.stdout.write(run(options))

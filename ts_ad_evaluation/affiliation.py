@@ -1,8 +1,8 @@
-"""Affiliation precision and recall: how near predictions lie to events, against a random point of the zone.
+"""Affiliation precision and recall: how near predictions lie to events, compared with a random point of the zone.
 
 Points are unit intervals: an event or a prediction of the points a … b covers the time [a, b + 1). The series is cut
-midway between neighbouring events into one zone per event. The integrals of the definition are of piecewise linear
-functions, so they have closed forms, evaluated for all predicted pieces at once.
+midway between neighbouring events into one zone per event. The definition integrates piecewise linear functions, so
+the integrals have closed forms, evaluated for all predicted pieces at once.
 """
 
 from typing import NamedTuple
@@ -52,8 +52,8 @@ def affiliation(label, score, threshold):
     Returns
     -------
     Affiliation
-        A threshold that predicts nothing gives precision, recall and F1 0. Compare with a random score: its precision
-        is about 0.5, and its recall grows to 1 with the number of predicted points.
+        Precision, recall and F1 are 0 if the threshold predicts nothing. Compare with a random score: its precision
+        is about 0.5, and its recall approaches 1 as more points are predicted.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def _precision_recall(zones, predicted):
     """Affiliation precision and recall of a prediction with at least one point."""
     begin, end, zone_index = _pieces(zones, predicted)
     zone = _Zones(*(column[zone_index] for column in zones))
-    first = np.flatnonzero(np.diff(zone_index, prepend=-1))  # the first piece of each zone that has any
+    first = np.flatnonzero(np.diff(zone_index, prepend=-1))  # the first piece of each zone that has one
     near = np.add.reduceat(_nearness(begin, end, zone), first)
     precision = near / np.add.reduceat(end - begin, first)
     found = np.add.reduceat(_closeness(begin, end, zone, first), first)
@@ -117,11 +117,11 @@ def _pieces(zones, predicted):
 
 
 def _nearness(begin, end, zone):
-    """Integral over each piece of the probability that a random point of its zone is as far from the event."""
+    """Integral over each piece of the probability that a random point of its zone is at least as far from the event."""
     before, after = zone.start - zone.left, zone.right - zone.stop
 
     def integral(nearest, farthest):
-        """Over distances from the event: the probability is (max(before-d, 0) + max(after-d, 0)) / width."""
+        """Integrate over distances from the event: the probability is (max(before-d, 0) + max(after-d, 0)) / width."""
         return sum(
             np.maximum(side - nearest, 0) ** 2 - np.maximum(side - farthest, 0) ** 2 for side in (before, after)
         ) / (2 * (zone.right - zone.left))
@@ -132,9 +132,9 @@ def _nearness(begin, end, zone):
 
 
 def _closeness(begin, end, zone, first):
-    """Integral over the event's time nearest to each piece, of the probability of being as far as that piece.
+    """Integral, over the part of the event nearest to each piece, of the probability of being at least as far away.
 
-    That time reaches to midway between neighbouring pieces, or to the end of the zone. `first` are the indices of
+    That part extends midway to the neighbouring piece, or to the end of the zone. `first` holds the indices of
     the zones' first pieces.
     """
     middle = (end[:-1] + begin[1:]) / 2
@@ -143,8 +143,8 @@ def _closeness(begin, end, zone, first):
     last = np.append(first[1:], len(begin)) - 1
     reach_right[last] = zone.right[last]
 
-    # Left of the piece, at distance d = begin - y of the instant y, the points at least as far have the share
-    # (max(y - d - left, 0) + right - begin) / width; right of it the mirror image.
+    # Left of the piece, where the instant y has distance d = begin - y, the share of points at least as far away
+    # is (max(y - d - left, 0) + right - begin) / width; right of the piece it is the mirror image.
     low, high = _clip(reach_left, begin, zone)
     left = _ramp(2 * low - zone.left - begin, 2 * high - zone.left - begin) + (zone.right - begin) * (high - low)
     low, high = _clip(end, reach_right, zone)
@@ -153,7 +153,7 @@ def _closeness(begin, end, zone, first):
 
 
 def _clip(low, high, zone):
-    """The part of [low, high) inside the event, empty as low == high."""
+    """The part of [low, high) inside the event; low == high if it is empty."""
     low = np.maximum(low, zone.start)
     return low, np.maximum(np.minimum(high, zone.stop), low)
 

@@ -15,9 +15,9 @@ class AUC(NamedTuple):
 
 
 class Levels(NamedTuple):
-    """The distinct scores of the anomalous points, ascending, and what a threshold there predicts.
+    """The distinct scores of the anomalous points, ascending, and what a threshold at each of them predicts.
 
-    All arrays have shape (m,). Between two levels a lower threshold only adds false alarms, so the levels
+    All arrays have shape (m,). Between two levels, lowering the threshold only adds false alarms, so the levels
     alone determine both areas and the best F1.
     """
 
@@ -94,7 +94,7 @@ def auc(label, score):
 
     hits_at = level.hits - level.hits_above
     normal_beside = (level.predicted - level.hits) + (level.predicted_above - level.hits_above)
-    lost_pairs = int(np.dot(hits_at, normal_beside))  # twice the pairs ranked wrongly, ties once
+    lost_pairs = int(np.dot(hits_at, normal_beside))  # twice the wrongly ranked pairs, plus the ties
     roc = 1 - lost_pairs / (2 * n_anomalous * n_normal)
     pr = np.dot(hits_at, level.hits / level.predicted) / n_anomalous
     return AUC(roc, float(pr))

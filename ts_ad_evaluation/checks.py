@@ -1,10 +1,10 @@
-"""What every measure asks of its two arrays, checked in one place."""
+"""What every measure requires of its two arrays, checked in one place."""
 
 import numpy as np
 
 
 class EvaluationError(ValueError):
-    """An input for which the measure is undefined; the text says what is wrong with it."""
+    """An input for which the measure is undefined; the message says what is wrong with it."""
 
 
 def as_array(values, name):
@@ -13,12 +13,12 @@ def as_array(values, name):
     Raises
     ------
     EvaluationError
-        When they are lists of several lengths.
+        When they are lists of different lengths.
     """
     try:
         return np.asarray(values)
     except ValueError:
-        raise EvaluationError(f"{name} must be an array, got lists of several lengths") from None
+        raise EvaluationError(f"{name} must be an array, got lists of different lengths") from None
 
 
 def check_score(score, name="score"):
@@ -52,12 +52,12 @@ def check_label(label, *, both_classes=True):
     label : array_like of shape (n,)
         Zeros and ones (integer, boolean or float).
     both_classes : bool
-        Also ask for at least one normal and one anomalous point.
+        Also require at least one normal and one anomalous point.
 
     Raises
     ------
     EvaluationError
-        When it is empty, not one-dimensional, holds other values than 0 and 1, or lacks a class.
+        When it is empty, not one-dimensional, holds values other than 0 and 1, or lacks a class.
     """
     array = as_array(label, "label")
     if array.ndim != 1:
@@ -73,9 +73,9 @@ def check_label(label, *, both_classes=True):
         found = repr(array[first]) if isinstance(array[first], (str, bytes)) else array[first]
         raise EvaluationError(f"label must hold only 0 and 1, found {found} at index {first}")
     if both_classes and not anomalous.any():
-        raise EvaluationError("label has no anomalous point, the measure is undefined")
+        raise EvaluationError("label has no anomalous point: the measure is undefined")
     if both_classes and anomalous.all():
-        raise EvaluationError("label has only anomalous points, the measure is undefined")
+        raise EvaluationError("label has only anomalous points: the measure is undefined")
     return anomalous
 
 
@@ -85,7 +85,7 @@ def check_label_score(label, score):
     Raises
     ------
     EvaluationError
-        As `check_label` and `check_score` do, and when the lengths differ.
+        As for `check_label` and `check_score`, and when the lengths differ.
     """
     label = check_label(label)
     score = check_score(score)

@@ -1,8 +1,8 @@
 """Reads one column of numbers from a CSV file.
 
-One rule decides whether there is a header: a first line all of whose cells are numbers, true or false (or empty) is
-data, any other names the columns. Wherever the first line holds such a cell, what was decided is logged, as are a
-separator other than the comma, decimal commas and an encoding other than UTF-8.
+One rule decides whether there is a header: if every cell of the first line is a number, true or false (or empty), the
+line is data; otherwise it names the columns. If the first line holds any such cell, the decision is logged, as are
+separators other than commas, decimal commas and encodings other than UTF-8.
 """
 
 import codecs
@@ -18,8 +18,8 @@ logger = logging.getLogger(__name__)
 
 SEPARATORS = {";": "semicolons", "\t": "tabs", ",": "commas"}
 TRUTHS = {"true": "1", "false": "0"}
-LOOKED_AT = 50  # lines from which the separator is found
-MARKS = {  # those of UTF-32 begin as those of UTF-16 do
+LOOKED_AT = 50  # lines from which the separator is determined
+MARKS = {  # UTF-32 marks begin like those of UTF-16
     codecs.BOM_UTF8: "UTF-8",
     codecs.BOM_UTF32_LE: "UTF-32",
     codecs.BOM_UTF32_BE: "UTF-32",
@@ -35,7 +35,7 @@ def load_column(path, choose):
     ----------
     path : Path
     choose : callable
-        Takes the names of the columns (their numbers from 1 where the file has no header), returns one of them.
+        Takes the names of the columns (numbers from 1 if the file has no header) and returns one of them.
 
     Returns
     -------
@@ -44,8 +44,8 @@ def load_column(path, choose):
     Raises
     ------
     EvaluationError
-        When the file is no text, is empty, or its lines differ in their number of cells; when a cell of the column is
-        empty or is not a number.
+        When the file is not text or is empty, its lines differ in their number of cells, or a cell of the column is
+        empty or not a number.
     """
     text = _decode(path).rstrip("\n")
     lines = text.lstrip("\n").split("\n")
@@ -54,7 +54,7 @@ def load_column(path, choose):
     first = [str(cell).strip() for cell in table.iloc[0]]
     has_header = not all(_is_number(cell) or not cell for cell in first)
     if any(_is_number(cell) for cell in first):
-        kept = "taken as the names of the columns" if has_header else "read as data: the file has no header"
+        kept = "taken as the column names" if has_header else "read as data: the file has no header"
         logger.info("%s: the first line, %s, is %s", path, lines[0], kept)
     names = first if has_header else [str(number) for number in range(1, len(first) + 1)]
     repeated = next((name for name in names if names.count(name) > 1), None)
@@ -64,7 +64,7 @@ def load_column(path, choose):
         name = choose(names)
     except EvaluationError as error:
         may_be_decimal = not has_header and len(names) == 2
-        hint = "; if its commas are decimal ones, write points" if may_be_decimal else ""
+        hint = "; if its commas are decimal commas, use decimal points" if may_be_decimal else ""
         raise EvaluationError(f"{error}{hint}") from None
     cells = table.iloc[int(has_header) :, names.index(name)].str.strip()
     if len(cells) == 0:
@@ -73,17 +73,19 @@ def load_column(path, choose):
 
 
 def _decode(path):
-    """The text of a file, with plain line ends."""
+    """The text of a file, with plain line endings."""
     content = path.read_bytes()
     encoding = next((name for mark, name in MARKS.items() if content.startswith(mark)), None)
     if encoding is None and b"\0" in content:
-        raise EvaluationError(f"{path} is not a CSV file: it is binary, or UTF-16 without a mark: save it as UTF-8")
+        raise EvaluationError(
+            f"{path} is not a CSV file: it is binary, or UTF-16 without a byte order mark: save it as UTF-8"
+        )
     try:
         text = content.decode("utf-8-sig" if encoding in (None, "UTF-8") else encoding)
     except UnicodeDecodeError as error:
         raise EvaluationError(
-            f"{path} is not a CSV file in {encoding or 'UTF-8'}: byte {error.start + 1} does not fit "
-            f"({error.reason}): save it as UTF-8"
+            f"{path} is not a CSV file in {encoding or 'UTF-8'}: byte {error.start + 1} is invalid "
+            f"({error.reason}); save it as UTF-8"
         ) from None
     if encoding not in (None, "UTF-8"):
         logger.info("%s: read as %s", path, encoding)
@@ -107,21 +109,21 @@ def _split(path, lines):
             keep_default_na=False,
             skip_blank_lines=False,
         )
-    except ValueError as error:  # so are those of pandas
+    except ValueError as error:  # pandas wraps its messages
         found = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
         if found is None:
             raise EvaluationError(f"{path} is not a CSV file: {' '.join(str(error).split())}") from None
         raise EvaluationError(
-            f"{path}: line {found[2]} has {found[3]} cells, the first line {found[1]}: give each line as many; with "
-            "decimal commas, write semicolons between the cells"
+            f"{path}: line {found[2]} has {found[3]} cells, the first line {found[1]}: give each line as many; if "
+            "it has decimal commas, separate the cells by semicolons"
         ) from None
     if separator != ",":
-        logger.info("%s: read with %s between the cells", path, SEPARATORS[separator])
+        logger.info("%s: cells separated by %s", path, SEPARATORS[separator])
     return table.fillna("")
 
 
 def _find_separator(lines):
-    """The first of the separators that stands equally often, outside quotes, in each line."""
+    """The first separator that occurs equally often, outside quotes, in every line."""
     looked_at = [re.sub('"[^"]*"', "", line) for line in lines[:LOOKED_AT]]
     for separator in SEPARATORS:
         counts = {line.count(separator) for line in looked_at if line.strip()}
@@ -137,11 +139,11 @@ def _is_number(cell):
         float(cell.replace(",", ".", 1))
     except ValueError:
         return False
-    return "_" not in cell  # which Python takes for a separator of digits
+    return "_" not in cell  # Python accepts it as a digit separator
 
 
 def _numbers(place, cells):
-    """The numbers that the cells hold: true is 1, and commas are decimal ones where there are no points."""
+    """The numbers in the cells: true is 1, and commas are decimal commas if there are no points."""
     import pandas as pd
 
     plain = cells

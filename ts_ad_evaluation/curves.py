@@ -1,4 +1,4 @@
-"""Figures of how a score separates the classes: histogram, ROC and PR curves, the surfaces of the VUS."""
+"""Figures showing how a score separates the classes: histogram, ROC and PR curves, and the surfaces of the VUS."""
 
 import numpy as np
 
@@ -11,13 +11,13 @@ from ts_ad_evaluation.range_auc import range_curves, vus
 BINS = 80
 NORMAL = "#b9c6d3"
 ANOMALOUS = "#c8331f30"  # lets the normal points shine through
-STEPS = 2000  # positions along an axis that a curve keeps apart
+STEPS = 2000  # distinct positions along an axis that a curve keeps
 
 
 def plot_histogram(label, score, *, threshold=None, path=None):
-    """Draw how the scores of the normal and of the anomalous points are distributed.
+    """Plot the distributions of the scores of normal and anomalous points.
 
-    Each class adds up to 1, so a rare one stays visible.
+    Each class sums to 1, so a rare one stays visible.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def plot_histogram(label, score, *, threshold=None, path=None):
     Raises
     ------
     EvaluationError
-        When an array is not as described, or the file is of another kind.
+        When an array is not as described, or the file has another format.
     """
     label, score = check_label_score(label, score)
     figure, (axes,) = _new_figure(1, (8.0, 4.0))
@@ -66,9 +66,9 @@ def plot_histogram(label, score, *, threshold=None, path=None):
 
 
 def plot_curves(label, score, *, path=None):
-    """Draw the ROC and the precision–recall curve over all points, with the areas under them.
+    """Plot the ROC and precision–recall curves over all points, with the areas under them.
 
-    The point of the best F1 is marked as what it is, an oracle: it is chosen with the label.
+    The point of the best F1 is marked as an oracle, because it is chosen with the label.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def plot_curves(label, score, *, path=None):
     Raises
     ------
     EvaluationError
-        When an array is not as described, or the file is of another kind.
+        When an array is not as described, or the file has another format.
     """
     label, score = check_label_score(label, score)
     areas, best = auc(label, score), best_f1(label, score)
@@ -121,7 +121,7 @@ def plot_curves(label, score, *, path=None):
 
 
 def plot_vus_surface(label, score, *, window=100, n_thresholds=250, rule="2024", path=None):
-    """Draw the surfaces under which the volumes lie: the range ROC and PR curves over all buffer widths.
+    """Plot the surfaces whose volumes VUS measures: the range ROC and PR curves over all buffer widths.
 
     The line at the front is the curve without a buffer.
 
@@ -143,7 +143,7 @@ def plot_vus_surface(label, score, *, window=100, n_thresholds=250, rule="2024",
     Raises
     ------
     EvaluationError
-        When `vus` is undefined for these arguments, `window` is 0, or the file is of another kind.
+        When `vus` is undefined for these arguments, `window` is 0, or the file has another format.
     """
     import mpl_toolkits.mplot3d  # noqa: F401 -- registers the projection
     from matplotlib.figure import Figure
@@ -162,7 +162,7 @@ def plot_vus_surface(label, score, *, window=100, n_thresholds=250, rule="2024",
     ):
         axes = figure.add_subplot(1, 2, place, projection="3d", box_aspect=(1, 1, 0.7))
         width = np.broadcast_to(np.arange(window + 1)[:, None], x.shape)
-        # Rasterised, a PDF stays small; the palest colour is left to the low values, the darkest unused.
+        # Rasterising keeps a PDF small; the palest colour is for the low values, the darkest is not used.
         axes.plot_surface(
             x, width, z, cmap="YlGnBu", vmin=0, vmax=1.25, rcount=50, ccount=250, antialiased=False, rasterized=True
         )
@@ -184,18 +184,18 @@ def _new_figure(columns, size):
 
 
 def _counts(label, score):
-    """False alarms and hits from no point predicted to all, wherever one of the curves bends."""
+    """Counts of false alarms and hits, from no predicted point to all of them, wherever one of the curves bends."""
     levels = anomalous_levels(label, score)
     hits = np.stack([levels.hits, levels.hits_above], axis=1).ravel()[::-1]
     predicted = np.stack([levels.predicted, levels.predicted_above], axis=1).ravel()[::-1]
     hits, predicted = np.append(hits, hits[-1]), np.append(predicted, len(score))
-    if predicted[0] > 0:  # normal points stand above all anomalous ones
+    if predicted[0] > 0:  # normal points score above all anomalous ones
         hits, predicted = np.append(0, hits), np.append(0, predicted)
     return predicted - hits, hits
 
 
 def _visible(x, y):
-    """Leave out the points of a curve in the unit square that fall on the same spot as the one before."""
+    """Drop the points of a curve in the unit square that fall on the same spot as the previous one."""
     spot = np.round(np.stack([x, y]) * STEPS)
     moved = np.append(True, (np.diff(spot) != 0).any(axis=0))
     moved[-1] = True

@@ -30,9 +30,9 @@ class Measure(NamedTuple):
     """A measure of the evaluator."""
 
     function: Callable
-    columns: str  # names of the values it returns, in their order
+    columns: str  # names of the values it returns, in order
     takes: str = ""  # THRESHOLD, WINDOW (and the number of thresholds) or nothing
-    note: str = ""  # what a reader of the table must know
+    note: str = ""  # what a reader of the table needs to know
 
 
 MEASURES = {
@@ -46,7 +46,7 @@ MEASURES = {
     "best_f1_pa": Measure(
         best_f1_pa,
         "thre_best_PA ACC_best_PA P_best_PA R_best_PA F1_best_PA",
-        note="oracle, point-adjusted: threshold chosen with the labels, an event counts whole once it is hit",
+        note="oracle, point-adjusted: threshold chosen with the labels, an event hit once counts in full",
     ),
     "f1_raw": Measure(f1_raw, "thre_raw ACC_raw P_raw R_raw F1_raw", THRESHOLD),
     "f1_pa": Measure(f1_pa, "thre_PA ACC_PA P_PA R_PA F1_PA", THRESHOLD),
@@ -103,17 +103,17 @@ class Evaluator:
         metrics : list of str
             Names of `MEASURES`.
         merge : bool
-            Write one file `_results.csv`, the tables side by side, in place of a `_<metric>.csv` for each.
+            Write one file `_results.csv` with the tables side by side instead of one `_<metric>.csv` each.
         verbose : bool
             Log every table.
         **metric_args
-            For each thresholded measure its thresholds, by its name: ``f1_raw=[0.5, 0.7]``. For r_auc and the
+            Thresholds of each measure that needs them, by its name: ``f1_raw=[0.5, 0.7]``. For r_auc and the
             VUS, `slidingWindow` (100) is the buffer width and `thre` (250) the number of thresholds.
 
         Returns
         -------
         dict of str to pandas.DataFrame
-            Per measure a table of one row, or of one for each threshold.
+            One table per measure, with one row, or one row per threshold.
 
         Raises
         ------
@@ -136,15 +136,15 @@ class Evaluator:
         Parameters
         ----------
         method : {"spot", "prior_anomaly_rate"}
-            "spot" finds for each risk in `q` the mean threshold of a SPOT run over the score,
-            "prior_anomaly_rate" for each rate in `pAR` the threshold that this share of the points exceeds.
+            "spot" finds, for each risk in `q`, the mean threshold of a SPOT run over the score;
+            "prior_anomaly_rate" finds, for each rate in `pAR`, the threshold that this share of the points exceeds.
         verbose : bool
             Log the thresholds.
         init_score : array_like of shape (m,), optional
-            Score of the training part. SPOT needs it; a prior rate without it is taken on the evaluated score,
+            Score of the training part. SPOT needs it; without it, a prior rate is applied to the evaluated score,
             as published.
         q : sequence of float
-            Risks, the probabilities of a normal point above the threshold.
+            Risks: probabilities that a normal point exceeds the threshold.
         pAR : sequence of float
             Prior anomaly rates, in [0, 1].
 
@@ -156,8 +156,8 @@ class Evaluator:
         Raises
         ------
         EvaluationError
-            When the method is unknown, its risks, rates or initial scores are missing or out of range, or those of
-            the other method are given.
+            When the method is unknown, its risks, rates or initial scores are missing or out of range, or an
+            argument of the other method is given.
         """
         import pandas as pd
 
@@ -206,12 +206,12 @@ class Evaluator:
 
 
 def _chosen_values(method, parameters):
-    """The values of the method that is chosen, from those of all methods by name; one number is a list of one."""
+    """The values for the chosen method, given those of all methods by name; a single number becomes a list."""
     if method not in parameters:
         raise EvaluationError(f"unknown method {method!r}, choose from {', '.join(parameters)}")
     for other, (name, values) in parameters.items():
         if other != method and np.size(values):
-            raise EvaluationError(f"{name} belongs to the method {other}: leave it out of {method}")
+            raise EvaluationError(f"{name} belongs to the method {other}: leave it out for {method}")
     name, values = parameters[method]
     array = np.atleast_1d(np.asarray(values))
     if array.size == 0:

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def find_events(label):
-    """First and last index (both inside) of every maximal run of true values.
+    """First and last index (inclusive) of every maximal run of true values.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""F1 at a threshold: point-wise, point-adjusted, range-based and event-based; and the best of all thresholds.
+"""F1 at a threshold: point-wise, point-adjusted, range-based and event-based; and the best F1 over all thresholds.
 
-Events and predicted ranges are counted by look-ups in sorted positions: the cost hardly depends on how many
-there are.
+Events and predicted ranges are counted by searching sorted positions, so the cost hardly depends on their
+number.
 """
 
 from typing import NamedTuple
@@ -24,9 +24,9 @@ class F1(NamedTuple):
 
 
 def best_f1(label, score):
-    """Largest point-wise F1 over all thresholds: an oracle figure, its threshold is chosen with the labels.
+    """Largest point-wise F1 over all thresholds: an oracle value, since its threshold is chosen with the labels.
 
-    It is the point of scikit-learn's `precision_recall_curve` with the largest F1; of equal ones the lowest.
+    It is the point of scikit-learn's `precision_recall_curve` with the largest F1; among ties, the lowest threshold.
 
     Parameters
     ----------
@@ -38,8 +38,8 @@ def best_f1(label, score):
     Returns
     -------
     F1
-        Of the prediction `score >= threshold`, the accuracy alone of `score > threshold`, as published.
-        A constant score gives the share of anomalous points as precision, and a recall of 1.
+        Computed for the prediction `score >= threshold`, except the accuracy, which is for `score > threshold`, as
+        published. A constant score gives the share of anomalous points as precision, and a recall of 1.
 
     Raises
     ------
@@ -74,10 +74,10 @@ def best_f1(label, score):
 
 
 def best_f1_pa(label, score, *, adjust_first=False):
-    """Largest point-adjusted F1 over all thresholds: an oracle figure that flatters twice.
+    """Largest point-adjusted F1 over all thresholds: an oracle value that flatters twice.
 
-    Its threshold is chosen with the labels, and an event with one predicted point counts as wholly predicted: a
-    random score reaches high values. It is here to compare with figures that were published so.
+    Its threshold is chosen with the labels, and an event with one predicted point counts as fully predicted: a
+    random score reaches high values. It is here for comparison with values that were published this way.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def best_f1_pa(label, score, *, adjust_first=False):
     Returns
     -------
     F1
-        All of the prediction `score >= threshold` after the adjustment; of equal F1 the lowest threshold.
+        All computed for the prediction `score >= threshold` after the adjustment; among ties, the lowest threshold.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def best_f1_pa(label, score, *, adjust_first=False):
     References
     ----------
     H. Xu et al., "Unsupervised Anomaly Detection via Variational Auto-Encoder for Seasonal KPIs in Web
-    Applications", WWW 2018. What it is worth: S. Kim et al., "Towards a Rigorous Evaluation of Time-Series Anomaly
+    Applications", WWW 2018. For a critique: S. Kim et al., "Towards a Rigorous Evaluation of Time-Series Anomaly
     Detection", AAAI 2022.
 
     Examples
@@ -112,7 +112,7 @@ def best_f1_pa(label, score, *, adjust_first=False):
     """
     label, score = check_label_score(label, score)
     starts, ends = find_events(label)
-    # Adjusted predictions are those of a score that is, all over an event, the largest one within it.
+    # Adjusting predictions is the same as raising the score throughout an event to its maximum there.
     largest = np.maximum.reduceat(np.where(label, score, -np.inf), starts)
     adjusted = score.copy()
     adjusted[label] = np.repeat(largest, ends - starts + 1)
@@ -163,7 +163,7 @@ def f1_raw(label, score, threshold):
 
 
 def f1_pa(label, score, threshold, *, adjust_first=False):
-    """Point-adjusted F1 at a threshold: an event with one predicted point counts as wholly predicted.
+    """Point-adjusted F1 at a threshold: an event with one predicted point counts as fully predicted.
 
     It flatters: a random score reaches high values on long events.
 
@@ -176,12 +176,13 @@ def f1_pa(label, score, threshold, *, adjust_first=False):
     threshold : float
         A point is predicted when `score > threshold`.
     adjust_first : bool
-        Also fill in the very first point of the series. The published code leaves it as predicted.
+        Also adjust the very first point of the series. The published code leaves it as predicted.
 
     Returns
     -------
     F1
-        All after the adjustment, the accuracy too. Precision, recall and F1 are 0 when nothing is predicted.
+        All computed after the adjustment, including the accuracy. Precision, recall and F1 are 0 when nothing is
+        predicted.
 
     Raises
     ------
@@ -212,9 +213,9 @@ def f1_pa(label, score, threshold, *, adjust_first=False):
 def f1_r(label, score, threshold):
     """Range-based F1 at a threshold, with flat bias and a weight of 0.2 on the existence of a detection.
 
-    Recall is the mean over the events of 0.2 if the event is hit at all, plus 0.8 times the share of it that
-    is predicted, divided by the number of predicted ranges that overlap it. Precision is the mean over the
-    predicted ranges of the share that is anomalous, divided by the number of events that overlap it.
+    Recall is the mean over the events of 0.2 if the event is hit at all, plus 0.8 times its predicted share
+    divided by the number of predicted ranges that overlap it. Precision is the mean over the
+    predicted ranges of their anomalous share divided by the number of events that overlap them.
 
     Parameters
     ----------
@@ -270,7 +271,7 @@ def f1_event(label, score, threshold):
     -------
     F1
         `recall` is the share of the events with at least one predicted point; accuracy and precision are
-        point-wise; the denominator of F1 has 1e-15 added, as published. Precision, recall and F1 are 0 when
+        point-wise; 1e-15 is added to the denominator of F1, as published. Precision, recall and F1 are 0 when
         nothing is predicted.
 
     Raises
@@ -310,7 +311,7 @@ def _counts(label, predicted):
 
 
 def _correct(n, n_anomalous, n_predicted, hits):
-    """Count the points that are predicted and anomalous or neither."""
+    """Count the points that are both predicted and anomalous, or neither."""
     return n - n_anomalous - n_predicted + 2 * hits
 
 
@@ -336,7 +337,7 @@ def _count_inside(positions, starts, ends):
 
 
 def _overlap_rewards(ranges, others, hits, *, existence):
-    """Tatbul's reward of each range for its overlap with others, given the positions of both; (ranges,)."""
+    """Tatbul's overlap reward for each range, given the positions of both kinds of range; shape (ranges,)."""
     starts, ends = ranges
     other_starts, other_ends = others
     n_overlapping = np.searchsorted(other_starts, ends, side="right") - np.searchsorted(other_ends, starts)

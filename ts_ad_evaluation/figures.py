@@ -1,6 +1,6 @@
 """The figure of series, score and events, and what all figures share.
 
-They are PNG or PDF files, drawn without a display and without global state. `curves` has the other figures.
+Figures are PNG or PDF files, drawn without a display and without global state. The others are in `curves`.
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ from ts_ad_evaluation.checks import EvaluationError, check_label, check_score
 from ts_ad_evaluation.events import find_events
 from ts_ad_evaluation.files import replacing
 
-# Hues that differ in lightness too, so that a figure survives a grey printer.
+# Hues that also differ in lightness, so that a figure stays readable in greyscale.
 INK = "#2b2f36"
 SERIES = "#56616d"
 SCORE = "#0b5c94"
@@ -28,9 +28,9 @@ EVENTS_PER_ROW = 3
 
 
 def plot_scores(series, score, label, *, threshold=None, events=None, path=None):
-    """Draw series, score, threshold and true events above one another.
+    """Plot series, score, threshold and true events above one another.
 
-    Each line is thinned to the minimum and the maximum of what falls on one pixel, so no peak is lost. The
+    Each line is thinned to the minimum and maximum of the values that share a pixel, so no peak is lost. The
     score's axis is logarithmic when its highest value is more than 50 times its 99th percentile.
 
     Parameters
@@ -44,7 +44,7 @@ def plot_scores(series, score, label, *, threshold=None, events=None, path=None)
     threshold : float, optional
         Drawn as a line; a bar along the bottom marks the scores above it.
     events : int or sequence of int, optional
-        Draw these events (counted from 0) with their surroundings, instead of the whole series. At most 30.
+        Show these events (counted from 0) and their surroundings instead of the whole series. At most 30.
     path : str or Path, optional
         File to write, `.png` or `.pdf`.
 
@@ -55,7 +55,7 @@ def plot_scores(series, score, label, *, threshold=None, events=None, path=None)
     Raises
     ------
     EvaluationError
-        When an array is not as described, an event does not exist, or the file is of another kind.
+        When an array is not as described, an event does not exist, or the file has another format.
     """
     score = check_score(score)
     label = check_label(label, both_classes=False)
@@ -88,35 +88,35 @@ def plot_scores(series, score, label, *, threshold=None, events=None, path=None)
 
 
 def save_figure(figure, path):
-    """Write `figure` to `path` (`.png` or `.pdf`), whole or not at all and with the same bytes every time.
+    """Write `figure` to `path` (`.png` or `.pdf`) atomically, with the same bytes every time.
 
     Raises
     ------
     EvaluationError
-        When the file is of another kind.
+        When the file has another format.
     """
     path = Path(path)
     kind = path.suffix.lower()
     if kind not in (".png", ".pdf"):
-        raise EvaluationError(f"a figure is written as .png or .pdf, not as {path.name}")
+        raise EvaluationError(f"a figure can be saved as .png or .pdf, not as {path.name}")
     metadata = {"CreationDate": None} if kind == ".pdf" else None
     with replacing(path) as temporary:
         figure.savefig(temporary, format=kind[1:], dpi=DPI, metadata=metadata)
 
 
 def thin(values, columns):
-    """Indices that keep the minimum and the maximum of each of `columns` equal stretches.
+    """Indices of the minimum and maximum of each of `columns` equal stretches.
 
     Parameters
     ----------
     values : float array of shape (n,)
     columns : int
-        About the number of pixels that the line covers.
+        Roughly the number of pixels that the line covers.
 
     Returns
     -------
-    int64 array of shape (at most 2 · columns + 2,), rising
-        All indices when there are no more of them than that.
+    int64 array of shape (at most 2 · columns + 2,), ascending
+        All indices if there are no more than that.
 
     Examples
     --------
@@ -137,7 +137,7 @@ def thin(values, columns):
 
 
 def needs_log_axis(score):
-    """Tell whether a few peaks would flatten all other scores on a linear axis."""
+    """Whether a few peaks would flatten all other scores on a linear axis."""
     return score.min() >= 0 and 0 < 50 * np.quantile(score, 0.99) < score.max()
 
 
@@ -156,7 +156,7 @@ def _check_series(series, n):
 
 
 def _event_spans(starts, ends, events, n):
-    """Map the title of each wanted event to what is drawn of it: itself and as much on both sides."""
+    """Map the title of each requested event to the span to draw: the event plus its own length on both sides."""
     events = np.atleast_1d(events)
     if not 1 <= len(events) <= MAX_EVENTS:
         raise EvaluationError(f"one figure shows 1 to {MAX_EVENTS} events, got {len(events)}")
@@ -216,7 +216,7 @@ def _draw_channels(axes, series, first):
         low, high = channel.min(), channel.max()
         scaled = (channel - low) / (high - low) if high > low else np.full(len(channel), 0.5)
         _draw_line(axes, 0.1 + 0.8 * scaled - lane, first, color=SERIES)
-    # More than about 20 numbers would touch each other.
+    # More than about 20 numbers would overlap.
     lanes = np.arange(0, series.shape[1], -(-series.shape[1] // 20))
     axes.set_yticks(0.5 - lanes, [str(lane + 1) for lane in lanes])
     axes.set_ylim(1 - series.shape[1], 1)
@@ -228,9 +228,9 @@ def _draw_line(axes, values, first, color):
 
 
 def _draw_bars(axes, bounds, span, *, y, color, zorder=5):
-    """Mark the stretches `bounds` (starts, ends) that meet `span`; the shortest still fill three pixels.
+    """Mark the stretches `bounds` (starts, ends) that overlap `span`; even the shortest fill three pixels.
 
-    `y` is (bottom, height) as shares of the height of `axes`.
+    `y` is (bottom, height) as fractions of the height of `axes`.
     """
     first, stop = span
     starts, ends = bounds
@@ -240,7 +240,7 @@ def _draw_bars(axes, bounds, span, *, y, color, zorder=5):
     left, right = starts[inside] - 0.5, ends[inside] + 0.5
     widen = np.maximum(3 * (stop - first) / PIXELS - (right - left), 0) / 2
     left, right = np.clip(left - widen, first, stop - 1), np.clip(right + widen, first, stop - 1)
-    # Stretches that touch on the picture become one shape, so that thousands cost no more than the pixels.
+    # Stretches that touch on screen become one shape, so that thousands cost no more than the pixels do.
     new = np.r_[True, left[1:] > right[:-1]]
     left, right = left[new], np.maximum.reduceat(right, np.flatnonzero(new))
     across = axes.get_xaxis_transform()
@@ -249,7 +249,7 @@ def _draw_bars(axes, bounds, span, *, y, color, zorder=5):
 
 
 def _scale_score_axis(axes, score, threshold):
-    """Show all scores and the threshold, with a little air."""
+    """Show all scores and the threshold, with a small margin."""
     values = score if threshold is None else np.append(score, threshold)
     low, high = values.min(), values.max()
     if needs_log_axis(score):
@@ -272,5 +272,5 @@ def _legend_entries(threshold):
 
 
 def spaced(number):
-    """Write a count or an index with narrow spaces between the thousands."""
+    """Format a count or an index with narrow spaces as thousands separators."""
     return f"{number:,.0f}".replace(",", "\u202f")

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and output that any terminal can show."""
+"""Atomic file writing, and output that any terminal can show."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path):
-    """Yield a temporary path in the folder of `path`; on success it takes the place of `path`.
+    """Yield a temporary path in the folder of `path`; on success it replaces `path`.
 
     Parameters
     ----------
@@ -18,14 +18,14 @@ def replacing(path):
     Yields
     ------
     Path
-        Write here. When the block raises, this file is removed and `path` stays as it was.
+        Write here. If the block raises, this file is removed and `path` stays as it was.
 
     Raises
     ------
     FileNotFoundError
         When the folder does not exist.
     IsADirectoryError
-        When there is a folder of that name.
+        When a folder has that name.
 
     Examples
     --------
@@ -50,7 +50,7 @@ def replacing(path):
 
 
 def write_in_any_encoding():
-    """Replace characters that the terminal's encoding lacks by a question mark; they would end the program."""
+    """Print a question mark for characters that the terminal's encoding lacks, instead of crashing."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # what stands in for a stream may have no encoding
+        if hasattr(stream, "reconfigure"):  # a replacement stream may have no encoding
             stream.reconfigure(errors="replace")

@@ -1,4 +1,4 @@
-"""Reads one array from a file that the user names: `.npy`, `.npz[:key]` or `.csv[:column]`."""
+"""Reads one array from a file given by the user: `.npy`, `.npz[:key]` or `.csv[:column]`."""
 
 import re
 import zipfile
@@ -19,19 +19,19 @@ def load_array(place):
     Parameters
     ----------
     place : str
-        A file, and for `.npz` and `.csv` the key or the column behind a colon where there are several. The
-        columns of a CSV file without a header are counted from 1.
+        A file; for `.npz` and `.csv`, followed by a colon and the key or column if there are several. The
+        columns of a CSV file without a header are numbered from 1.
 
     Returns
     -------
     array of shape (n,) or (n, C)
-        One column of a CSV file, an array of the other kinds as it is but for dimensions of 1: (n, 1) and (1, n) are
-        (n,). Numbers that are stored as text are read.
+        One column of a CSV file, or the array of another format without dimensions of 1: (n, 1) and (1, n) become
+        (n,). Numbers stored as text are read.
 
     Raises
     ------
     EvaluationError
-        When the file is missing, damaged or of another kind, or does not say which part is meant.
+        When the file is missing, damaged or of another format, or it is unclear which part is meant.
     """
     match = _PLACE.fullmatch(place)
     if match is None:
@@ -64,7 +64,7 @@ def _read(path, reader):
 
 
 def _numeric(place, array):
-    """The array, as numbers where it holds them as text."""
+    """The array, with numbers stored as text converted."""
     if array.dtype.kind not in "US":
         return array
     try:
@@ -79,8 +79,8 @@ def _numeric(place, array):
 
 
 def _chosen(path, part, names, kind):
-    """The part that is meant: the one named, or the only one there is."""
-    names = [name for name in names if name] or names  # the unnamed column of row numbers, which pandas writes
+    """The named part, or the only one there is."""
+    names = [name for name in names if name] or names  # the unnamed index column that pandas writes
     listed = ", ".join(names)
     if not names:
         raise EvaluationError(f"{path} holds no {kind}")

@@ -1,4 +1,4 @@
-"""Hit rate of interpretations: how many of the channels that made an event are ranked first there."""
+"""Hit rate of interpretations: how many of the channels that caused an event are ranked first."""
 
 import logging
 import math
@@ -16,8 +16,8 @@ LEVELS = (100, 150)
 def hit_rate(channel_scores, label, channels_of_event, *, at=LEVELS):
     """Hit rate at P % of the channels ranked by their mean score within each event.
 
-    Of an event that k channels made, it is the share of them among the first P/100·k of the ranking, rounded
-    down; the events are averaged with their lengths as weights. Events whose channels are not known are left out, and
+    For an event caused by k channels, it is the share of them found among the first P/100·k of the ranking, rounded
+    down; the mean over the events is weighted by their lengths. Events whose channels are not known are left out, and
     their number is logged.
 
     Parameters
@@ -27,7 +27,7 @@ def hit_rate(channel_scores, label, channels_of_event, *, at=LEVELS):
     label : array_like of shape (n,)
         1 for anomalous points, 0 for normal ones.
     channels_of_event : sequence of sequences of int
-        For each event, in the order of time, the channels that made it, counted from 0; empty or None where they are
+        For each event, in time order, the channels that caused it, counted from 0; empty or None if they are
         not known.
     at : sequence of float
         Levels P, in percent.
@@ -35,19 +35,19 @@ def hit_rate(channel_scores, label, channels_of_event, *, at=LEVELS):
     Returns
     -------
     dict of float to float
-        For each level of `at` the hit rate, in [0, 1]. Where channels tie, its mean over all orders of the tie.
+        The hit rate for each level of `at`, in [0, 1]; if channels tie, its mean over all orders of the tie.
 
     Raises
     ------
     EvaluationError
-        When an array is empty, of a wrong shape or length, or holds NaN or infinity, the label is not binary or
-        has no event, the events and their channels differ in number, no event's channels are known, an event has a
+        When an array is empty, has the wrong shape or length, or holds NaN or infinity, the label is not binary or
+        has no event, the events and their channels differ in number, no event's channels are known, an event lists a
         channel twice or one that does not exist, or a level is not above 0.
 
     Notes
     -----
-    Su et al. rank the channels at each anomalous point alone and average over the points. Here a channel that
-    stands out in a part of an event only is held against the others over the whole of it.
+    Su et al. rank the channels at each anomalous point separately and average over the points. Here a channel that
+    stands out in only part of an event is compared with the others over the whole event.
 
     References
     ----------
@@ -68,29 +68,29 @@ def hit_rate(channel_scores, label, channels_of_event, *, at=LEVELS):
 
 
 def hit_rate_of_rankings(rankings, label, channels_of_event, *, at=LEVELS):
-    """Hit rate at P % of given rankings, for detectors that rank the channels themselves.
+    """Hit rate at P % for given rankings, for detectors that rank the channels themselves.
 
     Parameters
     ----------
     rankings : sequence of sequences of int
-        For each event, in the order of time, all C channels, counted from 0, the most anomalous first.
+        For each event, in time order, all C channels, counted from 0, the most anomalous first.
     label, channels_of_event, at
         As for `hit_rate`.
 
     Returns
     -------
     dict of float to float
-        For each level of `at` the hit rate, in [0, 1].
+        The hit rate for each level of `at`, in [0, 1].
 
     Raises
     ------
     EvaluationError
-        As `hit_rate` does, and when the events and rankings differ in number, or a ranking does not hold each
+        As for `hit_rate`, and when the events and rankings differ in number, or a ranking does not hold each
         channel once.
 
     References
     ----------
-    As of `hit_rate`.
+    As for `hit_rate`.
 
     Examples
     --------
@@ -110,28 +110,28 @@ def hit_rate_of_rankings(rankings, label, channels_of_event, *, at=LEVELS):
 
 
 def random_hit_rate(n_channels, label, channels_of_event, *, at=LEVELS):
-    """Hit rate at P % to be expected of random rankings, exactly: what a detector has to beat.
+    """Exact expected hit rate at P % of random rankings: the baseline a detector has to beat.
 
     Parameters
     ----------
     n_channels : int
-        All channels of the series, C.
+        Number of channels of the series, C.
     label, channels_of_event, at
         As for `hit_rate`.
 
     Returns
     -------
     dict of float to float
-        For each level of `at` the mean hit rate over all rankings, in [0, 1].
+        The mean hit rate over all rankings for each level of `at`, in [0, 1].
 
     Raises
     ------
     EvaluationError
-        As `hit_rate` does, and when there is no channel.
+        As for `hit_rate`, and when there is no channel.
 
     References
     ----------
-    As of `hit_rate`; of the first m of C channels a random ranking holds each with probability m/C.
+    As for `hit_rate`; a random ranking has each channel among its first m of C with probability m/C.
 
     Examples
     --------
@@ -141,19 +141,19 @@ def random_hit_rate(n_channels, label, channels_of_event, *, at=LEVELS):
     if n_channels < 1:
         raise EvaluationError(f"there must be at least one channel, got n_channels={n_channels}")
     events = _check_events(label)
-    # Where all channels tie, the mean over the orders of the tie is that over all rankings.
+    # If all channels tie, the mean over the orders of the tie is the mean over all rankings.
     return _hit_rates([np.zeros(n_channels)] * len(events[0]), events, channels_of_event, at)
 
 
 def _hit_rates(event_scores, events, channels_of_event, at):
-    """Average over the events, by length; `event_scores` has for each one its channels' scores, of shape (C,)."""
+    """Mean over the events, weighted by length; `event_scores` has the channel scores of each event, of shape (C,)."""
     _check_levels(at)
     _check_count("channels_of_event", channels_of_event, events)
     known = [event for event, channels in enumerate(channels_of_event) if channels is not None and np.size(channels)]
     if not known:
-        raise EvaluationError("channels_of_event has no channels for any event, the hit rate is undefined")
+        raise EvaluationError("channels_of_event has no channels for any event: the hit rate is undefined")
     if len(known) < len(channels_of_event):
-        logger.info("hit rate over %d of %d events: no channels for the others", len(known), len(channels_of_event))
+        logger.info("hit rate over %d of %d events: unknown channels in the others", len(known), len(channels_of_event))
     rates = []
     for event in known:
         scores = event_scores[event]
@@ -166,7 +166,7 @@ def _hit_rates(event_scores, events, channels_of_event, at):
 
 
 def _event_rates(scores, channels, at):
-    """The hit rate of one event at each level, its mean over the orders of a tie."""
+    """The hit rate of one event at each level, averaged over the orders of a tie."""
     ascending, true_scores = np.sort(scores), scores[channels]
     rates = []
     for level in at:
@@ -174,7 +174,7 @@ def _event_rates(scores, channels, at):
         if depth == 0:
             rates.append(0.0)
             continue
-        last = ascending[-depth]  # the score of the last place that counts
+        last = ascending[-depth]  # the score of the last rank that counts
         n_above, n_tied = np.count_nonzero(scores > last), np.count_nonzero(scores == last)
         share_of_tie = (depth - n_above) / n_tied
         hits = np.count_nonzero(true_scores > last) + share_of_tie * np.count_nonzero(true_scores == last)
@@ -197,10 +197,10 @@ def _check_channel_scores(channel_scores):
 
 
 def _check_events(label):
-    """Return first and last points of the label's events, of which there is at least one."""
+    """Return the first and last points of the label's events, at least one."""
     starts, ends = find_events(check_label(label, both_classes=False))
     if len(starts) == 0:
-        raise EvaluationError("label has no anomalous point, the hit rate is undefined")
+        raise EvaluationError("label has no anomalous point: the hit rate is undefined")
     return starts, ends
 
 
@@ -218,7 +218,7 @@ def _channel_indices(name, channels, n_channels):
     """Return distinct channels as an array of indices, at least one."""
     array = as_array(channels, name)
     if array.ndim != 1 or array.size == 0:
-        raise EvaluationError(f"{name} must have a list of at least one channel, got {channels!r}")
+        raise EvaluationError(f"{name} must be a list of at least one channel, got {channels!r}")
     if array.dtype.kind not in "iu":
         raise EvaluationError(f"{name}: channels must be whole numbers, got dtype {array.dtype}")
     outside = (array < 0) | (array >= n_channels)

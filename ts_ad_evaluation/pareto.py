@@ -1,8 +1,8 @@
 """The generalised Pareto distribution fitted to a growing set of excesses.
 
-By Grimshaw's method: with theta = shape / scale the log-likelihood has one variable, and its slope is made of the means
-of log(1 + theta y) and y / (1 + theta y) over the excesses y. Around an anchor these means are power series in theta
-whose coefficients are sums over the excesses. A new excess costs a few additions, not a pass over all of them.
+This is Grimshaw's method: with theta = shape / scale the log-likelihood has one variable, and its slope follows from
+the means of log(1 + theta y) and y / (1 + theta y) over the excesses y. Around an anchor these means are power series
+in theta whose coefficients are sums over the excesses. A new excess costs a few additions, not a pass over all of them.
 
 References
 ----------
@@ -17,7 +17,7 @@ import numpy as np
 TERMS = 12  # of the power series
 REACH = 0.1  # largest |theta - anchor| y / (1 + anchor y): the series is exact to REACH ** TERMS
 MAX_STEPS = 50
-SEARCH_GROWTH = 0.05  # new excesses, as a share of those held, after which all theta are searched again
+SEARCH_GROWTH = 0.05  # share of new excesses among those kept after which all theta are searched again
 
 
 def log_likelihood(excesses, shape, scale):
@@ -52,16 +52,16 @@ class ParetoTail:
     excesses : array of shape (n,)
         Positive, at least one.
     rule : {"published", "likelihood"}
-        When the exponential distribution is taken, see `SPOT`.
+        When the exponential distribution is used; see `SPOT`.
     max_excesses : int or None
-        Hold only so many last ones.
+        Keep only this many of the latest excesses.
 
     Attributes
     ----------
     shape, scale : float
-        Of the generalised Pareto distribution; shape 0 is the exponential one.
+        Parameters of the generalised Pareto distribution; shape 0 is the exponential one.
     n_added : int
-        Number of all excesses so far, those no longer held among them.
+        Number of excesses so far, including those no longer kept.
     """
 
     def __init__(self, excesses, rule, max_excesses=None):
@@ -76,7 +76,7 @@ class ParetoTail:
         self._search()
 
     def add(self, excess):
-        """Take one more excess and fit again.
+        """Add an excess and refit.
 
         Parameters
         ----------
@@ -100,7 +100,7 @@ class ParetoTail:
             self._search()
 
     def get_state(self):
-        """Give all of it as plain values that JSON can hold."""
+        """Return the whole state as plain values that JSON can hold."""
         return {
             "rule": self._rule,
             "max_excesses": self._max_excesses,
@@ -116,7 +116,7 @@ class ParetoTail:
 
     @classmethod
     def from_state(cls, state):
-        """Restore what `get_state` gave."""
+        """Restore from the result of `get_state`."""
         tail = cls.__new__(cls)
         tail._rule = state["rule"]
         tail._max_excesses = state["max_excesses"]
@@ -136,7 +136,7 @@ class ParetoTail:
         return self._values[: self._n_held]
 
     def _store(self, excess):
-        """Hold the excess; return the one that gave way to it, or 0."""
+        """Store the excess; return the one it replaced, or 0."""
         if self._n_held == self._max_excesses:
             dropped = float(self._values[self._oldest])
             self._values[self._oldest] = excess
@@ -164,7 +164,7 @@ class ParetoTail:
         self._choose()
 
     def _climb(self, theta):
-        """Go from theta to a local maximum of the likelihood; False where there is none nearby."""
+        """Go from theta to a local maximum of the likelihood; False if there is none nearby."""
         for _ in range(MAX_STEPS):
             theta, arrived = self._series.climb(theta)
             if arrived:
@@ -176,7 +176,7 @@ class ParetoTail:
         return False
 
     def _choose(self):
-        """Take the generalised Pareto distribution or the exponential one."""
+        """Choose the generalised Pareto distribution or the exponential one."""
         n = self._n_held
         self.shape, self.scale = 0.0, self._total / n * self._unit
         if self._series is None:
@@ -215,11 +215,11 @@ class _Series:
         return {**vars(self), "coefficients": list(self.coefficients)}
 
     def covers(self, excess):
-        """Whether the distribution of the anchor gives the excess any density."""
+        """Whether the excess has any density under the anchor's distribution."""
         return 1 + self.anchor * excess > 0
 
     def add(self, excess, sign=1):
-        """Count an excess in, or out with sign -1."""
+        """Add an excess, or remove it with sign -1."""
         stretched = 1 + self.anchor * excess
         ratio = excess / stretched
         self.n += sign
@@ -231,12 +231,12 @@ class _Series:
             power *= -ratio
 
     def climb(self, theta):
-        """Go up the log-likelihood by Newton's steps, within reach of the anchor.
+        """Climb the log-likelihood by Newton steps, within reach of the anchor.
 
         Returns
         -------
         theta : float or None
-            A local maximum, or the border of the reach; None where the likelihood has no maximum on the way.
+            A local maximum, or the limit of the reach; None if the likelihood has no maximum on the way.
         arrived : bool
         """
         reach = REACH / self.largest
@@ -263,7 +263,7 @@ class _Series:
         return shape, shape / theta
 
     def _slope(self, theta):
-        """Slope of the log-likelihood by excess."""
+        """Slope of the log-likelihood per excess."""
         step = theta - self.anchor
         value, derivative = self._polynomial(step)
         mean_share = value + step * derivative  # of y / (1 + theta y)
@@ -282,7 +282,7 @@ class _Series:
 
 
 def _likelihood_at_top(n, shape, scale):
-    """Log-likelihood of n excesses where it is stationary along the scale at fixed theta, or the shape is 0."""
+    """Log-likelihood of n excesses, where it is stationary in the scale at fixed theta or the shape is 0."""
     return -n * (math.log(scale) + 1 + shape)
 
 

@@ -1,8 +1,8 @@
-"""PATE: the area under a precision–recall curve that weighs a detection by its nearness to an event.
+"""PATE: the area under a precision–recall curve that weights a detection by its proximity to an event.
 
-Points in an early buffer before an event and a late buffer after it count as detections in part, the less the farther
-they are from the event. The weights do not depend on the threshold, so cumulative sums over the index of the first
-threshold that catches a point give the true positives of every threshold at once.
+Points in an early buffer before an event and a late buffer after it count as partial detections, the less so the
+farther they are from the event. The weights do not depend on the threshold, so cumulative sums over the index of the
+first threshold that catches a point give the true positives of every threshold at once.
 """
 
 from typing import NamedTuple
@@ -20,7 +20,7 @@ class PATE(NamedTuple):
 
 
 class _Buffers(NamedTuple):
-    """The points of all early or all late buffers; arrays of shape (number of these points,)."""
+    """The points of all early or all late buffers; arrays of shape (number of points,)."""
 
     position: np.ndarray
     event: np.ndarray
@@ -37,14 +37,14 @@ def pate(label, score, *, early=100, late=100, n_thresholds=250, include_zero=Fa
     score : array_like of shape (n,)
         Higher is more anomalous.
     early, late : int
-        Points of the buffers before and after an event, cut short by the neighbouring events' buffers and by the ends
-        of the series.
+        Lengths in points of the buffers before and after an event, cut short by the neighbouring events' buffers and
+        by the ends of the series.
     n_thresholds : int
         Number of thresholds, at least 2: evenly spaced percentiles of the distinct scores between which the number of
         detected anomalous points changes.
     include_zero : bool
-        False takes this one pair of buffers. True gives the mean over the four pairs of 0 and `early`, 0 and `late`,
-        the default of the package PATE; its values are lower, so say which form a table has.
+        False uses this one pair of buffers. True gives the mean over the four pairs of 0 or `early` with 0 or `late`,
+        the default of the PATE package; its values are lower, so state which form a table reports.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def pate(label, score, *, early=100, late=100, n_thresholds=250, include_zero=Fa
 
 
 def _thresholds(ascending, anomalous, n_thresholds):
-    """Percentiles, descending, of the scores at and right above those of anomalous points, and of both extremes."""
+    """Percentiles, descending, of the scores at and just above those of anomalous points, and of both extremes."""
     above = np.searchsorted(ascending, anomalous, side="right")
     levels = np.concatenate((ascending[[0, -1]], anomalous, ascending[above[above < len(ascending)]]))
     return np.percentile(np.unique(levels), np.linspace(100, 0, n_thresholds))
@@ -106,15 +106,15 @@ def _first_threshold(thresholds, score):
 
 
 def _running_sum(since, n_thresholds, weight=None):
-    """Per threshold the weight (or number) of all points that count since that threshold or an earlier one."""
+    """For each threshold, the weight (or number) of all points that count from that threshold or an earlier one on."""
     return np.bincount(since, weights=weight, minlength=n_thresholds).cumsum()
 
 
 def _misses(length, caught, n_thresholds):
     """False negatives at each threshold.
 
-    A missed point is one, but in an event that is detected, past as many points from the event's start as the first
-    detected run is long, it is less than one, and the less the farther from the start.
+    A missed point counts as one. In a detected event, a missed point farther from the start than the first
+    detected run is long counts as less than one, and the less so the farther it is from the start.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def _misses(length, caught, n_thresholds):
     stop = np.cumsum(length)
     event = np.repeat(np.arange(len(length)), length)
     offset = np.arange(len(event)) - (stop - length)[event]
-    steps = np.unique(caught)  # between these nothing changes
+    steps = np.unique(caught)  # nothing changes between these
     after_step = [_misses_at(caught <= k, length, stop, event, offset) for k in steps]
     return np.repeat([len(caught), *after_step], np.diff(np.concatenate(([0], steps, [n_thresholds]))))
 
@@ -146,7 +146,7 @@ def _misses_at(is_detected, length, stop, event, offset):
     next_missed = np.append(missed, len(event))[np.searchsorted(missed, first)]
     run = np.minimum(next_missed, stop) - first
 
-    # Of an event of L points, those missed at offsets d > run lose (run + 1)(d - run / 2) of L (L - 1) / 2 each.
+    # In an event of L points, each one missed at an offset d > run loses (run + 1)(d - run / 2) of L (L - 1) / 2.
     low = np.searchsorted(missed, stop - length + run, side="right")
     high = np.searchsorted(missed, stop)
     total_offset = np.append(0, np.cumsum(offset[missed]))
@@ -156,7 +156,7 @@ def _misses_at(is_detected, length, stop, event, offset):
 
 
 def _buffers(starts, ends, n, early, late):
-    """The early and the late buffers of all events, weight 1 at the event's middle and 0 at the buffer's far end."""
+    """The early and late buffers of all events; the weight is 1 at the event's middle and 0 at the buffer's far end."""
     middle = (starts + ends) / 2
     late_end = np.minimum(ends + late, np.append(starts[1:], n) - 1)
     early_start = np.maximum(starts - early, np.append(0, late_end[:-1] + 1))
@@ -173,7 +173,7 @@ def _points(start, length, middle, far_end):
 
 
 def _area(recall, precision):
-    """Area by trapezoids from (0, 1) over the points that do not fall behind in recall."""
+    """Area by trapezoids from (0, 1) over the points at which recall does not drop."""
     recall = np.append(0.0, recall)
     precision = np.append(1.0, precision)
     ahead = recall >= np.maximum.accumulate(recall)

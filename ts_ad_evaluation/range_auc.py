@@ -1,9 +1,9 @@
-"""Range AUC and volume under the surface (VUS): areas that forgive a detection close to an event.
+"""Range AUC and volume under the surface (VUS): areas that tolerate a detection close to an event.
 
 Both rest on one observation. Around an event, a buffer of width w raises the label to sqrt(1 - d / w) at
 distance d <= w // 2. That is more than 1/2 and labels are capped at 1, so a point in two buffers has label 1.
-All that matters is which buffer is the first to hold a point, and from which width on a second one does. The
-numbers of points by distance and by the first threshold that catches them therefore give every curve.
+All that matters is which buffer reaches a point first, and the width from which a second one does. Counting
+points by distance and by the first threshold that catches them therefore gives every curve.
 """
 
 from typing import NamedTuple
@@ -50,7 +50,7 @@ class _Surface(NamedTuple):
 
 
 def r_auc(label, score, *, window=100, n_thresholds=250):
-    """Areas under the ROC and the precision–recall curve with buffers around the events.
+    """Areas under the ROC and precision–recall curves with buffers around the events.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def r_auc(label, score, *, window=100, n_thresholds=250):
     score : array_like of shape (n,)
         Higher is more anomalous. Only the order of the scores matters.
     window : int
-        Buffer width: labels fall off over `window // 2` points beside each event. 0 means no buffer.
+        Buffer width: labels fall off over `window // 2` points on either side of each event. 0 means no buffer.
     n_thresholds : int
         Number of thresholds, at least 2, at evenly spaced ranks of the score.
 
@@ -92,7 +92,7 @@ def r_auc(label, score, *, window=100, n_thresholds=250):
 
 
 def vus(label, score, *, window=100, n_thresholds=250, rule="2024"):
-    """Volumes under the ROC and the precision–recall surface: mean areas over all buffers up to `window`.
+    """Volumes under the ROC and precision–recall surfaces: mean areas over all buffers up to `window`.
 
     Parameters
     ----------
@@ -101,14 +101,14 @@ def vus(label, score, *, window=100, n_thresholds=250, rule="2024"):
     score : array_like of shape (n,)
         Higher is more anomalous. Only the order of the scores matters.
     window : int
-        Largest buffer width; the mean runs over the widths 0, 1, …, `window`.
+        Largest buffer width; the mean is over the widths 0, 1, …, `window`.
     n_thresholds : int
         Number of thresholds, at least 2, at evenly spaced ranks of the score.
     rule : {"2024", "2022"}
-        Two rules go by the name VUS, and their values differ, most for short events. "2024" is what the code
-        of the authors computes since November 2024 (CrossAD and TSB-AD use it): a buffer counts as anomalous
-        only where it is predicted, and the precision–recall area is a sum of right steps. "2022" is the one
-        before: the mean of `r_auc` over the widths (TAB, aeon and TimeEval use it).
+        Two rules go by the name VUS, and their values differ, most for short events. "2024" is what the
+        authors' code has computed since November 2024 (CrossAD and TSB-AD use it): a buffer counts as anomalous
+        only where it is predicted, and the precision–recall area is a sum of right steps. "2022" is the earlier
+        one: the mean of `r_auc` over the widths (TAB, aeon and TimeEval use it).
 
     Returns
     -------
@@ -140,7 +140,7 @@ def vus(label, score, *, window=100, n_thresholds=250, rule="2024"):
 
 
 def range_curves(label, score, *, window=100, n_thresholds=250, rule="2024"):
-    """Range ROC and precision–recall curves at every buffer width: the surfaces under which the VUS lie.
+    """Range ROC and precision–recall curves at every buffer width: the surfaces whose volumes VUS measures.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def range_curves(label, score, *, window=100, n_thresholds=250, rule="2024"):
     Raises
     ------
     EvaluationError
-        As `vus` does.
+        As for `vus`.
 
     Examples
     --------
@@ -177,7 +177,7 @@ def _check_options(window, n_thresholds):
 
 
 def _curves(surface, rule):
-    # By the rule of 2022 all of a buffer is anomalous, by that of 2024 what is predicted of it.
+    # Under the 2022 rule the whole buffer is anomalous, under the 2024 rule only its predicted points.
     buffer = surface.buffer if rule == "2024" else surface.buffer[:, -1:]
     anomalous = surface.n_anomalous + buffer / 2
     hits = surface.hits + surface.buffer
@@ -204,7 +204,7 @@ def _trapezoids(x, y):
 
 
 def _surface(label, score, windows, n_thresholds, rule):
-    """Count everything the curves need, for the consecutive buffer widths `windows`."""
+    """Count everything the curves need for the consecutive buffer widths `windows`."""
     right_lag = 0 if rule == "2024" else 1  # points by which the buffer after an event is shorter than the one before
     n = len(label)
     ascending = np.sort(score)
@@ -215,7 +215,7 @@ def _surface(label, score, windows, n_thresholds, rule):
     reach = half_widths[-1]
     near = _near_points(starts, ends, n, reach, right_lag)
 
-    # Per point the index of the first threshold that catches it; filled only where it is asked for.
+    # Index of the first threshold that catches each point, filled in only where it is needed.
     caught = np.empty(n, dtype=np.int64)
     for points in (np.flatnonzero(label), near.position):
         caught[points] = n_thresholds - np.searchsorted(thresholds[::-1], score[points], side="right")
@@ -236,9 +236,9 @@ class _Near(NamedTuple):
     """The normal points within reach of an event; arrays of shape (points,)."""
 
     position: np.ndarray
-    distance: np.ndarray  # to the event whose buffer is the first to hold the point
-    alone_from: np.ndarray  # half-width from which on that buffer holds it
-    shared_from: np.ndarray  # half-width from which on a second buffer holds it
+    distance: np.ndarray  # to the event whose buffer reaches the point first
+    alone_from: np.ndarray  # half-width from which that buffer holds it
+    shared_from: np.ndarray  # half-width from which a second buffer holds it
 
 
 def _near_points(starts, ends, n, reach, right_lag):
@@ -250,7 +250,7 @@ def _near_points(starts, ends, n, reach, right_lag):
     gap_start = np.append(0, ends + 1)
     gap_length = np.append(starts, n) - gap_start
 
-    # Two stretches of each gap: what an event before it reaches, then of the rest what an event after it does.
+    # Two stretches of each gap: what the event before it reaches, then what the event after it reaches of the rest.
     after = np.minimum(gap_length, reach)
     before = np.minimum(gap_length - after, reach)
     length = np.concatenate((after, before))
@@ -271,7 +271,7 @@ def _near_points(starts, ends, n, reach, right_lag):
 
 
 def _ranges(first, length):
-    """Concatenate the ranges of integers of the given first elements and lengths."""
+    """Concatenate integer ranges with the given first elements and lengths."""
     offset = np.cumsum(length) - length
     return np.repeat(first - offset, length) + np.arange(length.sum())
 
@@ -283,10 +283,10 @@ def _buffer_sums(near, caught, windows, half_widths, n_thresholds):
     arriving = _grouped(cell, near.alone_from, halves)
     leaving = _grouped(cell, near.shared_from, halves)
     alone = np.zeros((halves[-1] + 1, n_thresholds))  # points in one buffer, by distance and first threshold
-    shared = np.zeros(n_thresholds)  # points in two buffers or more
+    shared = np.zeros(n_thresholds)  # points in at least two buffers
     sums = []
     for half, come, go in zip(halves, arriving, leaving, strict=True):
-        np.add.at(alone.reshape(-1), come, 1.0)  # with an integer 1 it is 30 times slower
+        np.add.at(alone.reshape(-1), come, 1.0)  # an integer 1 would be 30 times slower
         np.add.at(alone.reshape(-1), go, -1.0)
         np.add.at(shared, go % n_thresholds, 1.0)
         for window in windows[half_widths == half]:
@@ -296,7 +296,7 @@ def _buffer_sums(near, caught, windows, half_widths, n_thresholds):
 
 
 def _grouped(values, since, halves):
-    """Split `values` by the half-width `since` which they count; the first group has all earlier ones too."""
+    """Split `values` by the half-width `since` which they count; the first group also has all earlier ones."""
     within = since <= halves[-1]
     group = np.maximum(since[within] - halves[0], 0)
     order = np.argsort(group.astype(np.uint16 if len(halves) < 2**16 else np.int64), kind="stable")

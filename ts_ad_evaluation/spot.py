@@ -1,7 +1,7 @@
 """SPOT: a threshold for a given risk from the tail of the scores, for a batch or a stream.
 
-The scores above a high level get a generalised Pareto distribution, and the threshold is the quantile of it that a
-normal score passes with the risk asked for. Each further score between level and threshold refines the fit.
+A generalised Pareto distribution is fitted to the scores above a high level, and the threshold is its quantile that
+a normal score exceeds with the requested risk. Each further score between level and threshold refines the fit.
 """
 
 import math
@@ -14,11 +14,11 @@ from ts_ad_evaluation.pareto import ParetoTail
 
 RULES = ("published", "likelihood")
 LEVEL = 0.98  # share of the initial scores below the level above which the tail is fitted
-OTHER_RULES = "set the threshold by another rule, a quantile of the scores or a number"
+OTHER_RULES = "set the threshold another way, as a quantile of the scores or a number"
 
 
 class SPOTThreshold(NamedTuple):
-    """What SPOT gives for a batch."""
+    """The result of SPOT for a batch."""
 
     threshold: float  # mean of the running threshold over the batch
     initial: float  # the level above which the tail is fitted
@@ -27,17 +27,17 @@ class SPOTThreshold(NamedTuple):
 
 
 class SPOTStep(NamedTuple):
-    """What SPOT says of one score."""
+    """The result of SPOT for one score."""
 
     alarm: bool
-    threshold: float  # the threshold that the score was held against
+    threshold: float  # the threshold that the score was compared with
 
 
 def fewest_scores(level=LEVEL, drift_window=None):
-    """Smallest number of initial scores that SPOT can start from, where all of them differ.
+    """Smallest number of initial scores that SPOT can start from, if all of them differ.
 
-    One of them must be above the level: of n sorted scores the level is the one at index int(level n), so that this
-    index must be n - 2 at most. A drift window takes as many scores more.
+    One of them must be above the level: of n sorted scores the level is the one at index int(level n), so this
+    index must be at most n - 2. A drift window needs that many scores more.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def spot_threshold(init_score, score, *, risk=1e-3, level=LEVEL, rule="published
     Raises
     ------
     EvaluationError
-        As `SPOT` does, and when `score` is empty, not one-dimensional, or holds NaN or infinity.
+        As for `SPOT`, and when `score` is empty, not one-dimensional, or holds NaN or infinity.
 
     References
     ----------
@@ -99,12 +99,13 @@ def spot_threshold(init_score, score, *, risk=1e-3, level=LEVEL, rule="published
 
 
 def check_count(count, level=LEVEL, drift_window=None):
-    """Check that SPOT can start from so many scores.
+    """Check that SPOT can start from this many scores.
 
     Raises
     ------
     EvaluationError
-        When there are fewer than `fewest_scores`; the text says how many it needs, and what else sets a threshold.
+        When there are fewer than `fewest_scores`; the message says how many are needed, and how else to set a
+        threshold.
     """
     needed = fewest_scores(level, drift_window)
     if count < needed:
@@ -124,30 +125,30 @@ class SPOT:
         Scores of normal data to start from.
     risk : float
         Probability, in (0, 1), that a normal score is above the threshold. In a long run somewhat more become alarms
-        (over 100 000 exponential scores 1.6 to 1.7 times as many), because the tail is fitted without the alarms.
+        (1.6 to 1.7 times as many over 100 000 exponential scores), because the tail is fitted without the alarms.
     level : float
         Share of the initial scores, in [0, 1), below the level above which the tail is fitted.
     rule : {"published", "likelihood"}
-        When the exponential distribution stands in for the generalised Pareto one. "likelihood": when it is the
-        likelier of the two. "published": the code that the published thresholds come from compares with the
-        exponential's log-likelihood of the opposite sign; the choice then depends on the scale of the score, and
-        falls on the exponential wherever the mean excess is large. The two rules can differ widely.
+        When the exponential distribution replaces the generalised Pareto one. "likelihood": when it is the
+        likelier of the two. "published": the code behind the published thresholds compares with the
+        exponential's log-likelihood with the opposite sign; the choice then depends on the scale of the score, and
+        is the exponential wherever the mean excess is large. The two rules can differ widely.
     drift_window : int or None
-        With a number, the mean of that many last normal scores is subtracted from each score first (DSPOT).
+        If a number, the mean of this many previous normal scores is first subtracted from each score (DSPOT).
     max_excesses : int or None
-        Fit only so many last excesses, which bounds the memory. None keeps all.
+        Fit only this many of the latest excesses, which bounds the memory. None keeps all.
 
     Attributes
     ----------
     threshold : float
-        What the next score will be held against.
+        What the next score will be compared with.
     level_score : float
         The level above which the tail is fitted (relative to the running mean with `drift_window`).
 
     Raises
     ------
     EvaluationError
-        When the initial scores are empty, not one-dimensional, hold NaN or infinity, are too few, or have none
+        When the initial scores are empty or not one-dimensional, hold NaN or infinity, are too few, or have none
         above the level; when an option is out of range.
 
     References
@@ -185,11 +186,11 @@ class SPOT:
 
     @property
     def threshold(self):
-        """What the next score will be held against."""
+        """What the next score will be compared with."""
         return self._limit + self._drift()
 
     def update(self, score):
-        """Take the next score.
+        """Process the next score.
 
         Parameters
         ----------
@@ -198,7 +199,7 @@ class SPOT:
         Returns
         -------
         SPOTStep
-            Alarms are not learned from.
+            The fit does not learn from alarms.
 
         Raises
         ------
@@ -218,7 +219,7 @@ class SPOT:
         return step
 
     def update_many(self, score):
-        """Take scores in turn, as `update` does, faster for many.
+        """Process scores in turn, as `update` does, but faster for many.
 
         Parameters
         ----------
@@ -228,7 +229,7 @@ class SPOT:
         -------
         alarms : bool array of shape (n,)
         thresholds : float array of shape (n,)
-            The threshold that each score was held against.
+            The threshold that each score was compared with.
 
         Raises
         ------
@@ -246,7 +247,7 @@ class SPOT:
         above = np.flatnonzero(score > self.level_score)
         for index, value in zip(above.tolist(), score[above].tolist(), strict=True):
             if self._limit <= self.level_score:
-                break  # what is above the level is an alarm from here on, so nothing is learned any more
+                break  # from here on every score above the level is an alarm, so the fit no longer changes
             if value > self._limit:
                 n_alarms += 1
                 continue
@@ -260,12 +261,12 @@ class SPOT:
         return alarms, thresholds
 
     def get_state(self):
-        """All that is needed to go on elsewhere, as a dict that JSON can hold.
+        """Everything needed to continue elsewhere, as a dict that JSON can hold.
 
         Returns
         -------
         dict
-            For `from_state`; the restored detector gives the same bits.
+            For `from_state`; the restored detector gives bit-identical results.
         """
         return {
             "risk": self._risk,
@@ -278,7 +279,7 @@ class SPOT:
 
     @classmethod
     def from_state(cls, state):
-        """Restore a detector from what `get_state` gave.
+        """Restore a detector from the result of `get_state`.
 
         Parameters
         ----------
@@ -315,7 +316,7 @@ class SPOT:
 
 
 class _Recent:
-    """The last normal scores, in a ring."""
+    """The latest normal scores, in a ring buffer."""
 
     def __init__(self, values, position=0):
         self._values = np.array(values, dtype=np.float64)
@@ -333,7 +334,7 @@ class _Recent:
 
 
 def _remove_drift(score, window):
-    """The last `window` scores, and each score after the first `window` less the mean of those before it."""
+    """The last `window` scores, and each score after the first `window` minus the mean of those before it."""
     total = np.cumsum(np.append(0.0, score))
     return _Recent(score[-window:]), score[window:] - (total[window:-1] - total[: -window - 1]) / window
 

@@ -1,4 +1,4 @@
-"""Where the command that sums up results went."""
+"""Points to the new place of the command that summarises results."""
 
 import sys
 

@@ -8,7 +8,7 @@ FORMATS = ("text", "csv", "markdown", "latex")
 
 
 class Column(NamedTuple):
-    """A column: its heading, and how its numbers are written (in CSV they keep all their digits)."""
+    """A column: its heading, and how its numbers are formatted (CSV keeps all digits)."""
 
     heading: str
     number: str = ""
@@ -23,13 +23,13 @@ def render(columns, rows, notes=(), *, kind="text"):
     rows : sequence of sequences of (str, float, int or None)
         One cell for each column; None is left empty.
     notes : sequence of str
-        Lines below the table. CSV has no place for them, so there they must be in the rows as well.
+        Lines below the table. CSV has no place for them, so the rows must hold them as well.
     kind : {"text", "csv", "markdown", "latex"}
 
     Returns
     -------
     str
-        With a newline at its end.
+        Ends with a newline.
 
     Examples
     --------

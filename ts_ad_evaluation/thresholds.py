@@ -6,21 +6,21 @@ from ts_ad_evaluation.checks import EvaluationError, check_score
 
 
 def prior_anomaly_rate(init_score, rate):
-    """Threshold that a given share of the scores is above, as near as their number allows.
+    """Threshold that a given share of the scores exceeds, as closely as their number allows.
 
     Parameters
     ----------
     init_score : array_like of shape (m,)
-        Scores to take the quantile of. For a threshold meant for use take those of the training part; the published
-        figures take those of the test part, which needs no labels but all of the test series.
+        Scores to take the quantile of. For a threshold in use, take those of the training part; the published
+        values take those of the test part, which needs no labels but the whole test series.
     rate : float
         Share of the points expected to be anomalous, in [0, 1].
 
     Returns
     -------
     float
-        The quantile 1 - rate, between two scores by linear interpolation. Where scores tie there, fewer are above it;
-        of a constant score none is.
+        The quantile 1 - rate, linearly interpolated between two scores. If scores tie there, fewer are above it;
+        for a constant score, none.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The nine measures of the TSB-AD benchmark by its rules and names, and its rule for the period of a series."""
+"""The nine measures of the TSB-AD benchmark under its rules and names, and its rule for the period of a series."""
 
 import numpy as np
 
@@ -16,8 +16,8 @@ DEFAULT_PERIOD = 125
 def tsb_ad_metrics(score, label, window):
     """All measures of the TSB-AD benchmark.
 
-    The five F measures are oracle figures: their thresholds are chosen with the labels, Standard-F1's among all scores,
-    the others' among 100 evenly spaced between the smallest and the largest score.
+    The five F measures are oracle values: their thresholds are chosen with the labels, for Standard-F1 among all
+    scores, for the others among 100 evenly spaced ones between the smallest and the largest score.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def tsb_ad_metrics(score, label, window):
     label : array_like of shape (n,)
         1 for anomalous points, 0 for normal ones, both present.
     window : int
-        Largest buffer of VUS (rule of 2024), by the benchmark the period of the series.
+        Largest buffer of VUS (rule of 2024); in the benchmark, the period of the series.
 
     Returns
     -------
@@ -73,22 +73,22 @@ def tsb_ad_metrics(score, label, window):
 
 
 def find_period(series, *, default=DEFAULT_PERIOD, least=-1.0):
-    """Period of a series by the benchmark's rule: the lag of the highest local maximum of the autocorrelation.
+    """Period of a series under the benchmark's rule: the lag of the highest local maximum of the autocorrelation.
 
     Parameters
     ----------
     series : array_like of shape (n,)
         The first 20 000 points are used.
     default : int or None
-        What is returned where there is no period; the benchmark's is 125.
+        What is returned if there is no period; 125 in the benchmark.
     least : float
-        Autocorrelation, in [-1, 1], that the highest local maximum must reach to count; by the benchmark any will do.
+        Autocorrelation, in [-1, 1], that the highest local maximum must reach to count; in the benchmark any will do.
 
     Returns
     -------
     int or None
-        In 6 … 303 by the rule, and `default` where no lag from 4 to 399 is a local maximum, the highest of them is
-        outside that range, as for a constant or a very short series, or it is below `least`.
+        A period in 6 … 303, or `default` if no lag from 4 to 399 is a local maximum, or the highest of them is
+        outside that range, as for a constant or very short series, or below `least`.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def _standard_f1(label, score):
 
 
 def _autocovariance(series, n_lags):
-    """Autocovariance at the lags 0 … n_lags, by a Fourier transform padded against wrapping around."""
+    """Autocovariance at the lags 0 … n_lags, by a Fourier transform padded against wrap-around."""
     centred = series - series.mean()
     length = 2 ** (2 * len(series) - 1).bit_length()
     power = np.abs(np.fft.rfft(centred, length)) ** 2

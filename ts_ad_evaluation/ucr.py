@@ -1,4 +1,4 @@
-"""Accuracy on the UCR anomaly archive: how early the ranking of the points meets the anomaly."""
+"""Accuracy on the UCR anomaly archive: how early the anomaly appears in the ranking of the points."""
 
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ class UCRAccuracy(NamedTuple):
 
 
 def ucr_accuracy(label, score):
-    """Rank the points by score, downward, and look where the first anomalous one stands.
+    """Rank the points by descending score and find the rank of the first anomalous one.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def ucr_accuracy(label, score):
     -------
     UCRAccuracy
         `topk`, the rank (from 1) of the first anomalous point; `total_len`, n; `alpha_quantile`, their
-        quotient; `correct_at_3` and `correct_at_10`, whether that is below 0.03 and 0.10.
+        ratio; `correct_at_3` and `correct_at_10`, whether that is below 0.03 and 0.10.
 
     Raises
     ------
@@ -41,8 +41,8 @@ def ucr_accuracy(label, score):
 
     Notes
     -----
-    Where normal points tie with the best anomalous one, its rank is the median over all orders of the tie, for a
-    constant score over all orders of the series. The published code leaves it to the sort, which differs between
+    If normal points tie with the best anomalous one, its rank is the median over all orders of the tie; for a
+    constant score, over all orders of the series. The published code leaves it to the sort, which differs between
     processors.
 
     References

@@ -1,1 +1,1 @@
-"""The GPU check: tests, speed and trainings on a machine with a CUDA device (`sh scripts/gpu_check.sh`)."""
+"""The GPU check: tests, speed and training runs on a machine with a CUDA device (`sh scripts/gpu_check.sh`)."""

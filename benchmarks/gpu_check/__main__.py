@@ -28,15 +28,15 @@ from exp.training.provenance import git_commit
 logger = logging.getLogger("gpu_check")
 STEPS = ("tests", "speed", "train")
 DESCRIPTION = """\
-Check the project on a machine with a CUDA device, in three steps: tests: those marked cuda; speed: training and scoring
+Check the project on a machine with a CUDA device, in three steps. tests: those marked cuda; speed: training and scoring
 of each configuration as a share of the device's matrix-multiply rate; train: train and test the datasets of a folder,
-the shortest runs first, several at once, within the time given.
+the shortest runs first, several at once, within the given time.
 """
 EPILOG = """\
-The folder --data holds, of what is wanted: MSL.npz, SMAP.npz (or telemanom.zip for both), GECCO.npz, PSM.npz, SWAT.npz,
+The folder --data contains any of: MSL.npz, SMAP.npz (or telemanom.zip for both), GECCO.npz, PSM.npz, SWAT.npz,
 SWAN.npz, SMD/machine-*.npz, ASD/omi-*.npz (arrays train, test and test_label) and UCR_archive.zip. Nothing is written
-into it. --out gets tests.txt, speed.csv, timings.csv, test_results/ (of each run the measures and run.json), logs/, and
-results.tar.gz, all of these in one file.
+to it. --out gets tests.txt, speed.csv, timings.csv, test_results/ (measures and run.json of each run), logs/, and
+results.tar.gz with all of these in one file.
 """
 
 
@@ -44,24 +44,30 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the options."""
     parser = argparse.ArgumentParser("gpu_check.sh", description=DESCRIPTION, epilog=EPILOG)
     add = parser.add_argument
-    add("--data", type=Path, help="the folder of the datasets; without it nothing is trained")
+    add("--data", type=Path, help="the folder of the datasets; nothing is trained without it")
     add("--out", type=Path, default=Path("gpu_check"), help="where results go (gpu_check)")
-    add("--work", type=Path, help="keep prepared data and runs here, to go on another time (a temporary folder)")
-    add("--minutes", type=float, default=60.0, help="for all steps together (60)")
-    add("--steps", type=_listed(STEPS), default=STEPS, help="some of tests,speed,train, separated by commas (all)")
-    add("--datasets", type=_listed(NAMES), default=NAMES, help=f"some of {','.join(NAMES)} (what is there)")
+    add("--work", type=Path, help="keep prepared data and runs here, to continue later (a temporary folder)")
+    add("--minutes", type=float, default=60.0, help="time for all steps together (60)")
+    add("--steps", type=_listed(STEPS), default=STEPS, help="any of tests,speed,train, separated by commas (all)")
+    add("--datasets", type=_listed(NAMES), default=NAMES, help=f"any of {','.join(NAMES)} (those in the folder)")
     models = ("CrossAD", f"CrossAD{AUTO}", f"PCA{AUTO}", "MIXAD", "DualSTF")
     add("--models", type=_listed(), default=models, help=f"models to train ({','.join(models)})")
-    add("--seeds", type=int, nargs="+", default=[2025, 2026, 2027], help="of each run; UCR has the first (three)")
+    add(
+        "--seeds",
+        type=int,
+        nargs="+",
+        default=[2025, 2026, 2027],
+        help="seeds; UCR only uses the first (three)",
+    )
     add("--parallel", type=int, default=6, help="runs at once on the device (6)")
     add("--jobs", type=int, default=8, help="workers of the sweep over UCR, which counts as one run (8)")
-    add("--set", nargs="+", default=[], metavar="SECTION.KEY=VALUE", help="change settings of all runs")
+    add("--set", nargs="+", default=[], metavar="SECTION.KEY=VALUE", help="override settings of all runs")
     add("--device", default="cuda", help="cuda, cuda:N or cpu (cuda)")
     add("--speed_configs", type=_listed((*CASES, "all")), default=("all",), help="configurations of the step speed")
-    add("--speed_minutes", type=float, default=10.0, help="at most, for the step speed (10)")
-    add("--compile", action=argparse.BooleanOptionalAction, default=True, help="time compiled networks, too")
+    add("--speed_minutes", type=float, default=10.0, help="limit for the step speed (10)")
+    add("--compile", action=argparse.BooleanOptionalAction, default=True, help="also time compiled networks")
     add("--tests", nargs="+", default=["tests/cuda"], help="what the step tests runs (tests/cuda)")
-    add("--commit", help="noted in the results where this copy is no clone")
+    add("--commit", help="recorded in the results if this copy is not a git clone")
     return parser
 
 
@@ -70,7 +76,7 @@ def _listed(valid=None):
         names = tuple(text.split(","))
         for name in names:
             if valid is not None and name not in valid:
-                raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(valid)}")
+                raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(valid)}")
         return names
 
     return split
@@ -80,14 +86,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the check and return its exit code: 1 when a test or a run failed, 2 for what the user can correct."""
     options = build_parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the runs are ended with this process
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the runs end with this process
     try:
         return _check(options)
     except (*USER_ERRORS, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted: what is finished is in --out\n")
+        sys.stderr.write("interrupted: finished results are in --out\n")
         return 130
 
 
@@ -115,7 +121,7 @@ def _check(options: argparse.Namespace) -> int:
                 series = prepare(sources, work / "dataset", executor)
                 failed |= not _train(series, options, results, device, end)
             elif "train" in options.steps:
-                logger.info("no --data, nothing is trained")
+                logger.info("no --data: nothing is trained")
         finally:
             logger.info("all results in one file: %s", results.pack())
     return int(failed)
@@ -132,24 +138,24 @@ def _work_folder(options: argparse.Namespace) -> Iterator[Path]:
 
 
 def _run_tests(options: argparse.Namespace, end: float) -> bool:
-    """Run the tests marked cuda, on the CPU their counterparts, and return whether all passed."""
+    """Run the tests marked cuda, or their counterparts on the CPU, and return whether all passed."""
     if importlib.util.find_spec("pytest") is None or importlib.util.find_spec("hypothesis") is None:
         logger.warning("tests: pytest and hypothesis are not installed: install requirements-dev.txt for this step")
         return False
     which = "cuda" if options.device.startswith("cuda") else "not cuda"
-    # Warnings of other versions than the pinned ones are no failures here.
+    # Warnings from versions other than the pinned ones are not failures here.
     command = [sys.executable, "-m", "pytest", "-q", "-rs", "-W", "default", "-m", which, *options.tests]
     if which == "cuda" and importlib.util.find_spec("xdist") is not None:
         command += ["-n", "8"]
     with open(options.out / "tests.txt", "w", encoding="utf-8") as log:
         ended = _timed_run(command, log, end)
     lines = (options.out / "tests.txt").read_text(encoding="utf-8").splitlines()
-    logger.info("tests: %s", lines[-1] if lines and ended is not None else "the time was up")
+    logger.info("tests: %s", lines[-1] if lines and ended is not None else "time was up")
     return ended == 0
 
 
 def _measure_speed(options: argparse.Namespace, end: float) -> bool:
-    """Measure all configurations as they are, then compiled; a row is written as it is measured."""
+    """Time all configurations, first uncompiled, then compiled; each row is written as soon as it is measured."""
     codes = []
     for extra in ([], ["--compile"])[: 1 + options.compile]:
         command = [
@@ -160,12 +166,12 @@ def _measure_speed(options: argparse.Namespace, end: float) -> bool:
         ]
         with open(options.out / "speed.txt", "a", encoding="utf-8") as log:
             codes.append(_timed_run(command, log, end))
-    logger.info("speed: %s", "done" if codes[-1] == 0 else "see speed.txt" if codes[-1] else "the time was up")
+    logger.info("speed: %s", "done" if codes[-1] == 0 else "see speed.txt" if codes[-1] else "time was up")
     return all(code in (0, None) for code in codes)
 
 
 def _timed_run(command: list[str], log, end: float) -> int | None:
-    """Run a command from the top folder and return its exit code, or None where the time ended it."""
+    """Run a command from the top folder and return its exit code, or None if it ran out of time."""
     with subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, start_new_session=True) as process:
         try:
             return process.wait(timeout=max(0.0, end - time.monotonic()))
@@ -177,7 +183,7 @@ def _timed_run(command: list[str], log, end: float) -> int | None:
 
 
 def _train(series, options: argparse.Namespace, results: Results, device: torch.device, end: float) -> bool:
-    """Train and test what the time allows, and return whether nothing failed."""
+    """Train and test as much as time allows, and return whether nothing failed."""
     work = results.work.parent
     shared = Options(work / "dataset", results.work, options.device, tuple(options.set), options.jobs)
     finished = results.finished()
@@ -194,7 +200,7 @@ def _train(series, options: argparse.Namespace, results: Results, device: torch.
             failed.append(run)
 
     now = time.monotonic()
-    reserve = min(60.0, 0.2 * max(0.0, end - now))  # for measuring what the time ends
+    reserve = min(60.0, 0.2 * max(0.0, end - now))  # to evaluate runs that run out of time
     gigabytes = torch.cuda.get_device_properties(device).total_memory / 1e9 if device.type == "cuda" else 1e9
     limits = Limits(options.parallel, 0.9 * gigabytes)
     work_through(runs, limits, end - reserve, end, options.out.absolute() / "logs", done)

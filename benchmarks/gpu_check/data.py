@@ -23,16 +23,16 @@ NAMES = (*TABLES, *SERVERS, "UCR")
 
 
 class Source(NamedTuple):
-    """Where the arrays of one series are, or, of UCR, its archive.
+    """Where the arrays of one series are, or, for UCR, its archive.
 
     Attributes
     ----------
     dataset : str
         One of `NAMES`.
     name : str
-        Of the file that run.py reads, data/NAME.csv.
+        Name of the file that run.py reads, data/NAME.csv.
     path : Path
-        An .npz with train, test and test_label, or a zip of telemanom's or of UCR's files.
+        An .npz with train, test and test_label, or a zip of telemanom's or UCR's files.
     """
 
     dataset: str
@@ -41,7 +41,7 @@ class Source(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """A series ready for run.py: rows and channels of its training part; of UCR, the numbers of its series."""
+    """A series ready for run.py: rows and channels of its training part; for UCR, the numbers of its series."""
 
     dataset: str
     name: str
@@ -51,12 +51,12 @@ class Prepared(NamedTuple):
 
 
 def find_sources(folder: Path, datasets: Iterable[str]) -> list[Source]:
-    """Return what the folder has of the datasets; what it lacks is left out.
+    """Return the datasets found in the folder; missing ones are left out.
 
     Raises
     ------
     DataError
-        When there is no such folder, or nothing of the datasets in it.
+        When there is no such folder, or none of the datasets is in it.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder: name the one with the datasets with --data")
@@ -70,12 +70,12 @@ def find_sources(folder: Path, datasets: Iterable[str]) -> list[Source]:
         paths = [folder / name for name in files.get(dataset, [f"{dataset}.npz"]) if (folder / name).is_file()]
         found += [Source(dataset, dataset, path) for path in paths[:1]]
     if not found:
-        raise DataError(f"{folder}: none of {', '.join(datasets)} is in it: see --help for the files' names")
+        raise DataError(f"{folder}: contains none of {', '.join(datasets)}: see --help for the file names")
     return found
 
 
 def prepare(sources: Iterable[Source], root: Path, executor: Executor) -> list[Prepared]:
-    """Write the sources' series below `root`, each in a process of its own, as run.py reads them.
+    """Write the sources' series below `root`, each in a separate process, in the form that run.py reads.
 
     Raises
     ------
@@ -113,12 +113,12 @@ def _read(source: Source) -> Series:
 
 
 def _copy_interpretation(source: Source, root: Path) -> None:
-    """Copy which channels made which event, where the source says so, in the form of SMD."""
+    """Copy which channels caused which event, if the source says so, in SMD's format."""
     file = source.path.with_name(f"{source.name}_interpretation_label.txt")
     if not file.is_file():
         return
     lines = file.read_text(encoding="utf-8").split()
-    if source.dataset == "ASD":  # its ranges hold their last point
+    if source.dataset == "ASD":  # its ranges include their last point
         lines = [re.sub(r"-(\d+):", lambda end: f"-{int(end[1]) + 1}:", line) for line in lines]
     target = root / "interpretation" / f"{source.name}.txt"
     target.parent.mkdir(exist_ok=True)
@@ -126,7 +126,7 @@ def _copy_interpretation(source: Source, root: Path) -> None:
 
 
 def _unpack(archive: Path, folder: Path) -> tuple[str, ...]:
-    """Unpack UCR's series into a folder, whatever folders they have in the archive, and return their numbers."""
+    """Unpack UCR's series into a folder, whatever their folders in the archive, and return their numbers."""
     folder.mkdir(parents=True, exist_ok=True)
     numbers = []
     with zipfile.ZipFile(archive) as package:

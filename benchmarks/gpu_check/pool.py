@@ -1,4 +1,4 @@
-"""Runs side by side on one device, as processes of their own, until the time is up."""
+"""Parallel runs on one device, in separate processes, until time is up."""
 
 import contextlib
 import dataclasses
@@ -22,7 +22,7 @@ POLL_SECONDS = 0.2
 
 
 class Limits(NamedTuple):
-    """How much runs side by side at once: processes, and gigabytes of the device's memory."""
+    """How much runs in parallel: processes, and gigabytes of the device's memory."""
 
     parallel: int
     gigabytes: float
@@ -31,18 +31,18 @@ class Limits(NamedTuple):
 def work_through(
     runs: Iterable[Run], limits: Limits, stop_at: float, end_at: float, logs: Path, done: Callable[[Run, str], None]
 ) -> None:
-    """Do the runs in their order, several at once; what the time ends is measured as far as it has come.
+    """Do the runs in order, several at once; runs that run out of time are evaluated as they are.
 
     Parameters
     ----------
     runs : iterable of Run
     limits : Limits
     stop_at, end_at : float
-        By time.monotonic(): trainings end at the first, the measuring of them at the second.
+        By time.monotonic(): training ends at the first, its evaluation at the second.
     logs : Path
         A folder; each run's output goes to a file in it.
     done : callable
-        Called with a run and "tested", "stopped" or "failed" as soon as it has ended; "stopped": by the time.
+        Called with a run and "tested", "stopped" or "failed" as soon as it has ended; "stopped": out of time.
     """
     waiting = list(runs)
     logs.mkdir(parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ def work_through(
 
 
 def _rescue(run: Run) -> list[str]:
-    """Return the command that measures what an interrupted run has left, empty where there is nothing."""
+    """Return the command that evaluates what an interrupted run has left, empty if there is nothing."""
     if "DONE" not in run.rescue:
         return run.rescue if (run.folder / "checkpoint.pth").is_file() else []
     ended = sorted(run.folder.glob("series/*/*/result.json"))
@@ -74,7 +74,7 @@ def _rescue(run: Run) -> list[str]:
 
 
 def _until(waiting: list[Run], limits: Limits, end: float, logs: Path, done) -> list[Run]:
-    """Work until all is done or the time is up, and return the runs that were ended; `waiting` keeps the others."""
+    """Work until everything is done or time is up, and return the runs that were stopped; `waiting` keeps the rest."""
     active: dict[Run, BaseProcess] = {}
     try:
         while (waiting or active) and time.monotonic() < end:
@@ -92,7 +92,7 @@ def _until(waiting: list[Run], limits: Limits, end: float, logs: Path, done) -> 
 
 
 def _next(waiting: list[Run], active: list[Run], limits: Limits) -> Run | None:
-    """Return the first run that fits beside the active ones; one alone always does."""
+    """Return the first run that fits next to the active ones; a single run always does."""
     if len(active) >= limits.parallel:
         return None
     sweeping = any(run.dataset == "UCR" for run in active)  # it has many workers
@@ -110,9 +110,9 @@ def _start(run: Run, logs: Path) -> BaseProcess:
 
 @functools.cache
 def process_context():
-    """Return how processes start: as forks of one that has everything imported, which saves each some seconds.
+    """Return how processes start: as forks of one that has imported everything, which saves several seconds each.
 
-    It never uses a device itself: a fork could not use it any more.
+    That one never uses a device itself: a fork could no longer use it.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["benchmarks.gpu_check.pool", "exp.cli.run", "torch._dynamo", "sklearn.metrics"])
@@ -120,8 +120,8 @@ def process_context():
 
 
 def _child(commands: list[list[str]], log: Path) -> None:
-    """Do commands one after the other: run.py's in this process, the last of other programs in its place."""
-    os.setsid()  # so that it can be ended with all that it starts
+    """Run commands one after another: run.py's in this process; a final other program replaces it."""
+    os.setsid()  # so that it can be stopped together with everything it starts
     os.chdir(ROOT)
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (1, 2):
@@ -136,6 +136,6 @@ def _child(commands: list[list[str]], log: Path) -> None:
 
 def _kill(process: BaseProcess) -> None:
     process.kill()
-    with contextlib.suppress(ProcessLookupError):  # its group is there as soon as it has begun its work
+    with contextlib.suppress(ProcessLookupError):  # its group exists as soon as it has started working
         os.killpg(process.pid, signal.SIGKILL)
     process.join()

@@ -1,4 +1,4 @@
-"""What the check keeps of its runs: measures and records, a line for each run, and one archive of all."""
+"""What the check keeps of its runs: measures and records, one line per run, and an archive of everything."""
 
 import csv
 import json
@@ -37,9 +37,9 @@ class Results:
     out : Path
         Gets test_results/, timings.csv and logs/.
     work : Path
-        Where the runs leave theirs; its tree of folders is that of test_results/.
+        Where the runs write theirs; its folders mirror those of test_results/.
     commit : str or None
-        Of this code, where the copy that runs is no clone of it; else what the runs have noted.
+        Commit of this code if the running copy is not a clone; else what the runs have recorded.
     """
 
     def __init__(self, out: Path, work: Path, commit: str | None = None):
@@ -60,7 +60,7 @@ class Results:
         return row
 
     def finished(self) -> set[tuple[str, str, str]]:
-        """Return dataset, model and seed of the runs that are tested already."""
+        """Return dataset, model and seed of the runs that have already been tested."""
         if not self.timings.exists():
             return set()
         with open(self.timings, encoding="utf-8", newline="") as file:
@@ -68,7 +68,7 @@ class Results:
         return {(row["dataset"], row["model"], row["seed"]) for row in rows if row["status"] == "tested"}
 
     def pack(self) -> Path:
-        """Write all but the archive itself to results.tar.gz in the folder, and return its path."""
+        """Write everything except the archive itself to results.tar.gz in the folder, and return its path."""
         archive = self.out / "results.tar.gz"
         with replacing(archive) as temporary, tarfile.open(temporary, "w:gz") as package:
             for path in sorted(self.out.iterdir()):
@@ -126,13 +126,13 @@ class Results:
 
 
 def _progress(state: Path) -> dict:
-    """Return what run.json lacks of a training that was ended before its time."""
+    """Return what run.json lacks for a training run that was stopped early."""
     try:
         progress = checkpoint.load(state)["progress"]
     except (UserError, KeyError):
-        return {"stopped": "when the time was up"}
+        return {"stopped": "when time was up"}
     return {
-        "stopped": f"after {len(progress['epochs'])} epochs, when the time was up",
+        "stopped": f"after {len(progress['epochs'])} epochs, when time was up",
         "best_epoch": progress["best_epoch"],
         "epochs": progress["epochs"],
         "train_seconds": round(sum(epoch["seconds"] for epoch in progress["epochs"]), 3),
@@ -140,7 +140,7 @@ def _progress(state: Path) -> dict:
 
 
 def _hit_rate(run: Run, interpretation: Path, target: Path) -> None:
-    """Write how often the channels that made an event are ranked first, where it is known and channels have scores."""
+    """Write how often the channels that caused an event are ranked first, if known and if channels have scores."""
     if not interpretation.is_file():
         return
     score, label = (np.load(run.folder / name) for name in ("a_test_energy.npy", "a_gt.npy"))
@@ -159,7 +159,7 @@ def _hit_rate(run: Run, interpretation: Path, target: Path) -> None:
 
 
 def _over_seeds(folder: Path) -> None:
-    """Write seeds.csv of all seeds that a folder has by now."""
+    """Write seeds.csv for all seeds that a folder has so far."""
     figures = {}
     for path in sorted(folder.glob("seed_*")):
         tables = [pd.read_csv(file) for file in sorted(path.glob("_*.csv"))]

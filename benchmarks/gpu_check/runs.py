@@ -1,4 +1,4 @@
-"""The runs of the check: their commands, how long they take and how much of the device's memory, by estimate."""
+"""The runs of the check: their commands, and estimates of their time and device memory."""
 
 import math
 import sys
@@ -19,12 +19,12 @@ from models.settings import nearest
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN_PY = [sys.executable, str(ROOT / "run.py")]
-AUTO = "_auto"  # behind a model's name: with the settings that a user's own series gets
-# Seconds of a training step that a GPU waits for the processor whatever its speed, and for each gigabyte that a step
-# keeps for the backward pass; good enough to put runs in order.
+AUTO = "_auto"  # after a model's name: with the settings that a user's own series gets
+# Seconds of a training step that a GPU waits for the CPU whatever its speed, and seconds for each gigabyte that a step
+# keeps for the backward pass; good enough to order the runs.
 STEP_SECONDS = {"CrossAD": 0.007, "DualSTF": 0.015, "MIXAD": 0.05}
 GIGABYTE_SECONDS = 0.008
-CONTEXT_GIGABYTES = 0.7  # what a process on a GPU takes in any case
+CONTEXT_GIGABYTES = 0.7  # what any process on a GPU takes
 KEPT_VALUES = {"e_layers": 26, "m_layers": 4, "d_layers": 34}  # for the backward pass, in units of tokens · d_model
 UCR_STEPS = 25_000  # of one epoch over the archive
 
@@ -36,15 +36,15 @@ class Run:
     Attributes
     ----------
     dataset, model, seed
-        What is trained on what.
+        What is trained on which data.
     command : list of str
         Trains, tests and measures.
     rescue : list of str
-        Measures what an interrupted `command` has left.
+        Evaluates what an interrupted `command` has left.
     evaluate : list of str
-        After it, sets thresholds and measures what needs them; empty for none.
+        After it, sets thresholds and computes the measures that need them; empty for none.
     folder : Path
-        Where it leaves its results.
+        Where it writes its results.
     seconds, gigabytes : float
         Estimates for a large GPU.
     """
@@ -66,7 +66,7 @@ class Run:
 
 
 class Options(NamedTuple):
-    """What all runs share: the data, where results go, the device, and settings that are changed (`--set`)."""
+    """What all runs share: the data, where results go, the device, and overridden settings (`--set`)."""
 
     root: Path
     results: Path
@@ -76,9 +76,9 @@ class Options(NamedTuple):
 
 
 def plan(series: Iterable[Prepared], models: Iterable[str], seeds: list[int], options: Options) -> list[Run]:
-    """Return the runs of all series, the shortest first; a model runs where `configs/` has its settings.
+    """Return the runs of all series, the shortest first; a model runs if `configs/` has its settings.
 
-    The sweep over UCR's series has the first seed alone.
+    The sweep over UCR's series uses only the first seed.
     """
     runs = []
     for one in series:
@@ -93,7 +93,7 @@ def plan(series: Iterable[Prepared], models: Iterable[str], seeds: list[int], op
 
 
 def check_models(models: Iterable[str]) -> None:
-    """Refuse a model that no dataset has a configuration of.
+    """Refuse a model without a configuration for any dataset.
 
     Raises
     ------
@@ -104,11 +104,11 @@ def check_models(models: Iterable[str]) -> None:
     known -= {"config", "published"}
     for model in models:
         if model not in known:
-            raise UserError(f"--models: no configuration of {model}: {nearest(model, known)}")
+            raise UserError(f"--models: no configuration for {model}: {nearest(model, known)}")
 
 
 def _config_file(series: Prepared, model: str, options: Options) -> Path | None:
-    """Return the configuration of a model on a series; servers without their own have SMD's."""
+    """Return the configuration of a model for a series; servers without their own use SMD's."""
     if model.endswith(AUTO):
         return _automatic(series, model.removesuffix(AUTO), options) if series.dataset in SERVERS else None
     folder = ROOT / "configs" / series.dataset
@@ -153,7 +153,7 @@ def _run(series: Prepared, model: str, file: Path, seed: int, options: Options) 
 
 
 def estimate(config: ExperimentConfig, series: Prepared) -> tuple[float, float]:
-    """Return seconds and gigabytes of a training on a large GPU, if patience ends nothing."""
+    """Return seconds and gigabytes of a training run on a large GPU, without early stopping."""
     channels = series.channels - len(config.data.drop_channels)
     windows = int(series.rows * (1 - config.data.validation_share)) - config.model.seq_len + 1
     steps = math.ceil(min(windows, config.train.epoch_windows or windows) / config.train.batch_size)
@@ -165,13 +165,13 @@ def estimate(config: ExperimentConfig, series: Prepared) -> tuple[float, float]:
 
 
 def _kept_values(model) -> int:
-    """Return how many values CrossAD keeps of a univariate window for the backward pass, roughly."""
+    """Return roughly how many values CrossAD keeps of a univariate window for the backward pass."""
     tokens = sum(math.ceil(model.seq_len // kernel / model.patch_len) for kernel in model.kernels)
     return tokens * model.d_model * sum(values * getattr(model, name) for name, values in KEPT_VALUES.items())
 
 
 def _sweeps(series: Prepared, seed: int, options: Options) -> list[Run]:
-    """Return the two sweeps over UCR's series: as published, and with a training that is long enough."""
+    """Return the two sweeps over UCR's series: as published, and with sufficiently long training."""
     runs = []
     for name in ("published", "config"):
         file = ROOT / "configs" / "UCR" / f"{name}.yaml"
@@ -183,7 +183,7 @@ def _sweeps(series: Prepared, seed: int, options: Options) -> list[Run]:
             *(["--set", *options.changes] if options.changes else []),
         ]
         command = [*common, "--series", ",".join(series.numbers)]
-        # Nothing is left to do for the series that is done, so that the tables are written alone.
+        # Nothing is left to do for finished series, so only the tables are written.
         rescue = [*common, "--series", "DONE"]
         seconds = 0.006 * UCR_STEPS * mapping["train"]["train_epochs"] / options.jobs
         folder = options.results / mapping["data"]["name"]

@@ -17,7 +17,7 @@ def main(measures):
     label, score = arrays["label"].astype(int), arrays["score"]
     prediction = (score > arrays["threshold"]).astype(int)
     measure = measures[name]
-    # A first call on a few points, so that compilers run before the clock does.
+    # A first call on a few points, so that compilation is not timed.
     start = int(np.argmax(label))
     part = slice(max(0, start - 200), start + 200)
     measure(label[part], score[part], prediction[part])

@@ -1,4 +1,4 @@
-"""The measures of the package dtaianomaly, range areas in the mode that follows the rule of 2022."""
+"""The measures of the package dtaianomaly, with range areas in the mode that follows the rule of 2022."""
 
 from common import main
 from dtaianomaly import evaluation

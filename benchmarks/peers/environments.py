@@ -1,7 +1,7 @@
-"""Installs packages from PyPI into environments of their own and runs their measures there.
+"""Installs packages from PyPI into separate environments and runs their measures there.
 
 For each peer this folder holds `NAME.txt`, everything its measures need, pinned, and `NAME_measures.py`, which calls
-them. What a package asks for beyond its measures (deep-learning frameworks) is not installed.
+them. What a package requires beyond its measures (deep-learning frameworks) is not installed.
 """
 
 import json
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-# The measures of each peer, by the names of bench_evaluation.
+# The measures of each peer, under the names in bench_evaluation.
 PEERS = {
     "vus": ["vus", "r_auc"],
     "pate": ["pate", "pate_with_zero"],
@@ -33,7 +33,7 @@ def run_peer(peer, measure, folder, arrays, limit):
     arrays : Path
         `.npz` with label, score and threshold.
     limit : float
-        Seconds after which it is given up.
+        Seconds after which it is aborted.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def run_peer(peer, measure, folder, arrays, limit):
 
 
 def _environment(peer, folder):
-    """Make the environment of `peer` where it is missing; return its Python, and what went wrong if anything did."""
+    """Create the environment of `peer` if missing; return its Python, and what went wrong if anything did."""
     requirements = FOLDER / f"{peer}.txt"
     python = folder / peer / "bin" / "python"
     stamp = folder / peer / "installed.txt"
@@ -62,7 +62,7 @@ def _environment(peer, folder):
         return python, ""
     sys.stderr.write(f"installing {peer} into {folder / peer}\n")
     subprocess.run([sys.executable, "-m", "venv", "--clear", folder / peer], check=True)
-    # The list is complete; their own requirements would bring frameworks of gigabytes.
+    # The list is complete; their own requirements would pull in gigabytes of frameworks.
     install = [python, "-m", "pip", "install", "--quiet", "--no-deps", "-r", requirements]
     done = subprocess.run(install, capture_output=True, text=True)
     if done.returncode:

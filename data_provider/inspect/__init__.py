@@ -1,1 +1,1 @@
-"""What a dataset holds, as a text and as a picture."""
+"""What a dataset contains, as text and as a picture."""

@@ -16,13 +16,16 @@ FILE_READERS = {".txt": read_ucr, ".csv": read_tsb_ad}
 def parse_arguments(arguments=None):
     """Return the parsed command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m data_provider.inspect", description="Tell what a dataset holds, and draw an overview of it."
+        prog="python -m data_provider.inspect",
+        description="Describe what a dataset contains and draw an overview of it.",
     )
     parser.add_argument("name", metavar="NAME", help="a dataset in data/NAME.csv, or a file of UCR or TSB-AD-U")
     parser.add_argument(
         "--root_path", type=Path, default=Path("dataset"), help="folder with DETECT_META.csv and data/ (dataset)"
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="the picture, .png or .pdf (beside the data, .png)")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="the picture, .png or .pdf (default: .png next to the data)"
+    )
     return parser.parse_args(arguments)
 
 
@@ -32,7 +35,7 @@ def inspect(name: str, root: Path, out: Path | None) -> None:
     Raises
     ------
     DataError
-        When the data cannot be used, or the picture cannot be of the wanted kind.
+        When the data cannot be used, or the picture cannot have the requested format.
     """
     file = Path(name)
     if file.suffix in FILE_READERS:

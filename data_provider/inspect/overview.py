@@ -1,4 +1,4 @@
-"""The picture of a series: every channel in a lane of its own, with the events behind."""
+"""The picture of a series: every channel in a lane of its own, with the events shaded behind."""
 
 from pathlib import Path
 
@@ -12,27 +12,27 @@ from data_provider.series import Series
 WIDTH, DPI = 14.0, 120  # inches, pixels per inch
 COLUMNS = int(WIDTH * DPI)
 LANE, MARGIN, MAX_HEIGHT = 0.22, 1.6, 40.0  # inches
-MIN_SHARE = 0.2  # of the width, for a part however short
-LINES = ("#0b5c94", "#3b4754")  # in turns, so that neighbouring lanes stand apart
+MIN_SHARE = 0.2  # of the width, for even the shortest part
+LINES = ("#0b5c94", "#3b4754")  # alternating, so that neighbouring lanes can be told apart
 CONSTANT, SHADE, MARK, BEYOND = "#b9c0c7", "#f9d3bd", "#b3261e", "#e08a00"
 
 
 def draw_overview(series: Series, path: Path) -> None:
-    """Write the picture of a series, .png or .pdf, whole or not at all.
+    """Write the picture of a series, .png or .pdf, atomically.
 
-    A lane spans its channel's range over both parts; outliers that would flatten all else are dots at its edge.
-    Lines are thinned to the lowest and the highest value of what falls on one pixel, so no peak is lost.
+    A lane spans its channel's range over both parts; outliers that would flatten everything else are dots at its edge.
+    Lines are thinned to the lowest and highest of the values that share a pixel, so no peak is lost.
 
     Raises
     ------
     DataError
-        When the file is of another kind.
+        When the file has another format.
     """
     from matplotlib.figure import Figure
 
     kind = path.suffix.lower()
     if kind not in (".png", ".pdf"):
-        raise DataError(f"{path}: an overview is written as .png or .pdf: name such a file with --out")
+        raise DataError(f"{path}: an overview can be saved as .png or .pdf: name such a file with --out")
     count = len(series.channels)
     parts = {"training": series.train, "test": series.test}
     ranges = [_find_range(*values) for values in zip(series.train.T, series.test.T, strict=True)]
@@ -49,8 +49,8 @@ def draw_overview(series: Series, path: Path) -> None:
     panels[0].set_yticks(np.arange(count) + 0.5, series.channels, fontsize=8)
     _draw_events(panels[1], series.test_label)
     figure.suptitle(f"{series.name}: {series.test_label.mean():.2%} of the test points anomalous")
-    figure.supxlabel("point (shaded, below a mark: events; dots: values beyond the lane)", fontsize=10)
-    metadata = {"CreationDate": None} if kind == ".pdf" else None  # the same bytes for the same series
+    figure.supxlabel("point (shaded, with a mark above: events; dots: values beyond the lane)", fontsize=10)
+    metadata = {"CreationDate": None} if kind == ".pdf" else None  # identical bytes for identical series
     with replacing(path) as temporary:
         figure.savefig(temporary, format=kind[1:], metadata=metadata)
 
@@ -59,12 +59,12 @@ def _find_range(train, test):
     """Return the limits of a channel's lane: its range, but at most five times that of all but 2 % of its points."""
     values = np.concatenate([train, test])
     low, high = np.quantile(values, [0.01, 0.99])
-    reach = 2 * (high - low) or np.inf  # what is rare in a channel else constant is no outlier to be cut off
+    reach = 2 * (high - low) or np.inf  # rare values in an otherwise constant channel are not outliers to cut off
     return max(values.min(), low - reach), min(values.max(), high + reach)
 
 
 def _draw_lanes(axes, values, ranges):
-    """Draw channel c between the heights c and c + 1, downwards."""
+    """Draw channel c between the heights c and c + 1, from top to bottom."""
     starts = np.unique(np.linspace(0, len(values), COLUMNS, endpoint=False).astype(int))
     lowest, highest = (limit.reduceat(values, starts, axis=0) for limit in (np.minimum, np.maximum))
     times = np.repeat(starts, 2)
@@ -78,7 +78,7 @@ def _draw_lanes(axes, values, ranges):
 
 
 def _draw_events(axes, label):
-    """Shade the events, and mark them along the top where a short one would be lost."""
+    """Shade the events, and mark them along the top so that short ones are not lost."""
     starts, ends = find_events(label)
     for start, end in zip(starts, ends, strict=True):
         axes.axvspan(start, end, color=SHADE, linewidth=0, zorder=0)

@@ -9,7 +9,7 @@ from data_provider.series import Series
 
 
 def describe(series: Series) -> str:
-    """Return parts, events, constant channels and every channel's range as lines of text."""
+    """Return the parts, events, constant channels and range of every channel as lines of text."""
     ranges = np.stack([limit(part, axis=0) for part in (series.train, series.test) for limit in (np.min, np.max)])
     train_constant, test_constant = ranges[0] == ranges[1], ranges[2] == ranges[3]
     both = train_constant & test_constant
@@ -28,7 +28,7 @@ def describe(series: Series) -> str:
             f"{series.name}: {_count(len(series.channels), 'channel')}",
             f"training: {_count(len(series.train), 'point')}, not labelled",
             f"test: {_count(len(series.test), 'point')}, {_describe_events(series.test_label)}",
-            "missing values: none (a file with some is refused)",
+            "missing values: none (files with missing values are refused)",
             f"constant channels: {_list(train_constant)} in training, {_list(test_constant)} in test",
             "",
             *_table([head, *rows]),
@@ -55,7 +55,7 @@ def _list(marks):
 
 
 def _table(rows: Sequence[tuple[str, ...]]):
-    """Return lines with the columns under one another, names and remarks to the left, numbers to the right."""
+    """Return lines with aligned columns, names and remarks to the left, numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = [

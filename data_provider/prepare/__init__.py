@@ -1,4 +1,4 @@
-"""What the publishers of the datasets hand out → the files that the readers take."""
+"""The files that the datasets' publishers provide → the files that the readers accept."""
 
 from data_provider.prepare.datasets import NAMES, prepare
 

@@ -18,33 +18,33 @@ def parse_arguments(arguments=None):
     """Return the parsed command line."""
     parser = argparse.ArgumentParser(
         prog="python -m data_provider.prepare",
-        description="Turn what a dataset's publisher hands out into the files that the readers take.",
+        description="Convert the files that a dataset's publisher provides into the files that the readers accept.",
     )
     parser.add_argument("name", metavar="NAME", choices=NAMES, help=f"one of {', '.join(NAMES)}")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
         "--source",
         type=Path,
-        help="folder of the unpacked source; UCR and TSB-AD-U: the zip, or its folder; any other: a file NAME.npz, too",
+        help="folder of the unpacked source; UCR and TSB-AD-U: zip file or its folder; others: also a file NAME.npz",
     )
     source.add_argument(
         "--download",
         action="store_true",
-        help="fetch the source first, from its publisher or a copy; what is fetched is kept, a broken download is gone "
-        "on with (all but SWAT, which is given on request)",
+        help="fetch the source first, from its publisher or a mirror; downloads are kept and resumed if interrupted "
+        "(all but SWAT, which is available on request only)",
     )
     parser.add_argument(
         "--server",
         nargs="+",
         default=[],
         metavar="SERVER",
-        help=f"of {' and '.join(FAMILIES)}: make these servers datasets of their own, data/SERVER.csv (machine-1-6, "
-        "omi-1; all: those in the source); without it SMD's 28 become one, and ASD's are each their own",
+        help=f"for {' and '.join(FAMILIES)}: turn these servers into separate datasets, data/SERVER.csv (machine-1-6, "
+        "omi-1; all: those in the source); by default SMD's 28 become one dataset and ASD's one each",
     )
     parser.add_argument(
         "--out", type=Path, default=Path("dataset"), help="folder with DETECT_META.csv and data/ (dataset)"
     )
-    parser.add_argument("--cache", type=Path, help="with --download: the folder of downloads (the user's cache)")
+    parser.add_argument("--cache", type=Path, help="with --download: the folder for downloads (the user's cache)")
     return parser.parse_args(arguments)
 
 
@@ -59,19 +59,19 @@ def main(arguments=None) -> int:
         sys.stderr.write(f"error: {error}\n")
         return 2
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted: start it again\n")
+        sys.stderr.write("interrupted: run the command again\n")
         return 130
     return 0
 
 
 def _run(options):
     if options.cache is not None and not options.download:
-        raise DataError("--cache is for --download: leave it out, or download")
+        raise DataError("--cache needs --download: leave it out, or add --download")
     check_request(options.name, options.out, options.server)
     work = functools.partial(prepare, options.name, out=options.out, servers=options.server)
     if not options.download:
         return work(source=options.source)
-    from data_provider.prepare.download import default_cache, download  # its packages take a while to import
+    from data_provider.prepare.download import default_cache, download  # its packages are slow to import
 
     return download(options.name, options.server, options.cache or default_cache(), lambda source: work(source=source))
 
@@ -81,5 +81,5 @@ def _interrupt(*_):
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _interrupt)  # so that a terminated run tidies up, too
+    signal.signal(signal.SIGTERM, _interrupt)  # so that a terminated run cleans up, too
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""UCR and TSB-AD-U: zip files of which the benchmark's series are unpacked and read once."""
+"""UCR and TSB-AD-U: zip files from which the benchmark's series are unpacked and read once."""
 
 import csv
 import filecmp
@@ -17,7 +17,7 @@ from data_provider.prepare.sources import GUIDE
 from data_provider.read.dataset import read_tsb_ad, read_ucr
 from data_provider.series import Series
 
-# What zipfile raises for a truncated or damaged file, or one that it cannot unpack.
+# What zipfile raises for a truncated or damaged file, or one it cannot unpack.
 DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, UnicodeDecodeError, NotImplementedError)
 READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -38,22 +38,23 @@ ARCHIVES = {
 
 
 class Unpacked(NamedTuple):
-    """What an archive gave."""
+    """What an archive contained."""
 
     count: int  # series unpacked
-    missing: list[str]  # series of the benchmark that it lacks
+    missing: list[str]  # number of the benchmark's series that it lacks
     total: int  # series of the benchmark
 
 
 def unpack(archive: Archive, source: Path, target: Path) -> Unpacked:
-    """Unpack the benchmark's series into the new folder `target`, whatever folders they have in the zip file.
+    """Unpack the benchmark's series into the new folder `target`, whatever their folders in the zip file.
 
-    Where the folder `source` holds no zip file, series that lie in it unpacked are taken.
+    If the folder `source` holds no zip file, the unpacked series in it are used.
 
     Raises
     ------
     DataError
-        When there is no zip file, it is damaged or holds paths outside of it, a series is faulty, or there is none.
+        When there is no zip file, it is damaged or has paths that lead outside it, a series is faulty, or there is
+        none.
     """
     with open(archive.series, encoding="utf-8", newline="") as file:
         names = [row["name"] for row in csv.DictReader(file)]
@@ -75,19 +76,21 @@ def _find_zip(source):
         raise DataError(f"{source}: no such file or folder; name the zip file ({GUIDE})")
     paths = sorted(source.glob("*.zip"))
     if len(paths) != 1:
-        raise DataError(f"{source}: {len(paths)} zip files in it, where one must be: name the zip file ({GUIDE})")
+        raise DataError(f"{source}: {len(paths)} zip files in it, expected one: name the zip file ({GUIDE})")
     return paths[0]
 
 
 def _find_loose(source, names):
-    """Return the files of the series that lie below the folder `source`, by their names; none beside a zip file."""
+    """Return the files of the series below the folder `source`, by name; none if there is a zip file."""
     if not source.is_dir() or any(source.glob("*.zip")):
         return {}
     wanted, found = set(names), {}
     for path in sorted(source.rglob("*")):
         if path.name in wanted and path.is_file():
             if path.name in found and not filecmp.cmp(path, found[path.name], shallow=False):
-                raise DataError(f"{source}: {path} and {found[path.name]} differ: name the folder of one ({GUIDE})")
+                raise DataError(
+                    f"{source}: {path} and {found[path.name]} differ: name the folder of one of them ({GUIDE})"
+                )
             found[path.name] = path
     return {name: found[name] for name in names if name in found}
 
@@ -98,7 +101,7 @@ def _read_files(paths):
 
 
 def _read_members(path, names):
-    """Yield those of the wanted names that are there, each with its content."""
+    """Yield those of the wanted names that exist, each with its content."""
     try:
         with zipfile.ZipFile(path) as package:
             members = _choose(path, package.infolist(), names)
@@ -107,20 +110,22 @@ def _read_members(path, names):
                 yield name, package.read(member)
     except DAMAGE as error:
         reason = " ".join(str(error).split())
-        raise DataError(f"{path}: truncated, or not a sound zip file: {reason}; get it again ({GUIDE})") from error
+        raise DataError(f"{path}: truncated, or not a valid zip file: {reason}; download it again ({GUIDE})") from error
 
 
 def _choose(path, members, names):
-    """Return those of the wanted members that are there by name, after a look at all of them."""
+    """Return the wanted members that exist, by name, after checking all members."""
     wanted, chosen = set(names), {}
     for member in members:
         if _leads_outside(member):
-            raise DataError(f"{path}: holds '{member.filename}', which leads outside of it: get it from its publisher")
+            raise DataError(f"{path}: holds '{member.filename}', which leads outside it: get it from its publisher")
         name = PurePosixPath(member.filename).name
         if name not in wanted or member.is_dir():
             continue
         if member.flag_bits & 1:
-            raise DataError(f"{path}: '{member.filename}' needs a password: unpack it and zip its files without one")
+            raise DataError(
+                f"{path}: '{member.filename}' needs a password: unpack it and zip its files again without one"
+            )
         if name in chosen and chosen[name].CRC != member.CRC:
             raise DataError(f"{path}: holds two different files {name}: get it from its publisher ({GUIDE})")
         chosen[name] = member
@@ -130,14 +135,14 @@ def _choose(path, members, names):
 
 
 def _check_names(package):
-    """Raise BadZipFile where a member goes by two names: a damaged one would look like a series that is not there."""
+    """Raise BadZipFile if a member has two names: a damaged one would look like a missing series."""
     for member in package.infolist():
         if member.compress_type in READABLE and not member.flag_bits & 1:
             package.open(member).close()
 
 
 def _leads_outside(member):
-    windows = PureWindowsPath(member.filename)  # takes both kinds of slashes
+    windows = PureWindowsPath(member.filename)  # accepts both kinds of slashes
     is_link = stat.S_ISLNK(member.external_attr >> 16)
     return bool(windows.anchor) or ".." in windows.parts or is_link
 

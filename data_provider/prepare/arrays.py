@@ -15,24 +15,24 @@ ARRAYS = ("train", "test", "test_label")
 def read_npz(name: str, path: Path) -> Series:
     """Read an archive with `train` (n, C), `test` (m, C) and `test_label` (m,).
 
-    The array `columns`, C texts, names the channels where it is there; other arrays are not read.
+    The optional array `columns`, C strings, names the channels; other arrays are not read.
 
     Raises
     ------
     DataError
-        When the file is damaged, an array is missing or faulty, or the parts differ in their channels.
+        When the file is damaged, an array is missing or faulty, or the parts have different channels.
     """
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             missing = [key for key in ARRAYS if key not in archive]
             if missing:
-                raise DataError(f"{path}: there is no array {', no '.join(missing)} in it: add what is missing")
+                raise DataError(f"{path}: has no array {', no '.join(missing)}: add what is missing")
             found = {key: archive[key] for key in (*ARRAYS, "columns") if key in archive}
     except DataError:
         raise
     except (*DAMAGE, OSError, KeyError, AttributeError, TypeError, zlib.error, NotImplementedError) as error:
         reason = " ".join(str(error).split())
-        raise DataError(f"{path}: cannot be read as a NumPy archive: {reason}; make it again") from error
+        raise DataError(f"{path}: cannot be read as a NumPy archive: {reason}; create it again") from error
     train, test, label = (check_table(f"{path}: {key}", found[key]) for key in ARRAYS)
     check_channels(f"{path}: test", test, train)
     return Series(name, train, test, check_label(f"{path}: test_label", label, len(test)), _names(path, found, train))
@@ -44,5 +44,5 @@ def _names(path, found, train):
         return numbered(channels)
     columns = found["columns"]
     if columns.shape != (channels,) or columns.dtype.kind != "U" or len(set(columns.tolist())) != channels:
-        raise DataError(f"{path}: columns must be {channels} different texts, the channels' names: correct it")
+        raise DataError(f"{path}: columns must be {channels} unique strings, the channels' names: correct it")
     return tuple(columns.tolist())

@@ -1,4 +1,4 @@
-"""ASD, the Application Server Dataset, as InterFusion hands it out: three pickled NumPy arrays for each server."""
+"""ASD, the Application Server Dataset, as InterFusion provides it: three pickled NumPy arrays for each server."""
 
 import io
 import pickle
@@ -13,10 +13,10 @@ from data_provider.series import Series
 CHANNELS = 19
 TEST_ROWS = 4320
 SERVERS = [f"omi-{number}" for number in range(1, 13)]
-# Not all of them have a training part of the same length; what is not known here is not checked.
+# Their training parts differ in length; lengths that are not listed here are not checked.
 ROWS = {server: (8640 if number <= 8 else None, TEST_ROWS) for number, server in enumerate(SERVERS, start=1)}
 PARTS = ("train", "test", "test_label")
-# All that the pickle of an array calls for; names of modules by NumPy 1 and by NumPy 2.
+# Everything that the pickle of an array refers to; module names of NumPy 1 and NumPy 2.
 ALLOWED = {
     *((f"numpy.{core}.multiarray", "_reconstruct") for core in ("core", "_core")),
     *((f"numpy.{core}.numeric", "_frombuffer") for core in ("core", "_core")),
@@ -31,19 +31,19 @@ def read_asd_server(server: str, source: Path) -> Series:
     Raises
     ------
     DataError
-        When a file is missing or faulty, or the training and the test part differ in their channels.
+        When a file is missing or faulty, or the training and test parts have different channels.
     """
     paths = [find(source, _file(server, part)) for part in PARTS]
     missing = [_file(server, part) for part, path in zip(PARTS, paths, strict=True) if path is None]
     if missing:
-        raise DataError(f"{source}: there is no {', no '.join(missing)} in it: get the source again ({GUIDE})")
+        raise DataError(f"{source}: there is no {', no '.join(missing)} in it: download the source again ({GUIDE})")
     train, test, label = (check_table(path, _read_pickle(path)) for path in paths)
     check_channels(paths[1], test, train)
     return Series(server, train, test, check_label(paths[2], label, len(test)), numbered(train.shape[1]))
 
 
 def has_asd_server(server: str, source: Path) -> bool:
-    """Whether one of the server's files is there."""
+    """Whether one of the server's files exists."""
     return any(find(source, _file(server, part)) is not None for part in PARTS)
 
 
@@ -52,17 +52,17 @@ def _file(server, part):
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Loads arrays and nothing else: a pickle may otherwise run any program."""
+    """Loads arrays and nothing else: an unrestricted pickle can run any code."""
 
     def find_class(self, module, name):
         if (module, name) not in ALLOWED:
-            raise pickle.UnpicklingError(f"it calls for {module}.{name}, where an array is expected")
+            raise pickle.UnpicklingError(f"it refers to {module}.{name} where an array is expected")
         return super().find_class(module, name)
 
 
 def _read_pickle(path):
     try:
         return np.asarray(_ArrayUnpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load())
-    except Exception as error:  # a damaged pickle makes it raise errors of any kind
+    except Exception as error:  # a damaged pickle can raise any error
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{path}: cannot be read as a pickled array: {reason}; get it again ({GUIDE})") from error
+        raise DataError(f"{path}: cannot be read as a pickled array: {reason}; download it again ({GUIDE})") from error

@@ -22,13 +22,13 @@ from data_provider.series import Series
 
 
 class Multivariate(NamedTuple):
-    """Reader of a multivariate dataset's source, and what the benchmark's version of it holds."""
+    """Reader of a multivariate dataset's source, and what the benchmark's version of it contains."""
 
-    read: Callable[[str, Path], Series]  # from the dataset's name and the source's folder
+    read: Callable[[str, Path], Series]  # called with the dataset's name and the source's folder
     channels: int
     train_rows: int | None  # None: not checked
     test_rows: int
-    anomalous: float | None  # percent of the test rows, to one decimal; None: not checked
+    anomalous: float | None  # percentage of the test rows, to one decimal; None: not checked
 
 
 MULTIVARIATE = {
@@ -44,12 +44,12 @@ NAMES = tuple(dict.fromkeys((*MULTIVARIATE, *FAMILIES, *ARCHIVES)))
 
 
 def check_request(name: str, out: Path, servers: Sequence[str] = ()) -> None:
-    """Check what `prepare` is asked for, before its source is at hand.
+    """Check the request to `prepare` before its source is available.
 
     Raises
     ------
     DataError
-        When `out` is not a folder, or `servers` are not the dataset's.
+        When `out` is not a folder, or `servers` do not belong to the dataset.
     """
     if out.exists() and not out.is_dir():
         raise DataError(f"{out}: not a folder: name one with --out")
@@ -60,32 +60,32 @@ def check_request(name: str, out: Path, servers: Sequence[str] = ()) -> None:
 def prepare(name: str, source: Path, out: Path, servers: Sequence[str] = ()) -> str:
     """Read a dataset's source, check it, and write it below `out`.
 
-    Files that are there with the same content stay as they are. A failure leaves nothing new behind.
+    Existing files with the same content stay as they are. A failure leaves nothing new behind.
 
     Parameters
     ----------
     name : str
         One of `NAMES`.
     source : Path
-        Folder of the unpacked source; for an archive of series the zip file, or the folder that it lies in. A
-        multivariate dataset or server may also be a file NAME.npz, or lie in the folder as such.
+        Folder of the unpacked source; for an archive of series, the zip file or its folder. A
+        multivariate dataset or server may also be a file NAME.npz, or a folder that contains it.
     out : Path
-        Folder with DETECT_META.csv and data/; made where it is missing.
+        Folder with DETECT_META.csv and data/; created if it is missing.
     servers : sequence of str
-        Servers of the dataset, each to become a dataset of its own, or "all", those in the source. Empty: the
-        whole dataset in one; for ASD, which has no such form, all.
+        Servers of the dataset, each to become a separate dataset, or "all" for those in the source. Empty: the
+        whole dataset as one; for ASD, which has no such form, all.
 
     Returns
     -------
     str
-        What was found and written, in lines.
+        What was found and written, one line each.
 
     Raises
     ------
     SourceError
-        When the source is incomplete, damaged or of another version; names the file and the remedy.
+        When the source is incomplete, damaged or another version; names the file and the remedy.
     DataError
-        When the request, or what is there in `out`, is faulty.
+        When the request or the content of `out` is faulty.
     """
     check_request(name, out, servers)
     if name in ARCHIVES:
@@ -114,7 +114,9 @@ def _prepare_servers(name, source, out, servers):
     with faults_of_source():
         chosen = present_servers(name, source) if servers == [ALL] and not source.is_file() else servers
     if source.is_file() and (chosen == [ALL] or len(chosen) > 1):
-        raise DataError(f"{source}: a file holds one server: say which with --server, or name a folder with --source")
+        raise DataError(
+            f"{source}: a file contains one server: say which with --server, or name a folder with --source"
+        )
     train_rows = {}
     with staging(out) as stage:
         (stage / "data").mkdir()
@@ -157,7 +159,7 @@ def _prepare_series(name, source, out):
 
 
 def _numbers(series):
-    """Return the numbers that the names begin with, runs of them as first–last."""
+    """Return the numbers that the names start with, runs of them as first–last."""
     numbers = [int(name.split("_")[0]) for name in series]
     runs: list[list[int]] = []
     for number in sorted(numbers):
@@ -169,7 +171,7 @@ def _numbers(series):
 
 
 def _read(name, source, dataset):
-    """Read NAME.npz where the source is or has that, else the publisher's files."""
+    """Read NAME.npz if the source is or contains it, else the publisher's files."""
     if source.is_file() and source.suffix == ".npz":
         return read_npz(name, source)
     path = find(source, f"{name}.npz")
@@ -186,16 +188,16 @@ def _check(series: Series, source: Path, dataset: Multivariate) -> str:
     }
     # The expected share is rounded, so its last digit may differ by one.
     wrong = [
-        f"{found} {what} where {expected} are expected"
+        f"{found} {what} instead of {expected}"
         for what, (found, expected) in counts.items()
         if expected is not None and abs(found - expected) > (0.11 if isinstance(expected, float) else 0)
     ]
     if wrong:
         raise DataError(
-            f"{source}: {series.name} has {', '.join(wrong)}: the source is incomplete or another version, get it again"
+            f"{source}: {series.name} has {', '.join(wrong)}: the source is incomplete or another version: replace it"
         )
     return ", ".join(f"{found} {what}" for what, (found, _) in counts.items())
 
 
 def _report(name, summary, target, changed):
-    return f"{name}: {summary}\n{target}: {'written' if changed else 'done already, nothing changed'}"
+    return f"{name}: {summary}\n{target}: {'written' if changed else 'already done, nothing changed'}"

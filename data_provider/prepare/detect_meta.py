@@ -15,7 +15,7 @@ HEADER = (
 
 
 def add_lines(meta: Path, copy: Path, train_rows: Mapping[str, int]) -> None:
-    """Write a `copy` of the list `meta` with the lines that it lacks; none where it has all of them.
+    """Write a `copy` of the list `meta` with the missing lines added; write nothing if none is missing.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def add_lines(meta: Path, copy: Path, train_rows: Mapping[str, int]) -> None:
     Raises
     ------
     DataError
-        When the list has another number of training rows for a file, or lacks a column.
+        When the list has a different number of training rows for a file, or lacks a column.
     """
     try:
         text = meta.read_bytes().decode() if meta.exists() else HEADER
@@ -36,9 +36,7 @@ def add_lines(meta: Path, copy: Path, train_rows: Mapping[str, int]) -> None:
     columns = rows.fieldnames or []
     for column in ("file_name", "train_lens"):
         if column not in columns:
-            raise DataError(
-                f"{meta}: there is no column '{column}': copy the file from the repository's dataset folder"
-            )
+            raise DataError(f"{meta}: has no column '{column}': copy the file from the repository's dataset folder")
     listed = {row["file_name"]: row["train_lens"] for row in rows}
     added = io.StringIO()
     writer = csv.DictWriter(added, columns, restval="", extrasaction="ignore", lineterminator="\n")

@@ -1,4 +1,4 @@
-"""Fetching of a dataset's source: mirror after mirror, each file once, and broken downloads are gone on with."""
+"""Fetches a dataset's source: mirror after mirror, each file once, resuming interrupted downloads."""
 
 import importlib.util
 import logging
@@ -25,36 +25,36 @@ from data_provider.prepare.sources import GUIDE
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-ATTEMPTS = 4  # of one file, while the server breaks off
-PAUSE = 2.0  # seconds before the second attempt; twice and three times as long before the others
-TIMEOUT = (20, 60)  # seconds until the server answers, and between two pieces
-PIECE = 1 << 14  # bytes; what a break can cost
+ATTEMPTS = 4  # for one file, while the server keeps breaking off
+PAUSE = 2.0  # seconds before the second attempt; two and three times as long before the next ones
+TIMEOUT = (20, 60)  # seconds until the server answers, and between two chunks
+PIECE = 1 << 14  # bytes; the most that an interruption can lose
 BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
 
 def default_cache() -> Path:
-    """Return the folder of this user that downloads are kept in."""
+    """Return the user's folder in which downloads are kept."""
     return Path(pooch.os_cache("crossad"))
 
 
 def download(name: str, servers: Sequence[str], cache: Path, use: Callable[[Path], T]) -> T:
-    """Fetch a dataset's source from the first mirror whose files are sound, and return what `use` makes of it.
+    """Fetch a dataset's source from the first mirror with valid files, and return the result of `use`.
 
     Parameters
     ----------
     name : str
-        Of the dataset.
+        Name of the dataset.
     servers : sequence of str
-        Fetch these servers' files alone; none: everything.
+        Fetch only these servers' files; if empty, everything.
     cache : Path
-        Files stay there, so that they are fetched once. Those that turn out to be faulty are removed.
+        Files stay there, so they are fetched only once. Those that turn out to be faulty are removed.
     use : callable
-        Takes the source's folder; raises `SourceError` where its files are faulty.
+        Takes the source's folder; raises `SourceError` if its files are faulty.
 
     Raises
     ------
     DataError
-        When nobody gives the dataset to anyone, or no mirror gives sound files.
+        When the dataset is available on request only, or no mirror provides valid files.
     """
     if name in ON_REQUEST:
         raise DataError(f"{name} cannot be downloaded: {ON_REQUEST[name]} ({GUIDE})")
@@ -76,7 +76,7 @@ def download(name: str, servers: Sequence[str], cache: Path, use: Callable[[Path
 
 
 def _use(mirror, folder, use):
-    """Fetch and use a mirror's files; where those kept from an earlier run are faulty, once more."""
+    """Fetch and use a mirror's files; fetch them once more if those kept from an earlier run are faulty."""
     kept = any((folder / file.place).exists() for file in mirror.files)
     try:
         return use(_fetch(mirror, folder))
@@ -86,7 +86,7 @@ def _use(mirror, folder, use):
         _discard(mirror, folder)
         if not kept:
             raise
-    logger.info("%s: what was kept there is faulty and is fetched again", folder)
+    logger.info("%s: the files kept there are faulty and are fetched again", folder)
     try:
         return use(_fetch(mirror, folder))
     except SourceError:
@@ -95,7 +95,7 @@ def _use(mirror, folder, use):
 
 
 class _Unavailable(SourceError):
-    """A file that the mirror does not give; those that it gave stay."""
+    """A file that the mirror does not provide; those already fetched are kept."""
 
 
 def _discard(mirror, folder):
@@ -105,7 +105,7 @@ def _discard(mirror, folder):
 
 
 def _fetch(mirror: Mirror, folder: Path) -> Path:
-    """Return the folder with all files of a mirror, after having fetched those that it lacks."""
+    """Return the folder with all files of a mirror, after fetching the missing ones."""
     for file in tqdm(mirror.files, f"fetching from {_host(mirror.files[0])}", unit="file", disable=None):
         path = _fetch_file(file, folder)
         if mirror.unpacked and path.suffix == ".zip":
@@ -115,7 +115,7 @@ def _fetch(mirror: Mirror, folder: Path) -> Path:
 
 def _fetch_file(file: Remote, folder: Path) -> Path:
     path = folder / file.place
-    pooch.get_logger().setLevel(logging.WARNING)  # what it fetches is said here
+    pooch.get_logger().setLevel(logging.WARNING)  # progress is reported here instead
     if not path.exists():
         logger.info("fetching %s", file.address)
     try:
@@ -123,9 +123,9 @@ def _fetch_file(file: Remote, folder: Path) -> Path:
         pooch.retrieve(file.address, file.digest, file.place, folder, downloader=_Resuming(path))
     except requests.RequestException as error:
         raise _Unavailable(f"{file.address}: {_reason(error)}") from error
-    except ValueError as error:  # of pooch, for the digest
+    except ValueError as error:  # pooch's error for the digest
         raise _Unavailable(
-            f"{file.address}: it is not the file that its publisher describes ({file.digest})"
+            f"{file.address}: its content does not match the publisher's digest ({file.digest})"
         ) from error
     except OSError as error:
         reason = " ".join(str(error).split())
@@ -134,25 +134,25 @@ def _fetch_file(file: Remote, folder: Path) -> Path:
 
 
 def _reason(error):
-    """Say in a few words why a request failed."""
+    """Describe briefly why a request failed."""
     if error.response is not None:
         return f"{error.response.status_code} {error.response.reason}"
     if isinstance(error, requests.Timeout):
         return "no answer in time"
-    cause = getattr(error.args[0], "reason", error) if error.args else error  # behind urllib3's count of its attempts
+    cause = getattr(error.args[0], "reason", error) if error.args else error  # after urllib3's count of its attempts
     text = " ".join(str(cause).split())
     return re.sub(r"^\w+\(host=.*?\): ", "", text) or type(error).__name__
 
 
 class _Resuming:
-    """Downloader for pooch that keeps a broken download beside `path` and goes on with it.
+    """Downloader for pooch that keeps an interrupted download next to `path` and resumes it.
 
-    It asks for the rest on the condition that the file is still the same; so bytes of two versions never mix.
+    It requests the rest on the condition that the file is unchanged, so bytes of two versions never mix.
     """
 
     def __init__(self, path: Path):
         self.part = path.with_name(path.name + ".part")
-        self.mark = path.with_name(path.name + ".part.mark")  # says which version the part is of
+        self.mark = path.with_name(path.name + ".part.mark")  # says which version the partial file belongs to
 
     def __call__(self, url: str, output_file: str, pooch: object) -> None:
         """Fetch `url` into `output_file`."""
@@ -169,19 +169,19 @@ class _Resuming:
 
     def _go_on(self, url):
         have = self.part.stat().st_size if self.part.exists() and self.mark.exists() else 0
-        headers = {"Accept-Encoding": "identity"}  # so that lengths are those of the file
+        headers = {"Accept-Encoding": "identity"}  # so that lengths refer to the file itself
         if have:
             headers |= {"Range": f"bytes={have}-", "If-Range": self.mark.read_text(encoding="latin-1")}
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
             if response.status_code == requests.codes.requested_range_not_satisfiable:
                 self.mark.unlink()
-                raise requests.ConnectionError("the part that is there does not fit the file")
+                raise requests.ConnectionError("the partial download does not match the file")
             response.raise_for_status()
             resumed = response.status_code == requests.codes.partial_content
             if resumed and not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
                 self.mark.unlink()
-                raise requests.ConnectionError("the server gives another part of the file than it was asked for")
-            # Where it is packed for the way in spite of the request, lengths and places are not those of the file.
+                raise requests.ConnectionError("the server sent a different part of the file than requested")
+            # If it is compressed in transit despite the request, lengths and offsets are not those of the file.
             packed = response.headers.get("Content-Encoding", "identity") != "identity"
             self._note_version({} if packed else response.headers)
             length = None if packed else response.headers.get("Content-Length")
@@ -189,7 +189,7 @@ class _Resuming:
 
     def _note_version(self, headers):
         mark = headers.get("ETag", "")
-        if not mark or mark.startswith("W/"):  # a weak one does not stand for the same bytes
+        if not mark or mark.startswith("W/"):  # a weak tag does not guarantee identical bytes
             mark = headers.get("Last-Modified", "")
         if mark:
             self.mark.write_text(mark, encoding="latin-1")
@@ -205,7 +205,7 @@ class _Resuming:
                 bar.update(len(piece))
             size = file.tell()
         if total is not None and size != total:
-            raise requests.ConnectionError(f"it broke off after {size} of {total} bytes")
+            raise requests.ConnectionError(f"the connection was lost after {size} of {total} bytes")
 
 
 def _unpacked(path):
@@ -213,18 +213,18 @@ def _unpacked(path):
 
 
 def _unpack(path):
-    """Unpack a zip file into a folder beside it, whole or not at all."""
+    """Unpack a zip file into a folder next to it, completely or not at all."""
     target = _unpacked(path)
     if target.exists():
         return
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         with zipfile.ZipFile(path) as package:
-            package.extractall(temporary)  # which keeps to that folder, whatever the members are called
+            package.extractall(temporary)  # never writes outside that folder, whatever the members are called
         os.replace(temporary, target)
     except DAMAGE as error:
         reason = " ".join(str(error).split())
-        raise SourceError(f"{path}: truncated, or not a sound zip file: {reason}") from error
+        raise SourceError(f"{path}: truncated, or not a valid zip file: {reason}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

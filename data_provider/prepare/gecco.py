@@ -1,4 +1,4 @@
-"""GECCO as its publishers hand it out: the data frame geccoIC2018Train of the R package EventDetectR."""
+"""GECCO as its publishers provide it: the data frame geccoIC2018Train of the R package EventDetectR."""
 
 import logging
 import warnings
@@ -23,7 +23,7 @@ LABEL = "EVENT"
 def read_package_file(name: str, path: Path) -> Series:
     """Read the package's training set as the benchmark does: its first half trains, its second half tests.
 
-    Rows with a missing value are left out before, and how many is logged. Of an odd number of rows the test part
+    Rows with a missing value are dropped first, and their number is logged. If the number of rows is odd, the test part
     has one more.
 
     Raises
@@ -31,18 +31,20 @@ def read_package_file(name: str, path: Path) -> Series:
     MissingPackage
         When rdata is not installed.
     DataError
-        When the file is damaged, or is another one.
+        When the file is damaged or not the expected one.
     """
     frame = _read_frame(path)
     missing = [column for column in (*CHANNELS, LABEL) if column not in frame.columns]
     if missing:
-        raise DataError(f"{path}: {FRAME} has no column {missing[0]}: get it again ({GUIDE})")
+        raise DataError(f"{path}: {FRAME} has no column {missing[0]}: download it again ({GUIDE})")
     try:
         values = frame[[*CHANNELS, LABEL]].astype("Float64").to_numpy(np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:
-        raise DataError(f"{path}: {FRAME} holds what is not a number: {error}; get it again ({GUIDE})") from error
+        raise DataError(
+            f"{path}: {FRAME} has a cell that is not a number: {error}; download it again ({GUIDE})"
+        ) from error
     complete = ~np.isnan(values).any(axis=1)
-    logger.info("%s: %d of %d rows have a missing value and are left out", path, (~complete).sum(), len(values))
+    logger.info("%s: %d of %d rows have a missing value and are dropped", path, (~complete).sum(), len(values))
     values = check_finite(path, values[complete])
     label = check_label(path, values[:, -1:], len(values))
     half = len(values) // 2
@@ -54,14 +56,14 @@ def _read_frame(path):
     try:
         import rdata
     except ImportError as error:
-        raise MissingPackage(f"{path}: needs the package rdata to be read: pip install rdata") from error
+        raise MissingPackage(f"{path}: reading it needs the package rdata: pip install rdata") from error
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of classes that it does not know, as that of the times
+            warnings.simplefilter("ignore")  # about classes that it does not know, such as that of the times
             found = rdata.read_rda(path)
-    except Exception as error:  # a damaged file makes it raise errors of any kind
+    except Exception as error:  # a damaged file can raise any error
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{path}: cannot be read as R data: {reason}; get it again ({GUIDE})") from error
+        raise DataError(f"{path}: cannot be read as R data: {reason}; download it again ({GUIDE})") from error
     if not isinstance(found.get(FRAME), pd.DataFrame):
-        raise DataError(f"{path}: there is no data frame {FRAME} in it: get it again ({GUIDE})")
+        raise DataError(f"{path}: has no data frame {FRAME}: download it again ({GUIDE})")
     return found[FRAME]

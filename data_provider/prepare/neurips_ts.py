@@ -1,4 +1,4 @@
-"""SWAN and GECCO as the NeurIPS-TS benchmark hands them out: three NumPy files each; GECCO from its R package, too."""
+"""SWAN and GECCO as the NeurIPS-TS benchmark provides them, three NumPy files each; GECCO also from its R package."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def read_neurips_ts(name: str, source: Path) -> Series:
     Raises
     ------
     DataError
-        When a file is missing or faulty, or the training and the test part differ in their channels.
+        When a file is missing or faulty, or the training and test parts have different channels.
     """
     paths = locate(source, *(f"{PREFIXES[name]}_{part}.npy" for part in ("train", "test", "test_label")))
     train, test, label = (read_npy(path) for path in paths)
@@ -24,12 +24,12 @@ def read_neurips_ts(name: str, source: Path) -> Series:
 
 
 def read_gecco(name: str, source: Path) -> Series:
-    """Read GECCO from the R package's file where it is there, else from the benchmark's three.
+    """Read GECCO from the R package's file if it exists, else from the benchmark's three files.
 
     Raises
     ------
     DataError
-        As `read_neurips_ts` and `read_package_file` do.
+        As for `read_neurips_ts` and `read_package_file`.
     """
     path = find(source, PACKAGE_FILE)
     return read_neurips_ts(name, source) if path is None else read_package_file(name, path)

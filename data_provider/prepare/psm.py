@@ -1,4 +1,4 @@
-"""PSM as eBay hands it out with RANSynCoders: train.csv, test.csv and test_label.csv."""
+"""PSM as eBay provides it with RANSynCoders: train.csv, test.csv and test_label.csv."""
 
 import logging
 from pathlib import Path
@@ -14,17 +14,17 @@ logger = logging.getLogger(__name__)
 
 
 def read_psm(name: str, source: Path) -> Series:
-    """Read the three files; a missing value becomes 0, and how many do is logged.
+    """Read the three files; missing values become 0, and their number is logged.
 
     Raises
     ------
     DataError
-        When a file is missing or faulty, or the training and the test part differ in their channels.
+        When a file is missing or faulty, or the training and test parts have different channels.
     """
     train_path, test_path, label_path = locate(source, "train.csv", "test.csv", "test_label.csv")
     train, test, label = (read_wide_csv(path) for path in (train_path, test_path, label_path))
     if train.names != test.names:
-        raise DataError(f"{test_path}: its columns are not those of train.csv: get both again ({GUIDE})")
+        raise DataError(f"{test_path}: its columns differ from those of train.csv: download both again ({GUIDE})")
     return Series(
         name,
         _fill(train_path, train.values.T),

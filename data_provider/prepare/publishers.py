@@ -1,6 +1,6 @@
 """Where the datasets can be fetched: the publisher first, then copies of the same files.
 
-A mirror is a line of `_mirrors`; what comes from it is checked as any other source.
+A mirror is a line of `_mirrors`; its files are checked like any other source.
 """
 
 from collections.abc import Sequence
@@ -15,20 +15,20 @@ class Remote(NamedTuple):
 
     address: str
     place: str  # its path in the mirror's folder
-    digest: str | None = None  # "md5:…" or "sha256:…" where its publisher states one
+    digest: str | None = None  # "md5:…" or "sha256:…" if its publisher states one
 
 
 class Mirror(NamedTuple):
-    """One place that has all files of a dataset."""
+    """A place that has all files of a dataset."""
 
-    folder: str  # its own one in the cache
+    folder: str  # its folder in the cache
     files: tuple[Remote, ...]
-    package: str | None = None  # that its files need to be read
-    unpacked: bool = False  # whether its zip files are read unpacked
+    package: str | None = None  # needed to read its files
+    unpacked: bool = False  # whether its zip files are unpacked before reading
 
 
 ON_REQUEST = {
-    "SWAT": "iTrust gives it on request alone: ask for SWaT.A1 & A2 at "
+    "SWAT": "iTrust provides it on request only: ask for SWaT.A1 & A2 at "
     "https://itrust.sutd.edu.sg/itrust-labs_datasets/, save the two sheets as CSV and name their folder with --source"
 }
 
@@ -41,7 +41,7 @@ TELEMANOM_LABELS = f"{RAW}/khundman/telemanom/master/labeled_anomalies.csv"
 TRAN_AD = f"{RAW}/imperial-qore/TranAD/main/data/SMAP_MSL"
 DC_DETECTOR = f"{RAW}/Razeeeeeeeeeee/DCdetector/a039938651dd6fab86243dad352eb0a0913a5acb/dataset"
 EVENT_DETECT_R = f"{RAW}/cran/EventDetectR/master/data/geccoIC2018Train.rda"
-EVENT_DETECT_R_DIGEST = "md5:e37aabb0445f7ba4a7925f9ef8686e50"  # as the package's file MD5 says
+EVENT_DETECT_R_DIGEST = "md5:e37aabb0445f7ba4a7925f9ef8686e50"  # as stated in the package's file MD5
 UCR = "https://www.cs.ucr.edu/~eamonn/time_series_data_2018/UCR_TimeSeriesAnomalyDatasets2021.zip"
 TSB_AD_U = "https://www.thedatum.org/datasets/TSB-AD-U.zip"
 
@@ -56,9 +56,9 @@ CHANNELS = {
 
 
 def mirrors(name: str, servers: Sequence[str] = ()) -> list[Mirror]:
-    """Return the mirrors of a dataset, in the order in which they are tried; of `servers` alone where some are named.
+    """Return the mirrors of a dataset, in the order in which they are tried; only for `servers` if any are named.
 
-    An empty list where it cannot be fetched.
+    The list is empty if the dataset cannot be fetched.
     """
     if name in CHANNELS:
         return _telemanom(name)

@@ -1,4 +1,4 @@
-"""Single servers of the datasets that have many: each becomes a dataset of its own, named as its server."""
+"""Single servers of the datasets that have many: each becomes a separate dataset, named after its server."""
 
 import difflib
 import re
@@ -23,12 +23,12 @@ class Family(NamedTuple):
     read : callable
         (server, source) → its series.
     has : callable
-        (server, source) → whether something of it is there.
+        (server, source) → whether any of its files exists.
     channels : int
     rows : mapping
-        Server → rows of the training part, or None where they are not checked, and rows of the test part.
+        Server → rows of the training part, or None if they are not checked, and rows of the test part.
     end_included : bool
-        Whether an event's end in interpretation_label/ is its last point; else it is the point behind.
+        Whether an event's end in interpretation_label/ is its last point; otherwise it is the point after.
     """
 
     read: Callable[[str, Path], Series]
@@ -45,30 +45,32 @@ FAMILIES = {
 
 
 def check_servers(name: str, servers: Sequence[str]) -> None:
-    """Check that `servers` are different servers of the dataset, or "all".
+    """Check that `servers` are distinct servers of the dataset, or "all".
 
     Raises
     ------
     DataError
     """
     if name not in FAMILIES:
-        raise DataError(f"--server: {name} is no dataset of servers, only {' and '.join(FAMILIES)} are: leave it out")
+        raise DataError(
+            f"--server: {name} is not a dataset of servers, only {' and '.join(FAMILIES)} are: leave it out"
+        )
     known = FAMILIES[name].rows
     for server in servers:
         if server not in known and list(servers) != [ALL]:
             near = difflib.get_close_matches(server, known, n=3, cutoff=0)
-            raise DataError(f"--server {server}: no server of {name}, nearest are {', '.join(near)}: correct it")
+            raise DataError(f"--server {server}: not a server of {name}, the nearest are {', '.join(near)}: correct it")
         if list(servers).count(server) > 1:
             raise DataError(f"--server {server}: servers must be unique: name it once")
 
 
 def wanted_servers(name: str, servers: Sequence[str]) -> list[str]:
-    """Return the named servers; of "all" those that the dataset has."""
+    """Return the named servers; for "all", those that the dataset has."""
     return list(FAMILIES[name].rows) if list(servers) == [ALL] else list(servers)
 
 
 def present_servers(name: str, source: Path) -> list[str]:
-    """Return those servers of which the source has something.
+    """Return those servers for which the source has files.
 
     Raises
     ------
@@ -78,17 +80,17 @@ def present_servers(name: str, source: Path) -> list[str]:
     family = FAMILIES[name]
     found = [server for server in family.rows if find(source, f"{server}.npz") or family.has(server, source)]
     if not found:
-        raise DataError(f"{source}: there is no server of {name} in it: name the folder of the source ({GUIDE})")
+        raise DataError(f"{source}: has no server of {name}: name the folder of the source ({GUIDE})")
     return found
 
 
 def read_events(name: str, server: str, source: Path) -> str | None:
-    """Return what the source says of the channels behind a server's events, or None where it says nothing.
+    """Return what the source says about the channels behind a server's events, or None if it says nothing.
 
     Returns
     -------
     str
-        Lines START-END:CHANNEL,…, as `data_provider.read.interpretation` reads them: END is the point behind the last.
+        Lines START-END:CHANNEL,…, as `data_provider.read.interpretation` reads them: END is the point after the last.
 
     Raises
     ------
@@ -104,10 +106,10 @@ def read_events(name: str, server: str, source: Path) -> str | None:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: cannot be read as UTF-8 text: {error}; get it again ({GUIDE})") from error
+        raise DataError(f"{path}: cannot be read as UTF-8 text: {error}; download it again ({GUIDE})") from error
     for number, line in enumerate(lines, start=1):
         if line.strip() and not FORM.fullmatch(line):
-            raise DataError(f"{path}: line {number} is not START-END:CHANNEL,CHANNEL,…: get it again ({GUIDE})")
+            raise DataError(f"{path}: line {number} is not START-END:CHANNEL,CHANNEL,…: download it again ({GUIDE})")
     return "".join(_to_half_open(line, FAMILIES[name].end_included) + "\n" for line in lines if line.strip())
 
 

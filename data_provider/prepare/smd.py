@@ -1,4 +1,4 @@
-"""SMD as OmniAnomaly hands it out: the folder ServerMachineDataset with a text file for each server."""
+"""SMD as OmniAnomaly provides it: the folder ServerMachineDataset with a text file for each server."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from data_provider.prepare.sources import check_label, find, locate, numbered, r
 from data_provider.series import Series
 
 CHANNELS = 38
-# Rows of each server's training part; the test part has as many, or one more.
+# Rows of each server's training part; the test part has the same number, or one more.
 TRAIN_ROWS = {
     **{"machine-1-1": 28479, "machine-1-2": 23694, "machine-1-3": 23702, "machine-1-4": 23706, "machine-1-5": 23705},
     **{"machine-1-6": 23688, "machine-1-7": 23697, "machine-1-8": 23698},
@@ -18,10 +18,10 @@ TRAIN_ROWS = {
     **{"machine-3-6": 28726, "machine-3-7": 28705, "machine-3-8": 28703, "machine-3-9": 28713, "machine-3-10": 23692},
     **{"machine-3-11": 28695},
 }
-# Those whose parts have the same length.
+# Servers whose parts have the same length.
 EVEN = {"1-1", "1-2", "1-7", "2-4", "2-6", "2-7", "2-9", "3-1", "3-3", "3-4", "3-6", "3-7", "3-9"}
 ROWS = {server: (rows, rows + (server.removeprefix("machine-") not in EVEN)) for server, rows in TRAIN_ROWS.items()}
-# As sorted file names stand, machine-3-10 and machine-3-11 before machine-3-2: the benchmark's order.
+# In the order of sorted file names, with machine-3-10 and machine-3-11 before machine-3-2: the benchmark's order.
 SERVERS = sorted(ROWS)
 PARTS = ("train", "test", "test_label")
 
@@ -49,7 +49,7 @@ def read_smd_server(server: str, source: Path) -> Series:
 
 
 def has_smd_server(server: str, source: Path) -> bool:
-    """Whether one of the server's files is there."""
+    """Whether one of the server's files exists."""
     folders = [find(source, part) for part in PARTS]
     return any(folder is not None and (folder / f"{server}.txt").is_file() for folder in folders)
 

@@ -1,4 +1,4 @@
-"""Finding and reading the files of a source."""
+"""Finds and reads the files of a source."""
 
 import tokenize
 import zipfile
@@ -14,7 +14,7 @@ from data_provider.read.csv_stream import Layout, read_floats
 GUIDE = "see dataset/README.md"
 # What numpy.load raises for a file that is damaged or holds something else.
 DAMAGE = (ValueError, EOFError, SyntaxError, MemoryError, tokenize.TokenError, zipfile.BadZipFile)
-DEPTH = 2  # folders below the source in which its files are looked for
+DEPTH = 2  # levels of folders below the source that are searched for its files
 
 
 def locate(source: Path, *names: str) -> list[Path]:
@@ -23,7 +23,7 @@ def locate(source: Path, *names: str) -> list[Path]:
     Raises
     ------
     DataError
-        When `source` is no folder, or some names are missing or found more than once.
+        When `source` is not a folder, or some names are missing or found more than once.
     """
     found = [find(source, name) for name in names]
     missing = [name for name, path in zip(names, found, strict=True) if path is None]
@@ -41,7 +41,9 @@ def find(source: Path, name: str) -> Path | None:
     for depth in range(DEPTH + 1):
         paths = sorted(path for path in source.glob("*/" * depth + name) if not _is_hidden(path.relative_to(source)))
         if len(paths) > 1:
-            raise DataError(f"{source}: {name} is in it twice, as {paths[0]} and {paths[1]}: name the folder of one")
+            raise DataError(
+                f"{source}: contains {name} twice, as {paths[0]} and {paths[1]}: name the folder of one of them"
+            )
         if paths:
             return paths[0]
     return None
@@ -52,7 +54,7 @@ def _is_hidden(path):
 
 
 def read_all(read: Callable[[Path], np.ndarray], paths: Sequence[Path]) -> list[np.ndarray]:
-    """Read files of the same columns, arrays of shapes (rows, columns).
+    """Read files with the same columns as arrays of shapes (rows, columns).
 
     Raises
     ------
@@ -62,25 +64,25 @@ def read_all(read: Callable[[Path], np.ndarray], paths: Sequence[Path]) -> list[
     missing = [path for path in paths if not path.is_file()]
     if missing:
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise DataError(f"{missing[0]}{others}: no such file; the source is incomplete, get it again ({GUIDE})")
+        raise DataError(f"{missing[0]}{others}: no such file; the source is incomplete: download it again ({GUIDE})")
     folder = paths[0].parent.name
     arrays = []
     for path in tqdm(paths, f"reading {folder}", unit="file", disable=None):
         arrays.append(read(path))
         if arrays[-1].shape[1] != arrays[0].shape[1]:
             raise DataError(
-                f"{path}: {arrays[-1].shape[1]} columns, where {paths[0].name} has {arrays[0].shape[1]}: get it again"
+                f"{path}: {arrays[-1].shape[1]} columns, but {paths[0].name} has {arrays[0].shape[1]}: replace it"
             )
     return arrays
 
 
 def read_text(path: Path) -> np.ndarray:
-    """Read lines of finite numbers with commas between them, a float64 array of shape (rows, columns).
+    """Read lines of comma-separated finite numbers as a float64 array of shape (rows, columns).
 
     Raises
     ------
     DataError
-        When a cell is empty or not a finite number, or a line has too few or too many.
+        When a cell is empty or not a finite number, or a line has too few or too many cells.
     """
     with open(path, "rb") as file:
         columns = file.readline().count(b",") + 1
@@ -89,18 +91,18 @@ def read_text(path: Path) -> np.ndarray:
 
 
 def read_npy(path: Path) -> np.ndarray:
-    """Read a NumPy file of finite numbers, a float64 array of shape (rows, columns); a vector is one column.
+    """Read a NumPy file of finite numbers as a float64 array of shape (rows, columns); a vector is one column.
 
     Raises
     ------
     DataError
-        When the file is damaged, or holds something else.
+        When the file is damaged or contains something else.
     """
     try:
         values = np.load(path, allow_pickle=False)
     except DAMAGE as error:
         reason = " ".join(str(error).split())
-        raise DataError(f"{path}: cannot be read as a NumPy array: {reason}; get it again ({GUIDE})") from error
+        raise DataError(f"{path}: cannot be read as a NumPy array: {reason}; download it again ({GUIDE})") from error
     return check_table(path, values)
 
 
@@ -113,7 +115,7 @@ def check_table(path: Path | str, values: np.ndarray) -> np.ndarray:
         When `values`, read from `path`, is something else.
     """
     if not isinstance(values, np.ndarray) or values.ndim not in (1, 2) or values.dtype.kind not in "biuf":
-        raise DataError(f"{path}: holds no table of numbers: get it again ({GUIDE})")
+        raise DataError(f"{path}: contains no table of numbers: download it again ({GUIDE})")
     table = values[:, None] if values.ndim == 1 else values
     return check_finite(path, table.astype(np.float64))
 
@@ -127,24 +129,24 @@ def check_channels(path: Path | str, test: np.ndarray, train: np.ndarray) -> Non
     """
     if test.shape[1] != train.shape[1]:
         raise DataError(
-            f"{path}: {test.shape[1]} channels, the training part has {train.shape[1]}: get both again ({GUIDE})"
+            f"{path}: {test.shape[1]} channels, the training part has {train.shape[1]}: download both again ({GUIDE})"
         )
 
 
 def check_finite(path: Path | str, values: np.ndarray) -> np.ndarray:
-    """Return `values`, of shape (rows, columns), where there are some and all are finite numbers.
+    """Return `values`, of shape (rows, columns), if there are any and all are finite numbers.
 
     Raises
     ------
     DataError
     """
     if not values.size:
-        raise DataError(f"{path}: there are no numbers in it: get it again ({GUIDE})")
+        raise DataError(f"{path}: contains no numbers: download it again ({GUIDE})")
     rows, columns = np.nonzero(~np.isfinite(values))
     if len(rows):
         raise DataError(
             f"{path}: row {rows[0] + 1}, column {columns[0] + 1} holds {values[rows[0], columns[0]]:g}, which is not "
-            f"a finite number: get the file again ({GUIDE})"
+            f"a finite number: download the file again ({GUIDE})"
         )
     return values
 
@@ -159,15 +161,15 @@ def check_label(path: Path | str, values: np.ndarray, rows: int) -> np.ndarray:
     """
     if values.shape != (rows, 1):
         found = " x ".join(str(size) for size in values.shape)
-        raise DataError(f"{path}: {found} labels for {rows} test rows: get both files again ({GUIDE})")
+        raise DataError(f"{path}: {found} labels for {rows} test rows: download both files again ({GUIDE})")
     bad = np.flatnonzero((values != 0) & (values != 1))
     if len(bad):
         raise DataError(
-            f"{path}: row {bad[0] + 1} holds {values[bad[0], 0]:g}; a label must be 0 or 1: get it again ({GUIDE})"
+            f"{path}: row {bad[0] + 1} holds {values[bad[0], 0]:g}; a label must be 0 or 1: download it again ({GUIDE})"
         )
     return values[:, 0].astype(np.uint8)
 
 
 def numbered(count: int) -> tuple[str, ...]:
-    """Name channels that their source does not name."""
+    """Return names for channels that the source does not name."""
     return tuple(f"channel_{index}" for index in range(count))

@@ -1,4 +1,4 @@
-"""Files that come into a folder together or not at all."""
+"""Moves files into a folder all together or not at all."""
 
 import filecmp
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextmanager
 def staging(out: Path) -> Iterator[Path]:
-    """Yield an empty folder in `out` that is gone afterwards; so is `out` if it is new and the block raises."""
+    """Yield an empty folder in `out` and remove it afterwards; also remove `out` if it is new and the block raises."""
     stage = out / f".prepare.{os.getpid()}.tmp"
     new = _missing(stage.parent)
     try:
@@ -24,9 +24,9 @@ def staging(out: Path) -> Iterator[Path]:
 
 
 def install(stage: Path, out: Path) -> list[Path]:
-    """Move all files of `stage` to the same places in `out`, but for those that are there with the same bytes.
+    """Move all files of `stage` to the same places in `out`, except those that already exist there unchanged.
 
-    Where that fails on the way, all files of `out` are as before.
+    If this fails halfway, all files of `out` are restored.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def install(stage: Path, out: Path) -> list[Path]:
 def _link_or_copy(path, copy):
     try:
         os.link(path, copy)
-    except OSError:  # a file system without links
+    except OSError:  # the file system has no links
         shutil.copy2(path, copy)
 
 
@@ -73,5 +73,5 @@ def _missing(folder):
 
 def _remove_folders(folders):
     for folder in folders:
-        with suppress(OSError):  # somebody else may have put something there
+        with suppress(OSError):  # another program may have put something there
             folder.rmdir()

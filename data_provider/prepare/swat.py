@@ -1,4 +1,4 @@
-"""SWaT as iTrust hands it out: the sheets of normal operation and of attacks, saved as CSV files."""
+"""SWaT as iTrust provides it: the sheets of normal operation and of attacks, saved as CSV files."""
 
 from itertools import islice
 from pathlib import Path
@@ -11,7 +11,7 @@ from data_provider.prepare.sources import check_finite, find, locate
 from data_provider.read.csv_stream import Layout, check_unique, read_floats, stream_columns
 from data_provider.series import Series
 
-# Version 0 of the normal operation begins with the half hour in which the plant fills; version 1 is without it.
+# Version 0 of the normal operation starts with the half hour in which the plant fills up; version 1 omits it.
 NORMAL, NORMAL_WITH_START = "SWaT_Dataset_Normal_v1.csv", "SWaT_Dataset_Normal_v0.csv"
 ATTACK = "SWaT_Dataset_Attack_v0.csv"
 START_ROWS = 1800
@@ -23,23 +23,23 @@ SAMPLE_LINES = 100
 def read_swat(name: str, source: Path) -> Series:
     """Read the two files.
 
-    Commas or semicolons divide the columns, decimals may have a comma in the latter case; lines above the header are
-    passed over, and blanks inside names and labels ("A ttack") do not count.
+    Columns are separated by commas or semicolons, the latter also with decimal commas; lines above the header are
+    skipped, and spaces inside names and labels ("A ttack") are ignored.
 
     Raises
     ------
     DataError
-        When a file is missing or faulty, or the two differ in their channels.
+        When a file is missing or faulty, or the two have different channels.
     """
     with_start = find(source, NORMAL) is None and find(source, NORMAL_WITH_START) is not None
     train_path, test_path = locate(source, NORMAL_WITH_START if with_start else NORMAL, ATTACK)
     channels, train, train_label = _read(train_path)
     test_channels, test, test_label = _read(test_path)
     if test_channels != channels:
-        raise DataError(f"{test_path}: its columns are not those of {train_path.name}: save both sheets again")
+        raise DataError(f"{test_path}: its columns differ from those of {train_path.name}: save both sheets again")
     if train_label.any():
         raise DataError(
-            f"{train_path}: row {train_label.argmax() + 1} is an attack, in normal operation: save it again"
+            f"{train_path}: row {train_label.argmax() + 1} is an attack during normal operation: save it again"
         )
     return Series(name, train[START_ROWS if with_start else 0 :], test, test_label, channels)
 

@@ -1,4 +1,4 @@
-"""MSL and SMAP as telemanom hands them out: a NumPy file for each channel, and labeled_anomalies.csv."""
+"""MSL and SMAP as telemanom provides them: a NumPy file for each channel, and labeled_anomalies.csv."""
 
 import csv
 import json
@@ -10,14 +10,14 @@ from data_provider.errors import DataError
 from data_provider.prepare.sources import locate, numbered, read_all, read_npy
 from data_provider.series import Series
 
-LEFT_OUT = ("P-2",)  # the benchmark does without it
+LEFT_OUT = ("P-2",)  # the benchmark leaves it out
 COLUMNS = ("chan_id", "spacecraft", "anomaly_sequences")
 
 
 def read_telemanom(name: str, source: Path) -> Series:
     """Read train/ and test/ of one spacecraft's channels, one after another in the order of their sorted ids.
 
-    What is one channel there is one recording here: its columns are the channels.
+    A channel in the source is a recording here: its columns are the channels.
 
     Raises
     ------
@@ -42,11 +42,13 @@ def _read_spans(table, spacecraft):
             if row["spacecraft"] == spacecraft and row["chan_id"] not in LEFT_OUT
         )
     except KeyError as error:
-        raise DataError(f"{table}: there is no column {error}: it must have {', '.join(COLUMNS)}") from error
+        raise DataError(f"{table}: has no column {error}: it must have {', '.join(COLUMNS)}") from error
     except (ValueError, TypeError, csv.Error) as error:
-        raise DataError(f"{table}: cannot be read as a list of channels and events: {error}; get it again") from error
+        raise DataError(
+            f"{table}: cannot be read as a list of channels and events: {error}; download it again"
+        ) from error
     if not kept:
-        raise DataError(f"{table}: column 'spacecraft' has no {spacecraft}: get the file again")
+        raise DataError(f"{table}: column 'spacecraft' has no {spacecraft}: download the file again")
     return kept
 
 
@@ -59,6 +61,6 @@ def _label(table, channel, spans, rows):
             label[first : last + 1] = 1
     except (ValueError, TypeError) as error:
         raise DataError(
-            f"{table}: column 'anomaly_sequences' of {channel} is faulty: {error}; get both again"
+            f"{table}: column 'anomaly_sequences' of {channel} is faulty: {error}; download both again"
         ) from error
     return label

@@ -1,1 +1,1 @@
-"""Readers: one module for each format of files."""
+"""Readers: one module per file format."""

@@ -1,7 +1,7 @@
-"""A binary copy of a parsed CSV file beside it, so that the second start need not parse it.
+"""A binary copy of a parsed CSV file next to it, so that the next start need not parse it again.
 
-One file, NAME.csv.cache: a line of JSON, with the columns' names, the source's state when it was read and a
-checksum, padded to a multiple of 64 bytes; then the values, 8-byte floats, column after column.
+One file, NAME.csv.cache: a line of JSON with the column names, the source's state when it was read and a
+checksum, padded to a multiple of 64 bytes; then the values as 8-byte floats, column after column.
 """
 
 import json
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 def read_cached(source: Path, read: Callable[[Path], Table]) -> Table:
-    """Return the table of `source` from its cache or, where that is missing, old or damaged, by `read`."""
+    """Return the table of `source` from its cache, or from `read` if the cache is missing, old or damaged."""
     cache = source.with_name(source.name + ".cache")
     status = source.stat()
     state = {"version": VERSION, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
@@ -29,7 +29,7 @@ def read_cached(source: Path, read: Callable[[Path], Table]) -> Table:
     if table is None:
         table = read(source)
         _store(cache, state, table)
-        table.values.flags.writeable = False  # as the cached values are
+        table.values.flags.writeable = False  # like the cached values
     return table
 
 

@@ -15,7 +15,7 @@ from data_provider.read.number_times import unix_unit
 def choose_channels(
     path: Path, frame: pd.DataFrame, wanted: Sequence[str] | None, others: Collection[str], notes: list[str]
 ) -> list[str]:
-    """Return the channels: the user's, or all columns of numbers that are nothing else.
+    """Return the channels: the user's, or all columns of numbers that serve no other purpose.
 
     Raises
     ------
@@ -28,7 +28,7 @@ def choose_channels(
             raise MissingColumnsError(path, absent, frame.columns)
         if len(set(names)) < len(names) or set(others) & set(names):
             raise DataError(
-                f"{path}: --channels {' '.join(names)}: channels must be unique, and neither time nor label: correct "
+                f"{path}: --channels {' '.join(names)}: channels must be unique and neither times nor labels: correct "
                 "the list"
             )
         for name in names:
@@ -42,7 +42,7 @@ def choose_channels(
     rising = [name for name in names if unix_unit(numbers := exact(frame[name])) and (np.diff(numbers) > 0).all()]
     if rising:
         notes.append(
-            f"channels that rise as Unix times do: {', '.join(rising)}: --time {rising[0]} makes one the times"
+            f"channels that rise like Unix times: {', '.join(rising)}: use --time {rising[0]} if one holds the times"
         )
     if left_out:
         notes.append(f"not numeric, left out: {', '.join(left_out)}")
@@ -50,6 +50,6 @@ def choose_channels(
         cells = [(name, cell) for name in left_out for cell in frame[name].dropna().head(1)]
         shown = "".join(f"; {name!r} holds {cell!r}{advice(str(cell), '.')}" for name, cell in cells[:1])
         raise DataError(
-            f"{path}: there is no column of numbers beside times and labels: add one for each channel{shown}"
+            f"{path}: has no column of numbers apart from times and labels: add one for each channel{shown}"
         )
     return names

@@ -1,4 +1,4 @@
-"""What the columns of a table are, and which of them are the times."""
+"""Determines what the columns of a table are, and which of them are the times."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -18,7 +18,7 @@ from data_provider.read.dialect import number_pattern
 from data_provider.read.labels import is_label_name
 from data_provider.read.number_times import compact_format, unix_unit
 
-# Strict, for numbers below such a name are times: `timeouts` and `time_spent` are channels.
+# Strict, because numbers under such a name are times: `timeouts` and `time_spent` are channels.
 TIME_NAME = re.compile(
     r"(date|time|epoch|unix|datum|(uhr)?zeit)([ _-]?(time|stamp|stempel))?s?([ _(\[/.-]*(utc|gmt|local|unix|index|"
     r"days?|h|hours?|min|minutes?|s|sec|seconds?|ms|us|ns)[)\]]*)?|ts",
@@ -27,7 +27,7 @@ TIME_NAME = re.compile(
 HOUR_NAME = re.compile(r"hours?|hr|hh", re.IGNORECASE)
 CLOCK_NAME = re.compile(rf"time|hhmm(ss)?|{HOUR_NAME.pattern}", re.IGNORECASE)
 _ROW_NUMBER_NAME = re.compile(r"|unnamed: 0|index", re.IGNORECASE)  # as pandas writes it
-LOOKED_AT = 100  # cells that tell what a column holds
+LOOKED_AT = 100  # number of cells that determine what a column holds
 
 
 class Times(NamedTuple):
@@ -36,11 +36,11 @@ class Times(NamedTuple):
     Attributes
     ----------
     cells : pandas.Series or None
-        None where there are no times.
+        None if there are no times.
     names : tuple of str
-        The columns that the cells are from.
+        The columns that the cells come from.
     clocks : tuple of str
-        Other columns of times, which are no channels either.
+        Other columns of times, which are not channels either.
     """
 
     cells: pd.Series | None
@@ -49,7 +49,7 @@ class Times(NamedTuple):
 
 
 class MissingColumnsError(DataError):
-    """Columns that a file lacks, by their `names`."""
+    """Columns that a file lacks, given by their `names`."""
 
     def __init__(self, path: Path, names: list[str], columns: Sequence[str]):
         wanted = f"column {names[0]!r}" if len(names) == 1 else f"columns {', '.join(map(repr, names))}"
@@ -73,7 +73,7 @@ def known(path: Path, frame: pd.DataFrame, name: str) -> str:
 
 
 def is_row_number(name: str) -> bool:
-    """Return whether a column of row numbers is usually named so."""
+    """Return whether the name is usual for a column of row numbers."""
     return _ROW_NUMBER_NAME.fullmatch(name) is not None
 
 
@@ -81,14 +81,14 @@ def is_row_number(name: str) -> bool:
 
 
 def is_numeric(column: pd.Series) -> bool:
-    """Whether most cells are numbers, or all are missing; a wrong cell among numbers is an error, not another kind."""
+    """Whether most cells are numbers, or all are missing; a wrong cell among numbers is an error, not another type."""
     if types.is_numeric_dtype(column) or column.isna().all():
         return True
     return bool(as_numbers(column).notna().sum() * 2 > column.notna().sum())
 
 
 def as_numbers(column: pd.Series) -> pd.Series:
-    """Return the numbers of a column, NaN where a cell is none."""
+    """Return the numbers of a column, NaN where a cell is not a number."""
     if types.is_numeric_dtype(column):
         return column
     if types.is_datetime64_any_dtype(column) or types.is_timedelta64_dtype(column):
@@ -125,9 +125,9 @@ def holds_times_of_day(column: pd.Series) -> bool:
 
 
 def numbers_are_times(numbers: np.ndarray) -> bool:
-    """Whether numbers below a name of times are times: they rise strictly, or are Unix times or dates.
+    """Whether numbers under a name of times are times: they rise strictly, or are Unix times or dates.
 
-    The rule for recordings and benchmark files.
+    This is the rule for recordings and benchmark files.
     """
     numbers = numbers[~pd.isna(numbers)]
     if len(numbers) < 2:
@@ -136,7 +136,7 @@ def numbers_are_times(numbers: np.ndarray) -> bool:
 
 
 def exact(column: pd.Series) -> np.ndarray:
-    """Return the numbers of a column; large whole ones that differ as floats are kept apart."""
+    """Return the numbers of a column; large integers that would become the same float are kept distinct."""
     numbers = as_numbers(column).dropna()
     return numbers.to_numpy() if types.is_integer_dtype(numbers) else numbers.to_numpy(np.float64, na_value=np.nan)
 
@@ -155,27 +155,27 @@ def choose_times(
 ) -> Times:
     """Return the column of times: the user's, else one with such a name, else the first that holds dates.
 
-    A column of days and one of times of day are joined.
+    A column of dates and one of times of day are joined.
 
     Parameters
     ----------
     path : Path
     frame : DataFrame
     wanted : sequence of str
-        The user's word: no column, one, or one of days and one of times of day.
+        The user's choice: no column, one, or one of dates and one of times of day.
     channels : collection of str or None
-        Columns that are channels by the user's word, and so not times.
+        Columns that the user names as channels, and so not times.
     notes : list of str
     any_text : bool
-        Whether text of any form is taken, below a name of times, for the user gives its format.
+        Whether any text under a name of times is accepted, because the user gives its format.
 
     Raises
     ------
     DataError
-        When it is doubtful whether a column of numbers holds times.
+        When it is unclear whether a column of numbers holds times.
     """
     if len(wanted) > 2 or len(set(wanted)) < len(wanted):
-        raise DataError(f"{path}: --time {' '.join(wanted)}: give a column, or one of days and one of times of day")
+        raise DataError(f"{path}: --time {' '.join(wanted)}: name one column, or one of dates and one of times of day")
     for name in wanted:
         known(path, frame, name)
     if len(wanted) == 2:
@@ -192,7 +192,7 @@ def choose_times(
     clocks = _clocks(frame, [name], channels, notes)
     if hours is None:
         return Times(frame[name], (name,), clocks)
-    notes.append(f"the times are those of columns {name!r} and {hours!r} together; --time decides otherwise")
+    notes.append(f"the times come from columns {name!r} and {hours!r} together; override with --time")
     return Times(_joined(path, frame, name, hours), (name, hours), tuple(set(clocks) - {hours}))
 
 
@@ -209,7 +209,7 @@ def _found(path, frame, names, channels, notes, any_text) -> str | None:
                 continue
             if unix_unit(numbers) is None and compact_format(numbers) is None:
                 notes.append(
-                    f"the numbers of column {name!r} rise and are taken as the times: --channels decides otherwise"
+                    f"the numbers of column {name!r} rise and are taken as the times; override with --channels"
                 )
             return name
         if any_text:
@@ -222,21 +222,21 @@ def _found(path, frame, names, channels, notes, any_text) -> str | None:
             if is_numeric(frame[other]) and not (other in doubtful or is_row_number(other) or is_label_name(other))
         ]
         raise DataError(
-            f"{path}: column {doubtful[0]!r} is named like times, but its numbers do not rise from row to row: say "
+            f"{path}: column {doubtful[0]!r} is named like times, but its numbers do not rise from row to row: use "
             f"--time {doubtful[0]} if the rows are to be sorted by it, or name the channels: --channels "
             f"{' '.join(others or ['COLUMN'])}"
         )
     texts = [other for other in named if not is_numeric(frame[other]) and not holds_times_of_day(frame[other])]
     if texts and name is None and frame[texts[0]].notna().any():
         cell = frame[texts[0]].dropna().iloc[0]
-        notes.append(f"column {texts[0]!r} holds no dates that can be read ({cell!r}): --date-format reads them")
+        notes.append(f"column {texts[0]!r} holds no readable dates ({cell!r}): if they are dates, use --date-format")
     if doubtful and channels is None:
         notes.append(f"column {doubtful[0]!r} is named like times, but its numbers do not rise: taken as a channel")
     return name
 
 
 def _clocks(frame, taken, channels, notes) -> tuple[str, ...]:
-    """Return other columns of numbers that are times too, and no channels."""
+    """Return other columns of numbers that are also times, not channels."""
     found = []
     for name in frame:
         if name in taken or name in (channels or ()) or not TIME_NAME.fullmatch(name) or not is_numeric(frame[name]):
@@ -245,15 +245,15 @@ def _clocks(frame, taken, channels, notes) -> tuple[str, ...]:
         if len(numbers) > 1 and numbers_are_times(numbers):
             found.append(name)
     if found and channels is None:
-        notes.append(f"times too, left out: {', '.join(found)}")
+        notes.append(f"other columns of times, left out: {', '.join(found)}")
     return tuple(found)
 
 
-# A column of days and one of times of day
+# A column of dates and one of times of day
 
 
 def _hours(path: Path, frame: pd.DataFrame, days: str, names: list[str]) -> str | None:
-    """Return the column of times of day that belongs to a column of days, or None."""
+    """Return the column of times of day that belongs to a column of dates, or None."""
     if not _holds_days(frame[days]):
         return None
     found = [name for name in names if name != days and holds_times_of_day(frame[name])]
@@ -261,7 +261,7 @@ def _hours(path: Path, frame: pd.DataFrame, days: str, names: list[str]) -> str 
         named = [name for name in found if TIME_NAME.fullmatch(name) or CLOCK_NAME.fullmatch(name)]
         if len(named) != 1:
             raise DataError(
-                f"{path}: the times of day may be those of column {' or '.join(found)}: say which with --time {days} "
+                f"{path}: the times of day may be in column {' or '.join(found)}: say which with --time {days} "
                 f"{found[0]}"
             )
         return named[0]
@@ -280,14 +280,14 @@ def _holds_days(column: pd.Series) -> bool:
 
 
 def _are_hours(frame: pd.DataFrame, days: str, name: str) -> bool:
-    """Whether a column of numbers counts hours, or holds times such as 930, and no day has one twice."""
+    """Whether a column of numbers counts hours or holds times such as 930, none of them twice on a day."""
     if not CLOCK_NAME.fullmatch(name) or not types.is_integer_dtype(frame[name]):
         return False
     return _clock_of_numbers(frame[name]) is not None and not frame.duplicated([days, name]).any()
 
 
 def _clock_of_numbers(numbers: pd.Series) -> pd.Series | None:
-    """Return hours (0 to 24), 930 or 93000 as text of times of day, or None where they are none."""
+    """Return hours (0 to 24), 930 or 93000 as text of times of day, or None if they are not times of day."""
     high = numbers.max()
     width = 2 if high <= 24 else 4 if high <= 2400 else 6
     text = numbers.astype(np.int64).astype(str).str.zfill(width)
@@ -297,7 +297,7 @@ def _clock_of_numbers(numbers: pd.Series) -> pd.Series | None:
 
 
 def _joined(path: Path, frame: pd.DataFrame, days: str, hours: str) -> pd.Series:
-    """Return the text of days and times of day together, missing where one is."""
+    """Return the text of dates and times of day together, missing where either is."""
     day, hour = frame[days], frame[hours]
     if holds_times_of_day(day) and not holds_times_of_day(hour):
         day, hour = hour, day
@@ -321,33 +321,33 @@ def _joined(path: Path, frame: pd.DataFrame, days: str, hours: str) -> pd.Series
 
 
 def _with_time_of_day(frame: pd.DataFrame, days: str, names: list[str], notes: list[str]) -> str:
-    """Return a column of dates with times of day, where one of days alone holds days twice; else the latter."""
+    """Return a column of dates with times of day if one of dates alone has repeated dates; else the latter."""
     if not (holds_dates(frame[days]) and _holds_days(frame[days]) and frame[days].duplicated().any()):
         return days
     others = (name for name in names if name != days and holds_dates(frame[name]) and not _holds_days(frame[name]))
     found = next(others, days)
     if found != days:
         notes.append(
-            f"the times are those of column {found!r}, for {days!r} has no times of day; --time decides otherwise"
+            f"the times come from column {found!r}, because {days!r} has no times of day; override with --time"
         )
     return found
 
 
 def parts_of_times(names: Collection[str]) -> list[str]:
-    """Return the columns named year, month and day, and hour, minute and second as far as there are; else none."""
+    """Return the columns named year, month and day, and hour, minute and second if present; else none."""
     by_name = {name.lower(): name for name in names}
     found = list(takewhile(by_name.__contains__, ("year", "month", "day", "hour", "minute", "second")))
     return [by_name[part] for part in found] if len(found) > 2 else []
 
 
 def join_parts(cells: Sequence[str]) -> str:
-    """Return the text of a date in which year, month, day, and what there is of the clock, are numbers."""
+    """Return the text of a date whose year, month, day and available parts of the time of day are numbers."""
     date, clock = cells[:3], [cell.zfill(2) for cell in [*cells[3:], "0", "0", "0"][:3]]
     return "-".join(date) + " " + ":".join(clock)
 
 
 def _of_parts(frame: pd.DataFrame, names: list[str], notes: list[str]) -> Times:
-    """Return the times that stand in columns named year, month, day and so on, if there are such."""
+    """Return the times held in columns named year, month, day and so on, if there are any."""
     parts = parts_of_times(names)
     limits = ((1900, 2100), (1, 12), (1, 31), (0, 24), (0, 59), (0, 59))
     if not parts or not all(
@@ -355,6 +355,6 @@ def _of_parts(frame: pd.DataFrame, names: list[str], notes: list[str]) -> Times:
         for name, within in zip(parts, limits, strict=False)
     ):
         return Times(None)
-    notes.append(f"the times are those of columns {', '.join(parts)} together; --channels decides otherwise")
+    notes.append(f"the times come from columns {', '.join(parts)} together; override with --channels")
     cells = [join_parts(row) for row in zip(*(frame[name].astype(str) for name in parts), strict=True)]
     return Times(pd.Series(cells, frame.index, dtype=object, name=" ".join(parts)), tuple(parts))

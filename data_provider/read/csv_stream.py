@@ -1,4 +1,4 @@
-"""CSV files read in blocks of rows with a fixed schema, and their faults told in one line."""
+"""CSV files read in blocks of rows with a fixed schema, with faults reported in one line."""
 
 import codecs
 import csv
@@ -18,7 +18,7 @@ BLOCK_BYTES = 4 << 20
 
 
 class Layout(NamedTuple):
-    """How a CSV file is laid out: its columns' names, the lines above the data, and two signs."""
+    """How a CSV file is laid out: its column names, the lines above the data, the delimiter and the decimal point."""
 
     header: list[str]
     lines_above: int = 1
@@ -27,7 +27,7 @@ class Layout(NamedTuple):
 
 
 def read_header(path: Path) -> list[str]:
-    """Column names of a CSV file, without blanks around them.
+    """Column names of a CSV file, without surrounding spaces.
 
     Raises
     ------
@@ -46,8 +46,7 @@ def read_header(path: Path) -> list[str]:
         raise DataError(f"{path}: the first line {header[0][:60]!r} has no commas: separate the columns with commas")
     if header and all(is_number(name) or is_missing(name) for name in header) and any(map(is_number, header)):
         raise DataError(
-            f"{path}: the first line {', '.join(header)[:60]!r} holds numbers, where the names of the columns must be: "
-            "add them"
+            f"{path}: the first line {', '.join(header)[:60]!r} holds numbers instead of column names: add them"
         )
     if not any(header):
         raise DataError(f"{path}: the first line must name the columns: add it")
@@ -56,12 +55,12 @@ def read_header(path: Path) -> list[str]:
 
 
 def read_first_row(path: Path) -> dict[str, str]:
-    """Cells of the first row below the header by the names of their columns; empty where there is none.
+    """Cells of the first row below the header by column name; empty if there is none.
 
     Raises
     ------
     DataError
-        As `read_header` does.
+        As for `read_header`.
     """
     header = read_header(path)
     with open(path, "rb") as file:
@@ -80,13 +79,13 @@ def check_unique(path: Path, names: Sequence[str]) -> None:
     """
     repeated = next((name for name in names if names.count(name) > 1), None)
     if repeated is not None:
-        raise DataError(f"{path}: column '{repeated}' stands in the header more than once: rename one")
+        raise DataError(f"{path}: column '{repeated}' occurs in the header more than once: rename one")
 
 
 def stream_columns(path: Path, types: dict[str, pa.DataType], layout: Layout | None = None) -> Iterator[pa.RecordBatch]:
     """Yield the columns of `types` in blocks of rows, in file order; an empty cell is null.
 
-    Without a layout the first line names the columns.
+    Without a layout, the first line names the columns.
 
     Raises
     ------
@@ -101,12 +100,12 @@ def stream_columns(path: Path, types: dict[str, pa.DataType], layout: Layout | N
 
 
 def read_floats(path: Path, names: Sequence[str], layout: Layout | None = None) -> np.ndarray:
-    """Read columns of numbers, a float64 array of shape (columns, rows); an empty cell is NaN.
+    """Read columns of numbers as a float64 array of shape (columns, rows); an empty cell is NaN.
 
     Raises
     ------
     DataError
-        As `stream_columns` does.
+        As for `stream_columns`.
     """
     chunks = [np.empty((len(names), 0))]
     for batch in stream_columns(path, dict.fromkeys(names, pa.float64()), layout):
@@ -132,7 +131,7 @@ def _open(path, layout, types, *, use_threads):
 
 
 def _explain(path, layout, types, fault):
-    """Say what and where a fault is. Only a second reading, without threads, tells the line."""
+    """Describe a fault and its place. Only a second pass, without threads, reveals the line."""
     try:
         for _ in _open(path, layout, types, use_threads=False):
             pass
@@ -145,5 +144,5 @@ def _explain(path, layout, types, fault):
         column, value = layout.header[int(found[1])], found[2]
         return f"{place}column '{column}' holds '{value}', which is not a number: correct it"
     if found := re.search(r"Expected (\d+) columns, got (\d+)", text):
-        return f"{place}{found[2]} cells, where the header has {found[1]} columns: correct the line"
-    return f"{place}this is not a sound CSV file, mend or replace it: {text}"
+        return f"{place}{found[2]} cells, but the header has {found[1]} columns: correct the line"
+    return f"{place}this is not a valid CSV file, repair or replace it: {text}"

@@ -1,4 +1,4 @@
-"""Readers of the datasets: a dataset's name or a file → a checked series."""
+"""Readers of the datasets: a dataset's name or a file → a validated series."""
 
 import csv
 import difflib
@@ -16,7 +16,7 @@ from data_provider.read.table import Table, check_table, series_from_table
 from data_provider.read.wide_csv import read_wide_csv
 from data_provider.series import Series
 
-# Columns that mark a CSV format, and its reader; the first match counts. A new format is one line.
+# Columns that identify a CSV format, and its reader; the first match counts. A new format is one line.
 CSV_FORMATS = {
     ("data", "cols"): read_long_csv,
     ("label",): read_wide_csv,
@@ -34,7 +34,7 @@ def read_dataset(root: Path, name: str, *, train_rows: int | None = None) -> Ser
         Folder with DETECT_META.csv and data/.
     name : str
     train_rows : int, optional
-        Rows of the training part; by default as DETECT_META.csv says (`train_lens`).
+        Rows of the training part; by default those given in DETECT_META.csv (`train_lens`).
 
     Raises
     ------
@@ -46,7 +46,7 @@ def read_dataset(root: Path, name: str, *, train_rows: int | None = None) -> Ser
     command = prepare_command(name, root)
     if command is not None:
         ready = f", or download {name}.csv of the TAB benchmark" if name in TABLES else ""
-        _check_file(path, f"make it: {command}{ready} ({GUIDE})")
+        _check_file(path, f"create it: {command}{ready} ({GUIDE})")
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; name the one with DETECT_META.csv and data/ ({GUIDE})")
     if train_rows is None:
@@ -58,13 +58,13 @@ def read_dataset(root: Path, name: str, *, train_rows: int | None = None) -> Ser
 def read_ucr(path: Path) -> Series:
     """Read a file of the UCR anomaly archive, NNN_UCR_Anomaly_NAME_TRAIN_BEGIN_END.txt.
 
-    The first TRAIN points train, the others test. Anomalous are the points BEGIN … END−1, counted from 0 over
-    the whole series; where END equals BEGIN, as in three files of the archive, none is.
+    The first TRAIN points train, the others test. The points BEGIN … END−1, counted from 0 over the whole series, are
+    anomalous; if END equals BEGIN, as in three files of the archive, none is.
 
     Raises
     ------
     DataError
-        When the file is missing, its name lacks the numbers, or a value is no finite number.
+        When the file is missing, its name lacks the numbers, or a value is not a finite number.
     """
     path = Path(path)
     _check_series_file(path, "the UCR Anomaly Archive", "UCR")
@@ -75,7 +75,7 @@ def read_ucr(path: Path) -> Series:
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as a list of numbers: {error}; correct it") from error
     if not len(values):
-        raise DataError(f"{path}: there are no rows of data: download it again")
+        raise DataError(f"{path}: has no rows of data: download it again")
     if not begin <= end <= len(values):
         raise DataError(
             f"{path}: the event {begin}-{end} in the name does not fit {len(values)} values: rename the file"
@@ -110,7 +110,7 @@ def _read_csv(path):
             table = read(path)
             check_table(path, table)
             return table
-    raise DataError(f"{path}: there is no column named 'label' (0 normal, 1 anomalous): add it")
+    raise DataError(f"{path}: has no column named 'label' (0 normal, 1 anomalous): add it")
 
 
 def _check_file(path, remedy):
@@ -131,7 +131,7 @@ def _numbers_in_name(path, pattern, form):
 
 
 def _train_rows(meta, name):
-    """Rows of the training part, by the column `train_lens` of DETECT_META.csv."""
+    """Rows of the training part, from the column `train_lens` of DETECT_META.csv."""
     _check_file(meta, "copy it from the repository's dataset folder, or set train_rows")
     try:
         with open(meta, encoding="utf-8-sig", newline="") as file:
@@ -142,7 +142,7 @@ def _train_rows(meta, name):
         known = {file_name.lower(): file_name for file_name in rows if file_name}
         near = [known[key] for key in difflib.get_close_matches(f"{name}.csv".lower(), known, cutoff=0)]
         raise DataError(
-            f"{meta}: column 'file_name' has no {name}.csv, nearest are {', '.join(near)}: "
+            f"{meta}: column 'file_name' has no {name}.csv, the nearest are {', '.join(near)}: "
             "correct the dataset's name, add a line for it, or set train_rows"
         )
     try:

@@ -1,4 +1,4 @@
-"""The ways in which a date and a time of day are written, with the time zone behind them."""
+"""The ways in which a date and a time of day are written, including a time zone after them."""
 
 import re
 from datetime import datetime, timedelta
@@ -19,15 +19,15 @@ CELL = re.compile(
     rf"\s*{_DATE}(?:(?:\s*[T:,]\s*|\s+)(?P<time>{_TIME})(?:\s*[(\[]?(?P<zone>{_ZONE})[)\]]?)?)?\s*",
     re.IGNORECASE | re.VERBOSE,
 )
-# As C's ctime writes it, with the year at the end, and how that is put in order.
+# As C's ctime writes it, with the year at the end, and the replacement that reorders it.
 CTIME = re.compile(r"\s*(?:[a-z]{3},?\s+)?([a-z]{3}\s+\d{1,2})\s+(\d\d?:\S+)(\s+[a-z]+)?\s+(\d{4})\s*", re.IGNORECASE)
 _ISO = re.compile(r"\d{4}-\d\d(-\d\d(T\d\d.*)?)?|\d{8}T\d{4,6}.*")
 CTIME_IN_ORDER = r"\1 \4 \2\3"
 TIME_OF_DAY = re.compile(rf"\s*(?:{_TIME})(?:\s*(?:Z|[+-]\d\d:?\d\d))?\s*", re.IGNORECASE)
-# The zone of a cell, behind a time of day.
+# The zone of a cell, after a time of day.
 _HALF = r"[ap]\.?m\.?"
 ZONE = rf"(?i)(?:\d:\d\d(?:[.,]\d+)?|T\d{{4,6}})\s*(?:{_HALF})?\s*[(\[]?(?!{_HALF}\s*$)({_ZONE})[)\]]?\s*$"
-# Hours ahead of UTC: what RFC 2822 defines, and what is used for one zone alone.
+# Hours ahead of UTC: abbreviations that RFC 2822 defines or that stand for one zone only.
 HOURS_AHEAD = {
     **dict.fromkeys(("z", "utc", "gmt", "wet"), 0),
     **dict.fromkeys(("west", "cet"), 1),
@@ -36,23 +36,23 @@ HOURS_AHEAD = {
     **dict.fromkeys(("jst", "kst"), 9),
     **{"est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8, "pdt": -7},
 }
-# Formats of a date of three numbers as `canonical` writes it, by the digits of its year.
+# Formats of a date of three numbers as `canonical` writes it, by the number of digits in its year.
 LONG_FORMATS = ("%d/%m/%Y", "%m/%d/%Y")
 SHORT_FORMATS = ("%d/%m/%y", "%m/%d/%y", "%y/%m/%d")
 
 
 def is_date(cell: str) -> bool:
-    """Return whether a cell holds a date, with a time of day or without."""
+    """Return whether a cell holds a date, with or without a time of day."""
     return bool(CELL.fullmatch(cell) or CTIME.fullmatch(cell) or _ISO.fullmatch(cell.strip()))
 
 
 def is_time_of_day(cell: str) -> bool:
-    """Return whether a cell holds a time of day alone."""
+    """Return whether a cell holds only a time of day."""
     return TIME_OF_DAY.fullmatch(cell) is not None
 
 
 def minutes_ahead(zone: str) -> int | None:
-    """Return the minutes that a zone is ahead of UTC, or None where it is not known."""
+    """Return how many minutes a zone is ahead of UTC, or None if it is not known."""
     if found := re.fullmatch(r"(?:UTC|GMT)?([+-])(\d\d?)(?::?(\d\d))?", zone, re.IGNORECASE):
         minutes = int(found[2]) * 60 + int(found[3] or 0)
         return -minutes if found[1] == "-" else minutes
@@ -61,7 +61,7 @@ def minutes_ahead(zone: str) -> int | None:
 
 
 def format_of(cell: str) -> str | None:
-    """Return the format of a cell as `strptime` reads it, the day before the month; None where there is none.
+    """Return the `strptime` format of a cell, with the day before the month; None if there is none.
 
     A zone is not part of it. Cells with names of months or days have none.
     """
@@ -90,15 +90,15 @@ def format_of(cell: str) -> str | None:
 
 
 def canonical(cell: str) -> tuple[str, str, bool] | None:
-    """Return a cell without its zone in one of three forms, or None where it is not a date.
+    """Return a cell without its zone in one of three forms, or None if it is not a date.
 
     Returns
     -------
     kind : {"certain", "long", "short"}
-        `certain` is year, month and day; in the others day and month are not told apart, and in `short` the year
-        has two digits, wherever it stands.
+        `certain` is year, month and day; in the others day and month cannot be told apart, and in `short` the year
+        has two digits, wherever it is.
     text : str
-        Like `2024/06/12 23:00:00.5`, in 24 hours.
+        Like `2024/06/12 23:00:00.5`, in 24-hour time.
     midnight : bool
         Whether the time of day is missing.
     """
@@ -128,7 +128,7 @@ def _date(found: re.Match) -> tuple[str, str]:
 
 
 def _clock(text: str) -> str | None:
-    """Return a time of day in 24 hours, or None where it is none."""
+    """Return a time of day in 24-hour form, or None if it is not one."""
     hour, minute, second = ([*re.findall(r"\d+(?:[.,]\d+)?", text.replace(":", " ")), "0", "0"])[:3]
     hour = int(hour)
     if half := re.search(r"([ap])\.?m", text, re.IGNORECASE):
@@ -140,7 +140,7 @@ def _clock(text: str) -> str | None:
 
 
 def seconds_of_day(cell: str) -> timedelta | None:
-    """Return a time of day as the time since midnight, or None where it is none; 24:00 is the end of the day."""
+    """Return a time of day as the time since midnight, or None if it is not one; 24:00 is the end of the day."""
     clock = _clock(cell) if is_time_of_day(cell) else None
     if clock is None:
         return None

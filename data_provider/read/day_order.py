@@ -1,4 +1,4 @@
-"""Which number of a date is the day: told by the steps between the dates of a column."""
+"""Determines which number of a date is the day, from the steps between the dates of a column."""
 
 import re
 
@@ -7,12 +7,12 @@ import pandas as pd
 
 from data_provider.errors import DataError
 
-REGULAR = 1e-3  # of the usual step; what differs by less is rounding
+REGULAR = 1e-3  # of the usual step; smaller differences are rounding
 _FIRST = {"d": "the day", "m": "the month", "Y": "the year", "y": "the year"}
 
 
 def orders(form: str | None) -> list[str]:
-    """Return the formats that differ from `form`, which has the day first, in the order of day, month and year."""
+    """Return the formats that differ from `form`, which has the day first, only in the order of day, month and year."""
     if form is None:
         return []
     found = re.match(r"%d(\W)%m\1%([Yy])", form)
@@ -26,12 +26,12 @@ def orders(form: str | None) -> list[str]:
 def best_order(
     read: list[tuple[str, pd.Series]], cells: pd.Series, source: str, shown: list[str] | None = None
 ) -> tuple[int, str | None]:
-    """Choose that reading of a column in which the steps are regular.
+    """Choose the reading of a column whose steps are regular.
 
     Parameters
     ----------
     read : list of (format, times)
-        All that fit every cell, those with the day first before others.
+        All readings that fit every cell, those with the day first before others.
     cells : pandas.Series
     source : str
     shown : list of str, optional
@@ -40,14 +40,14 @@ def best_order(
     Returns
     -------
     index : int
-        Of the reading.
+        Index of the reading.
     note : str or None
-        What was decided, with a cell on which the readings differ; None where all are the same.
+        What was decided, with a cell on which the readings differ; None if all are the same.
 
     Raises
     ------
     DataError
-        When several are as good: with a cell on which they differ and the formats that decide.
+        When several are equally good; names a cell on which they differ and the formats to choose from.
     """
     shown = shown or [form for form, _ in read]
     others = [index for index in range(1, len(read)) if not read[index][1].equals(read[0][1])]
@@ -56,7 +56,7 @@ def best_order(
     disorders = {index: _disorder(read[index][1]) for index in (0, *others)}
     ranked = sorted(disorders, key=lambda index: (sum(disorders[index]), index))
     chosen, second = ranked[:2]
-    reason = "for so the steps are regular"
+    reason = "which makes the steps regular"
     if not _clearly_better(disorders[chosen], disorders[second]):
         dotted = "." in cells.iloc[0].split()[0]
         if not dotted or _clearly_better(disorders[ranked[0]], disorders[0]):
@@ -64,16 +64,16 @@ def best_order(
             ways = " or ".join(f"{read[index][1].iloc[place]:%d %B %Y}" for index in (chosen, second))
             options = " or ".join(f"--date-format '{shown[index]}'" for index in (chosen, second))
             raise DataError(
-                f"{source}: row {cells.index[place]} of column {cells.name!r} holds {cell!r}, which may be {ways}: say "
+                f"{source}: row {cells.index[place]} of column {cells.name!r} holds {cell!r}, which may be {ways}: use "
                 f"{options}"
             )
         chosen, second = 0, others[0]
-        reason = "as dates with points are"
+        reason = "as usual for dates with points"
     place, cell = _first_difference(read[chosen][1], read[second][1], cells)
     first = _FIRST[re.search(r"%(\w)", read[chosen][0])[1]]
     return chosen, (
         f"dates are read with {first} first, {reason}: {cell} is {read[chosen][1].iloc[place]:%d %B %Y}; "
-        "--date-format decides otherwise"
+        "override with --date-format"
     )
 
 
@@ -83,14 +83,14 @@ def _first_difference(times: pd.Series, others: pd.Series, cells: pd.Series) -> 
 
 
 def _disorder(times: pd.Series) -> tuple[int, int]:
-    """Return how many steps go against the others, and how many differ from the usual one."""
+    """Return how many steps go against the direction of the others, and how many differ from the usual one."""
     steps = np.diff(times.to_numpy().astype("datetime64[ns]").astype(np.int64))
     if not len(steps):
         return 0, 0
     against = int(min((steps < 0).sum(), (steps > 0).sum()))
     usual = np.median(steps)
     odd = int((np.abs(steps - usual) > REGULAR * abs(usual)).sum())
-    if times.dt.day.nunique() == 1 and times.dt.normalize().nunique() == len(times):  # a month is a step too
+    if times.dt.day.nunique() == 1 and times.dt.normalize().nunique() == len(times):  # a month is also a regular step
         months = np.diff((times.dt.year * 12 + times.dt.month).to_numpy())
         odd = min(odd, int((months != np.median(months)).sum()))
     return against, odd

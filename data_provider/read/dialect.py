@@ -1,10 +1,10 @@
 """How a text file of columns is written: its encoding, its separator, its decimal mark, and whether it has a header.
 
-One rule decides what the first line is, for files, streams and benchmark files alike: **a first line is data where
-each of its cells is a number, a date, a time of day or missing, and one at least is not missing; any other first line
-holds the names of the columns.** A line of dates and other texts may be either and is an error, which `--header`
-decides, unless the texts come again below, as names do not. What was decided otherwise than for the plainest of
-files (UTF-8, commas, decimal points, names in the first line) is said.
+One rule decides what the first line is, for files, streams and benchmark files alike: **a first line is data if
+each of its cells is a number, a date, a time of day or missing, and at least one is not missing; any other first line
+holds the column names.** A line of dates and other texts may be either, which is an error that `--header`
+resolves, unless the texts recur below, as names do not. Every decision that departs from the plainest of
+files (UTF-8, commas, decimal points, names in the first line) is reported.
 """
 
 import codecs
@@ -18,16 +18,16 @@ from data_provider.read.date_text import is_date, is_time_of_day
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " ", r"\t": "\t"}
 _SHOWN = {separator: name for name, separator in reversed(SEPARATORS.items())}
-# What stands for a missing value by itself; other signs are named by --missing-values.
+# What always stands for a missing value; other codes are named with --missing-values.
 MISSING = frozenset(
     ("", "na", "nan", "-nan", "n/a", "#n/a", "<na>", "null", "none", "#na", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan")
 )
 _INFINITE = re.compile(r"[-+]?inf(inity)?", re.IGNORECASE)
-# Digits in groups of three behind a sign that may be a thousands mark, and numbers that have both signs.
+# Digits in groups of three after what may be a thousands separator, and numbers that have both marks.
 _GROUPED = {mark: re.compile(rf"[-+]?[1-9]\d{{0,2}}(?:{re.escape(mark)}\d{{3}})+") for mark in (".", ",")}
 _BOTH = (re.compile(r"[-+]?\d{1,3}(?:\.\d{3})+,\d*"), re.compile(r"[-+]?\d{1,3}(?:,\d{3})+\.\d*"))
 _WHOLE = re.compile(r"\d+")
-_MARKS = {  # those of UTF-32 begin as those of UTF-16 do
+_MARKS = {  # UTF-32 marks begin like those of UTF-16
     codecs.BOM_UTF8: "utf-8",
     codecs.BOM_UTF32_LE: "utf-32-le",
     codecs.BOM_UTF32_BE: "utf-32-be",
@@ -38,7 +38,7 @@ LOOKED_AT = 300  # lines
 
 
 def number_pattern(decimal: str, *, infinite: bool = False) -> str:
-    """Return the pattern of a number without blanks around it, of an infinite one too if asked."""
+    """Return the pattern of a number without surrounding spaces, optionally also of an infinite one."""
     mark = re.escape(decimal)
     pattern = rf"[-+]?(?:[0-9]+(?:{mark}[0-9]*)?|{mark}[0-9]+)(?:[eE][-+]?[0-9]+)?"
     return f"{pattern}|(?i:[-+]?inf(?:inity)?)" if infinite else pattern
@@ -54,9 +54,9 @@ class Dialect:
     Parameters
     ----------
     encoding : str
-        A name that Python knows; a mark at the beginning of the text is not part of it.
+        A name that Python knows; a byte order mark at the start is not part of the text.
     separator : str
-        One character; several spaces are one.
+        One character; several spaces count as one.
     decimal : {".", ","}
     header : bool
         Whether the first line names the columns.
@@ -68,7 +68,7 @@ class Dialect:
     header: bool = True
 
     def cells(self, line: str) -> list[str]:
-        """Return the cells of a line, without blanks around them.
+        """Return the cells of a line, without surrounding spaces.
 
         Raises
         ------
@@ -94,7 +94,7 @@ def number(cell: str, dialect: Dialect) -> float:
     Raises
     ------
     DataError
-        When it is not a finite number, with the remedy, but without the place.
+        When it is not a finite number; the message has the remedy, but not the place.
     """
     if _INFINITE.fullmatch(cell.strip()):
         raise DataError(f"{cell[:40]!r} is not finite")
@@ -107,19 +107,19 @@ def number(cell: str, dialect: Dialect) -> float:
 
 
 def advice(cell: str, decimal: str) -> str:
-    """Return what may be done about a cell that is not a number, for the end of a message; empty where unknown."""
+    """Return a remedy for a cell that is not a number, for the end of a message; empty if there is none."""
     cell = cell.strip()
     other = "." if decimal == "," else ","
     grouped = any(
         pattern.fullmatch(cell) and (mark == other or cell.count(mark) > 1) for mark, pattern in _GROUPED.items()
     )
     if grouped or any(pattern.fullmatch(cell) for pattern in _BOTH) or re.search(r"\d[ '’\u00a0\u202f]\d{3}", cell):
-        return f": write numbers without thousands marks, or, if it is a decimal mark, say --decimal '{other}'"
+        return f": write numbers without thousands separators, or, if it is a decimal mark, use --decimal '{other}'"
     if other in cell and is_number(cell, other):
-        return f": correct it, or say --decimal '{other}'"
+        return f": correct it, or use --decimal '{other}'"
     if cell and not any(map(str.isalnum, cell)):
         code = "-" if set(cell) == {"-"} else cell
-        return f": correct it, or, if it stands for a missing value, say --missing-values '{code}'"
+        return f": correct it, or, if it stands for a missing value, use --missing-values '{code}'"
     return ""
 
 
@@ -132,40 +132,42 @@ def decide(
     decimal: str | None = None,
     header: bool | None = None,
 ) -> tuple[Dialect, list[str]]:
-    """Decide how a file is written from its first bytes, or from the first lines of a stream.
+    """Determine how a file is written from its first bytes, or from the first lines of a stream.
 
     Parameters
     ----------
     sample : bytes
-        A last line without an end is left out unless it is the only one.
+        An unterminated last line is ignored unless it is the only one.
     source : str
-        What errors name.
+        The name used in errors.
     encoding, separator, decimal, header : optional
-        What is known already. The separator may be a word: comma, semicolon, tab, pipe or space.
+        What is already known. The separator may be a word: comma, semicolon, tab, pipe or space.
 
     Returns
     -------
     dialect : Dialect
     notes : list of str
-        What was decided otherwise than for the plainest of files.
+        Decisions that depart from the plainest of files.
 
     Raises
     ------
     DataError
-        When it is doubtful, with the option that decides it; when an option is impossible.
+        When it is unclear, with the option that resolves it; when an option is impossible.
     """
     separator, decimal = _known(source, separator, decimal)
     encoding, notes = _encoding(sample, source, encoding)
     lines = _lines(sample, source, encoding)
     if separator is not None and decimal is None and lines and not any(separator in line for line in lines):
-        raise DataError(f"{source}: --sep {_shown(separator)}: no line holds it: correct it, or leave it out")
+        raise DataError(f"{source}: --sep {_shown(separator)}: no line contains it: correct it, or leave it out")
     if lines and re.fullmatch(r'"?sep=.?"?', lines[0]):
-        raise DataError(f"{source}: the first line {lines[0]!r} is meant for Excel: remove it, the separator is found")
+        raise DataError(
+            f"{source}: the first line {lines[0]!r} is meant for Excel: remove it, the separator is found without it"
+        )
     choice = _marks(lines, source, separator, decimal)
     if (choice != (",", ".")) and (separator is None or (decimal is None and choice[1] == ",")):
         notes.append(
-            f"read with the separator {_shown(choice[0])} and the decimal mark '{choice[1]}': --sep and --decimal "
-            "decide otherwise"
+            f"read with the separator {_shown(choice[0])} and the decimal mark '{choice[1]}'; override with "
+            "--sep and --decimal"
         )
     rows = list(_rows(lines, choice[0]))
     if header is None:
@@ -178,7 +180,9 @@ def _known(source: str, separator: str | None, decimal: str | None) -> tuple[str
     if separator is not None:
         separator = SEPARATORS.get(separator, separator)
         if len(separator) != 1 or separator.isalnum() or separator in '"\n\r.':
-            raise DataError(f"{source}: --sep {separator!r}: give one sign, or comma, semicolon, tab, pipe or space")
+            raise DataError(
+                f"{source}: --sep {separator!r}: give one character, or comma, semicolon, tab, pipe or space"
+            )
     if decimal not in (None, ".", ","):
         raise DataError(f"{source}: --decimal {decimal!r}: give '.' or ','")
     return separator, decimal
@@ -192,22 +196,24 @@ def _encoding(sample: bytes, source: str, encoding: str | None) -> tuple[str, li
     marked = next((name for mark, name in _MARKS.items() if sample.startswith(mark)), None)
     if encoding is not None:
         try:
-            "".encode(encoding)  # a codec of other things than text is a LookupError too
+            "".encode(encoding)  # a codec for something other than text is also a LookupError
         except LookupError:
             raise DataError(
                 f"{source}: --encoding {encoding}: unknown: give utf-8, utf-16, latin-1 or cp1252"
             ) from None
         encoding = codecs.lookup(encoding).name
         if marked is not None and not marked.startswith(encoding.removesuffix("-sig")):
-            raise DataError(f"{source}: --encoding {encoding}: begins with the mark of {marked.upper()}: leave it out")
+            raise DataError(
+                f"{source}: --encoding {encoding}: the byte order mark is that of {marked.upper()}: leave it out"
+            )
         return encoding, []
     if marked is not None:
-        return marked, [f"read as {marked.upper()}, for the file begins with its mark"] if marked != "utf-8" else []
+        return marked, [f"read as {marked.upper()}, as its byte order mark says"] if marked != "utf-8" else []
     for name, blank, full in (("utf-16-le", 1, 0), ("utf-16-be", 0, 1)):
         pairs = sample[: len(sample) // 2 * 2][:4000]
         zeros = pairs[blank::2].count(0)
         if zeros > 0.7 * len(pairs[blank::2]) and not pairs[full::2].count(0):
-            return name, [f"read as {name.upper()}: --encoding decides otherwise"]
+            return name, [f"read as {name.upper()}; override with --encoding"]
     try:
         codecs.getincrementaldecoder("utf-8")().decode(sample)
     except UnicodeDecodeError as error:
@@ -216,9 +222,9 @@ def _encoding(sample: bytes, source: str, encoding: str | None) -> tuple[str, li
 
 
 def not_decoded(source: str, encoding: str, error: UnicodeError) -> DataError:
-    """Return the error of a file that is not in the encoding it is read in."""
+    """Return the error for a file that does not have the encoding it is read in."""
     return DataError(
-        f"{source}: cannot be read as CSV: no text in {encoding.upper()} ({error}): name its encoding, such as "
+        f"{source}: cannot be read as CSV: not text in {encoding.upper()} ({error}): name its encoding, such as "
         "--encoding latin-1, or save it in UTF-8"
     )
 
@@ -230,7 +236,7 @@ def _lines(sample: bytes, source: str, encoding: str) -> list[str]:
         raise not_decoded(source, encoding, error) from None
     text = text.removeprefix("\ufeff")
     if "\0" in text:
-        raise DataError(f"{source}: cannot be read as CSV, for it holds bytes of zero: export it as text")
+        raise DataError(f"{source}: cannot be read as CSV, because it contains zero bytes: export it as text")
     lines = re.split(r"\r\n|\n|\r", text)
     if len(lines) > 1:
         lines.pop()  # empty, or cut off
@@ -246,7 +252,7 @@ def _rows(lines: list[str], separator: str) -> Iterator[list[str]]:
 
 
 def _marks(lines: list[str], source: str, separator: str | None, decimal: str | None) -> tuple[str, str]:
-    """Return separator and decimal mark, those by which the most cells of the sample have a meaning."""
+    """Return the separator and decimal mark that give a meaning to most cells of the sample."""
     candidates = [separator] if separator else [",", ";", "\t", "|", " "]
     found = []
     for sign in candidates:
@@ -286,7 +292,7 @@ def _marks(lines: list[str], source: str, separator: str | None, decimal: str | 
 
 
 def _single_column(lines, source, separator, decimal) -> tuple[str, str]:
-    """Return the marks of a file with one column, whose lines must then not look like several."""
+    """Return the marks of a file with one column, whose lines must not look like several columns."""
     sign = separator or ","
     if decimal:
         return (sign if sign != decimal else ";"), decimal
@@ -297,7 +303,7 @@ def _single_column(lines, source, separator, decimal) -> tuple[str, str]:
             source,
             [commas[0]],
             "it may be one number with a decimal comma, or two cells",
-            "--decimal ',' --sep semicolon, or --sep comma and a header of as many names",
+            "--decimal ',' --sep semicolon, or --sep comma and a header with one name per cell",
         )
     for other in [separator] if separator else [",", ";", "\t", "|"]:
         first, *counts = (len(row) for row in _rows([lines[0], *body], other))
@@ -305,8 +311,8 @@ def _single_column(lines, source, separator, decimal) -> tuple[str, str]:
         usual = max(counts, key=counts.count, default=1)
         if usual > 1 and counts.count(usual) > 0.5 * len(counts):
             raise DataError(
-                f"{source}: the first line {lines[0][:60]!r} has {has}, where the lines below have {usual}: "
-                "remove what stands above the names of the columns, correct the names, or say --sep"
+                f"{source}: the first line {lines[0][:60]!r} has {has}, but the lines below have {usual}: "
+                "remove what is above the column names, correct the names, or use --sep"
             )
     return sign, "."
 
@@ -327,21 +333,21 @@ def _is_time(cell: str) -> bool:
 
 
 def _check_decimal(rows: list[list[str]], source: str, mark: str) -> None:
-    """Refuse numbers that have, or may have, thousands marks."""
+    """Refuse numbers that have, or may have, thousands separators."""
     commas = [cell for row in rows[1:] or rows for cell in row if "," in cell]
     both = next((cell for cell in commas if any(pattern.fullmatch(cell) for pattern in _BOTH)), None)
     if both is not None:
-        raise DataError(f"{source}: {both!r} has a thousands mark: write the numbers without it")
+        raise DataError(f"{source}: {both!r} has a thousands separator: write the numbers without it")
     numbers = [cell for cell in commas if is_number(cell, ",")]
     if mark == "," and numbers and all(map(_GROUPED[","].fullmatch, numbers)):
         raise DataError(
-            f"{source}: {numbers[0]!r} may have a decimal comma or a thousands mark: say --decimal ',', or write the "
-            "numbers without thousands marks"
+            f"{source}: {numbers[0]!r} may have a decimal comma or a thousands separator: use --decimal ',', or write "
+            "the numbers without thousands separators"
         )
 
 
 def _check_two_columns(rows: list[list[str]], source: str) -> None:
-    """Refuse pairs that look like one number with a decimal comma, such as 0,0189, below no names."""
+    """Refuse pairs without names above that look like one number with a decimal comma, such as 0,0189."""
     pairs = [
         row for row in rows if len(row) == 2 and _WHOLE.fullmatch(row[0].lstrip("+-")) and _WHOLE.fullmatch(row[1])
     ]
@@ -356,11 +362,11 @@ def _check_two_columns(rows: list[list[str]], source: str) -> None:
 
 
 def _doubtful(source: str, lines: list[str], doubt: str, options: str) -> DataError:
-    return DataError(f"{source}: the line {lines[0][:60]!r} is doubtful, {doubt}: say {options}")
+    return DataError(f"{source}: the line {lines[0][:60]!r} is ambiguous, {doubt}: use {options}")
 
 
 def _has_header(rows: list[list[str]], source: str, mark: str) -> tuple[bool, list[str]]:
-    """Return whether the first line holds names, by the rule of the module, and what must be said."""
+    """Return whether the first line holds names, by the rule of the module, and what to report."""
     if not rows:
         return True, []
     first, body = rows[0], rows[1:]
@@ -373,17 +379,19 @@ def _has_header(rows: list[list[str]], source: str, mark: str) -> tuple[bool, li
         if first[0] == "" and first[1:] == [str(place) for place in range(len(first) - 1)]:
             return True, []  # as pandas writes a table without names
         return False, [
-            f"the first line ({', '.join(first)[:60]}) holds no names and is read as data, the columns are named 1, 2, "
-            "…: --header yes makes it names"
+            f"the first line ({', '.join(first)[:60]}) holds no names and is read as data; the columns are named 1, 2, "
+            "…; if it holds names, use --header yes"
         ]
     again = any(place < len(row) and row[place] == first[place] for row in body for place in texts if first[place])
     if again and (numbers or times):
-        return False, ["the first line is read as data, for its words come again below: --header yes makes it names"]
+        return False, [
+            "the first line is read as data, because its words recur below; if it holds names, use --header yes"
+        ]
     if any(map(is_date, times)) and not all(map(_WHOLE.fullmatch, times)):
         raise _doubtful(source, [", ".join(first)], "it may hold names or data", "--header yes or --header no")
     if any(not _WHOLE.fullmatch(cell) for cell in numbers):
         return True, [
-            f"the first line is taken as names, though it holds the numbers {', '.join(numbers)}: --header no "
-            "makes it data"
+            f"the first line is taken as names, though it holds the numbers {', '.join(numbers)}; if it is data, use "
+            "--header no"
         ]
     return True, []

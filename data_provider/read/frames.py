@@ -32,11 +32,11 @@ def read_frame(path: Path, notes: list[str], **options) -> pd.DataFrame:
     Parameters
     ----------
     path : Path
-        `.parquet` or `.pq` is read as Parquet, anything else as CSV, which may be packed (.gz, .bz2, .xz, .zip).
+        `.parquet` or `.pq` is read as Parquet, anything else as CSV, optionally compressed (.gz, .bz2, .xz, .zip).
     notes : list of str
-        What was decided is added.
+        Decisions are appended.
     **options
-        Those of `decide`: separator, decimal, header and encoding of a CSV file.
+        As for `decide`: separator, decimal, header and encoding of a CSV file.
 
     Raises
     ------
@@ -48,20 +48,20 @@ def read_frame(path: Path, notes: list[str], **options) -> pd.DataFrame:
     given = [name for name, value in options.items() if value is not None]
     if is_parquet and given:
         option = {"separator": "sep"}.get(given[0], given[0])
-        raise DataError(f"{path}: --{option} belongs to a CSV file, and this is Parquet: leave it out")
+        raise DataError(f"{path}: --{option} is for CSV files, and this is Parquet: leave it out")
     try:
         frame = _read_parquet(path) if is_parquet else _read_csv(path, notes, options)
     except DataError:
         raise
     except pd.errors.EmptyDataError:
-        raise DataError(f"{path}: the file is empty: it must begin with the names of the columns") from None
+        raise DataError(f"{path}: the file is empty: it must start with the column names") from None
     except (ValueError, OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, pa.ArrowException) as error:
         kind = "Parquet" if is_parquet else "CSV"
         raise DataError(
-            f"{path}: cannot be read as {kind}: {' '.join(str(error).split())}: correct it, or write it again"
+            f"{path}: cannot be read as {kind}: {' '.join(str(error).split())}: correct it, or save it again"
         ) from None
     if frame.empty:
-        raise DataError(f"{path}: there are no rows of data below the header: complete the file")
+        raise DataError(f"{path}: has no rows of data below the header: complete the file")
     return frame.set_axis(pd.RangeIndex(1, len(frame) + 1))
 
 
@@ -92,12 +92,12 @@ def _read_csv(path: Path, notes: list[str], options: dict) -> pd.DataFrame:
         na_values=_MISSING,
         low_memory=False,
         float_precision="round_trip",
-        skip_blank_lines=len(names) > 1,  # with one column, a blank line is a row without a value
+        skip_blank_lines=len(names) > 1,  # in a single column, a blank line is a row without a value
     )
     if not isinstance(frame.index, pd.RangeIndex):
         raise DataError(
             f"{path}: the lines have more cells than the first line's {len(names)}: correct one of them, remove what "
-            "stands above the names of the columns, or name the separator with --sep"
+            "is above the column names, or name the separator with --sep"
         )
     if len(names) == 1:
         frame = frame[: len(frame) - _blank_lines_at_end(content)]
@@ -111,7 +111,7 @@ def _unpacked(path: Path) -> bytes:
         with zipfile.ZipFile(path) as archive:
             files = [name for name in archive.namelist() if not name.endswith("/")]
             if len(files) != 1:
-                raise DataError(f"{path}: holds {len(files)} files, where one must be: pack one alone")
+                raise DataError(f"{path}: contains {len(files)} files, expected one: pack a single file")
             return archive.read(files[0])
     if suffix in _PACKED:
         with _PACKED[suffix](path) as file:
@@ -120,13 +120,13 @@ def _unpacked(path: Path) -> bytes:
 
 
 def _in_utf8(content: bytes, path: Path, dialect: Dialect) -> bytes:
-    """Return the text in UTF-8, without a mark and blank lines at its beginning."""
+    """Return the text in UTF-8, without a byte order mark and blank lines at its start."""
     try:
         text = codecs.decode(content, dialect.encoding)
     except (UnicodeError, ValueError) as error:
         raise not_decoded(str(path), dialect.encoding, error) from None
     if "\0" in text:
-        raise DataError(f"{path}: cannot be read as CSV, for it holds bytes of zero: export it as text")
+        raise DataError(f"{path}: cannot be read as CSV, because it contains zero bytes: export it as text")
     if dialect.encoding == "utf-8":
         return content.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
     return text.removeprefix("\ufeff").lstrip("\r\n").encode()
@@ -139,7 +139,7 @@ def _names(path: Path, content: bytes, dialect: Dialect, separator: dict, notes:
     names = [name.strip() for name in first.iloc[0]]
     if names[0].startswith("#") and len(names) > 1:
         names[0] = names[0].lstrip("# ")
-        notes.append("the first line begins with # and is taken as the names of the columns")
+        notes.append("the first line starts with # and is taken as the column names")
     check_unique(path, names)
     return names
 
@@ -149,7 +149,7 @@ def _blank_lines_at_end(content: bytes) -> int:
 
 
 def _large_whole_numbers(frame: pd.DataFrame, content: bytes, separator: dict, dialect: Dialect) -> pd.DataFrame:
-    """Read again, exactly, the columns of large whole numbers that are floats for a cell is missing or ends with .0."""
+    """Reread exactly the columns of large integers that are floats because a cell is missing or ends with .0."""
     floats = frame.select_dtypes(np.float64)
     large = [name for name in floats if 2**53 < floats[name].abs().max() < 1e18]
     if not large:
@@ -173,7 +173,7 @@ def _large_whole_numbers(frame: pd.DataFrame, content: bytes, separator: dict, d
 
 
 def _with_points(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Return the columns of text that hold numbers with a decimal comma with points in their place."""
+    """Return the text columns of numbers with decimal commas, with decimal points instead."""
     for name in frame:
         cells = frame[name]
         if types.is_numeric_dtype(cells) or not cells.notna().any():
@@ -186,21 +186,21 @@ def _with_points(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
         if wrong.any():
             place = int(wrong.to_numpy().argmax())
             raise DataError(
-                f"{path}: row {place + 1} of column {name!r} holds {text.iloc[place]!r}, where other numbers have a "
-                "decimal comma: correct it, or say --decimal"
+                f"{path}: row {place + 1} of column {name!r} holds {text.iloc[place]!r}, but other numbers have a "
+                "decimal comma: correct it, or use --decimal"
             )
         frame[name] = cells.mask(fits, text.str.replace(",", ".", regex=False))
     return frame
 
 
 def without_missing_codes(frame: pd.DataFrame, codes: Sequence[str], notes: list[str]) -> pd.DataFrame:
-    """Return the table without the cells that stand for a missing value by the user's word.
+    """Return the table without the cells that the user declares missing values.
 
     Parameters
     ----------
     frame : DataFrame
     codes : sequence of str
-        A number stands for all ways to write it, - for any number of dashes.
+        A number stands for all ways of writing it, - for any number of dashes.
     notes : list of str
         Says how many were found, for each code.
     """
@@ -222,5 +222,5 @@ def without_missing_codes(frame: pd.DataFrame, codes: Sequence[str], notes: list
             if found.any():
                 frame[name] = cells.mask(found.to_numpy(bool))
                 count += int(found.sum())
-        notes.append(f"--missing-values {code}: {count} cells hold it and are taken as missing")
+        notes.append(f"--missing-values {code}: {count} cells hold it and are treated as missing")
     return frame

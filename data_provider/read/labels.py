@@ -1,4 +1,4 @@
-"""The column of labels: how it is usually named, and what may stand in it."""
+"""The column of labels: its usual names and its possible values."""
 
 import re
 from collections.abc import Collection
@@ -23,7 +23,7 @@ _WORDS = {
 
 
 def is_label_name(name: str) -> bool:
-    """Return whether a column of labels is usually named so."""
+    """Return whether the name is usual for a column of labels."""
     return _NAME.fullmatch(name) is not None
 
 
@@ -42,37 +42,37 @@ def choose_label(
     path : Path
     frame : DataFrame
     wanted : str or None
-        The user's word, a column.
+        The user's choice of column.
     times : collection of str
         Columns of times.
     channels : collection of str
-        What the user names as channels is no label, unless its name is `label`.
+        Columns that the user names as channels are not labels, unless named `label`.
     notes : list of str
 
     Raises
     ------
     DataError
-        When several may be it, or one is named so and holds something else.
+        When there are several candidates, or one has such a name but holds something else.
     """
     free = [name for name in frame if name not in times and (name not in channels or name.lower() == "label")]
     found = [name for name in free if is_label_name(name) and name != wanted]
     if wanted is not None:
         others = [name for name in found if _values(frame[name]) is not None]
         if others:
-            notes.append(f"labels too, left out: {', '.join(others)}")
+            notes.append(f"other columns of labels, left out: {', '.join(others)}")
         return wanted, others
     if len(found) > 1:
-        raise DataError(f"{path}: columns {', '.join(found)}: say by --label which one holds the labels")
+        raise DataError(f"{path}: columns {', '.join(found)}: say which one holds the labels with --label")
     if not found:
         return None, []
     (name,) = found
     if name.lower() != "label":
         if _values(frame[name]) is None:
             raise DataError(
-                f"{path}: column {name!r} is named like labels and holds other values: name the labels with --label, "
+                f"{path}: column {name!r} is named like labels but holds other values: name the labels with --label, "
                 "or all channels with --channels"
             )
-        notes.append(f"column {name!r} is taken as the labels: with --channels it is a channel")
+        notes.append(f"column {name!r} is taken as the labels; to make it a channel, use --channels")
     return name, []
 
 

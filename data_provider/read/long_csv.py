@@ -1,4 +1,4 @@
-"""The long CSV format of the TAB benchmark: date,data,cols; a block of rows per channel, `label` the last."""
+"""The long CSV format of the TAB benchmark: date,data,cols; a block of rows per channel, `label` last."""
 
 from itertools import chain, pairwise
 from pathlib import Path
@@ -22,7 +22,7 @@ def read_long_csv(path: Path) -> Table:
     Raises
     ------
     DataError
-        When a cell is not numeric, rows of a channel do not stand together, or blocks differ in length.
+        When a cell is not numeric, the rows of a channel are not contiguous, or blocks differ in length.
     """
     chunks = [np.empty(0)]
     lengths: dict[str, int] = {}
@@ -39,14 +39,14 @@ def read_long_csv(path: Path) -> Table:
     rows = max(lengths.values(), default=0)
     for name, length in lengths.items():
         if length != rows:
-            raise DataError(f"{path}: column '{name}' has {length} rows, the longest has {rows}: complete it")
+            raise DataError(f"{path}: column '{name}' has {length} rows, but the longest has {rows}: complete it")
     return Table(tuple(lengths), np.concatenate(chunks).reshape(len(lengths), rows))
 
 
 def write_long_csv(path: Path, series: Series) -> None:
-    """Write the training part and the test part after it as a long CSV file.
+    """Write the training part followed by the test part as a long CSV file.
 
-    The date is the row's number, the training part's label is 0, and every value reads back exactly.
+    The date is the row number, the training part's label is 0, and every value reads back exactly.
     """
     label = np.concatenate([np.zeros(len(series.train)), series.test_label])
     dates = pa.array(np.arange(1, len(label) + 1))

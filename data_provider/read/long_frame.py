@@ -1,4 +1,4 @@
-"""Long tables, a row for each value with the name of its channel, turned into a column for each channel."""
+"""Long tables, with a row for each value and the name of its channel, turned into one column per channel."""
 
 import re
 from pathlib import Path
@@ -18,15 +18,15 @@ _KEY_NAME = re.compile(
 
 
 def as_wide(path: Path, frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    """Return a table with a column for each channel; one that has them already is returned as it is.
+    """Return a table with a column for each channel; a table that already has this form is returned as it is.
 
-    Long are the project's own format (date, data, cols; a block of rows for each channel), and a table of times, a
-    column that names the channel, and a column of values, where all channels have the same times.
+    Two forms are long: the project's own format (date, data, cols; a block of rows for each channel), and a table with
+    times, a column that names the channel, and a column of values, in which all channels have the same times.
 
     Raises
     ------
     DataError
-        When it is long, but not so: with the ways to give it.
+        When it is long in another way; the message lists the accepted forms.
     """
     if {"data", "cols"} <= set(frame) <= {"date", "data", "cols", ""}:
         return _from_blocks(path, frame, notes)
@@ -50,15 +50,15 @@ def as_wide(path: Path, frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     complete = not apart and frame[time].nunique() * frame[key].nunique() == len(frame)
     if len(values) != 1 or len(times) > 1 or len(labels) > 1 or not complete:
         raise DataError(
-            f"{path}: this looks like a long file, whose rows belong to the series that column {key!r} names: give a "
-            "column for each series (in pandas: pivot), keep the rows of one of them, or name the columns to read as "
-            "they stand with --channels"
+            f"{path}: this looks like a long file, whose rows belong to the series named in column {key!r}: use one "
+            "column per series (in pandas: pivot), keep the rows of one of them, or name the columns to read as "
+            "they are with --channels"
         )
     return _pivoted(frame, time, key, values[0], labels, notes)
 
 
 def _is_key(column: pd.Series, name: str) -> bool:
-    """Whether a column tells series apart: a few texts, or numbers under such a name, each of several rows."""
+    """Whether a column identifies series: a few texts, or numbers under such a name, each in several rows."""
     if not (types.is_integer_dtype(column) and _KEY_NAME.fullmatch(name)) and not _is_text(column):
         return False
     if types.is_float_dtype(column) or not 2 <= column.nunique() <= len(column) / 2 or is_label_name(name):
@@ -79,7 +79,7 @@ def _pivoted(frame, time, key, value, labels, notes) -> pd.DataFrame:
     if labels:
         wide[labels[0]] = frame.groupby(time, sort=False)[labels[0]].max().reindex(wide.index)
     notes.append(
-        f"a long file, read with a column for each of the {len(order)} channels that column {key!r} names; the values "
+        f"a long file, read with a column for each of the {len(order)} channels named in column {key!r}; the values "
         f"are those of column {value!r}"
     )
     wide = wide.reset_index()
@@ -87,20 +87,22 @@ def _pivoted(frame, time, key, value, labels, notes) -> pd.DataFrame:
 
 
 def _from_blocks(path: Path, frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    """Read the project's own long format, in which the rows of a channel stand together."""
+    """Read the project's own long format, in which the rows of a channel are contiguous."""
     if frame["cols"].isna().any():
         row = frame.index[int(frame["cols"].isna().to_numpy().argmax())]
         raise DataError(f"{path}: row {row} of column 'cols' names no channel: complete it")
     names = frame["cols"].astype(str).str.strip()
     blocks = {name: rows for name, rows in frame.groupby(names, sort=False)}
     if (names != names.shift()).sum() != len(blocks):
-        raise DataError(f"{path}: column 'cols' has a second block of a channel: put the rows of each together")
+        raise DataError(f"{path}: column 'cols' has a second block of a channel: keep the rows of each together")
     first = next(iter(blocks))
     for name, rows in blocks.items():
         if len(rows) != len(blocks[first]):
-            raise DataError(f"{path}: {name!r} has {len(rows)} rows and {first!r} {len(blocks[first])}: complete it")
+            raise DataError(
+                f"{path}: {name!r} has {len(rows)} rows, but {first!r} has {len(blocks[first])}: complete it"
+            )
         if "date" in frame and rows["date"].tolist() != blocks[first]["date"].tolist():
-            raise DataError(f"{path}: {name!r} and {first!r} have other dates: give all channels the same ones")
+            raise DataError(f"{path}: {name!r} and {first!r} have different dates: give all channels the same ones")
     index = pd.RangeIndex(1, len(blocks[first]) + 1)
     columns = {"date": blocks[first]["date"].set_axis(index)} if "date" in frame else {}
     columns |= {name: rows["data"].set_axis(index) for name, rows in blocks.items()}

@@ -1,19 +1,19 @@
-"""What to do about a dataset's file that is not there: the command that makes it."""
+"""What to do about a missing dataset file: the command that creates it."""
 
 import re
 import shlex
 from pathlib import Path
 
-# Datasets and servers that data_provider.prepare makes, by the names of their files.
+# Datasets and servers that data_provider.prepare creates, by the names of their files.
 TABLES = ("SMD", "MSL", "SMAP", "SWAT", "PSM", "GECCO", "SWAN")
 SERVERS = {"SMD": re.compile(r"machine-[1-3]-\d{1,2}"), "ASD": re.compile(r"omi-\d{1,2}")}
-ON_REQUEST = ("SWAT",)  # not for download
+ON_REQUEST = ("SWAT",)  # cannot be downloaded
 FOLDERS = {"UCR_Anomaly_FullData": "UCR", "TSB-AD-U": "TSB-AD-U"}
 COMMAND = "python -m data_provider.prepare"
 
 
 def prepare_command(name: str, root: Path = Path("dataset")) -> str | None:
-    """Return the command that makes root/data/NAME.csv, or None where `name` is none of the datasets.
+    """Return the command that creates root/data/NAME.csv, or None if `name` is not one of the datasets.
 
     >>> prepare_command("machine-1-6", Path("elsewhere"))
     'python -m data_provider.prepare SMD --server machine-1-6 --download --out elsewhere'
@@ -28,7 +28,7 @@ def prepare_command(name: str, root: Path = Path("dataset")) -> str | None:
 
 
 def prepare_series_command(folder: Path) -> str | None:
-    """Return the command that fills a `folder` of series, or None where it is not named as one of the archives.
+    """Return the command that fills a `folder` of series, or None if it is not named after one of the archives.
 
     >>> prepare_series_command(Path("dataset/UCR_Anomaly_FullData"))
     'python -m data_provider.prepare UCR --download'

@@ -1,4 +1,4 @@
-"""Times that are numbers: Unix times, and dates without signs between their parts."""
+"""Times that are numbers: Unix times, and dates without separators between their parts."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ _COMPACT = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 
 
 def unix_unit(numbers: np.ndarray) -> str | None:
-    """Return the unit by which all numbers are Unix times between 1980 and 2034: s, ms, us, ns, or None."""
+    """Return the unit in which all numbers are Unix times between 1980 and 2034: s, ms, us, ns, or None."""
     if not len(numbers):
         return None
     low, high = float(np.min(numbers)), float(np.max(numbers))
@@ -23,7 +23,7 @@ def unix_unit(numbers: np.ndarray) -> str | None:
 def from_unix(numbers: np.ndarray, unit: str) -> pd.DatetimeIndex:
     """Return Unix times as dates in UTC.
 
-    A fraction is rounded to the digits that a float of this size holds: microseconds.
+    Fractions are rounded to the precision of a float of this size: microseconds.
     """
     factor = 10**9 // _PER_SECOND[unit]
     if numbers.dtype.kind in "iu":
@@ -37,9 +37,9 @@ def from_unix(numbers: np.ndarray, unit: str) -> pd.DatetimeIndex:
 
 
 def compact_format(numbers: np.ndarray) -> str | None:
-    """Return the format by which all numbers are dates, such as 20240612 or 202406120930, or None.
+    """Return the format in which all numbers are dates, such as 20240612 or 202406120930, or None.
 
-    Unix times that are dates with an hour as well, such as 2024061209, are those after 2030.
+    Only Unix times after 2030 can also be read as dates with an hour, such as 2024061209.
     """
     if not len(numbers) or not 1e7 < np.min(numbers) <= np.max(numbers) < 1e14:
         return None
@@ -54,7 +54,7 @@ def compact_format(numbers: np.ndarray) -> str | None:
 
 
 def from_compact(numbers: np.ndarray, form: str) -> pd.Series:
-    """Return the dates that numbers are by a format, NaT where one is none; leading zeros are filled in."""
+    """Parse numbers as dates with a format, NaT where one does not fit; leading zeros are added."""
     width = len(pd.Timestamp(2000, 12, 12).strftime(form))
     texts = pd.Series(numbers.astype(np.int64)).astype(str).str.zfill(width)
     return pd.to_datetime(texts, format=form, errors="coerce")

@@ -6,20 +6,20 @@ import pandas as pd
 from data_provider.read.day_order import REGULAR
 
 _HOUR = pd.Timedelta(hours=1)
-_RESOLUTIONS = [10**power for power in range(9, -1, -1)]  # nanoseconds: a second and its decimal parts
+_RESOLUTIONS = [10**power for power in range(9, -1, -1)]  # nanoseconds: a second and its decimal fractions
 
 
 def in_order(frame: pd.DataFrame, times: pd.Index, notes: list[str]) -> tuple[pd.DataFrame, pd.Index]:
-    """Return rows in the order of their times; none is lost.
+    """Return rows in time order; none is lost.
 
-    Rows with the newest first are reversed; where clocks were put back, the hour that comes twice keeps its order.
+    Rows with the newest first are reversed; when clocks were put back, the repeated hour keeps its order.
     """
     if not times.is_monotonic_increasing:
         late = int((times[1:] < times[:-1]).sum())
         if times.is_monotonic_decreasing or (_is_fold(times[::-1]) and not _is_fold(times)):
             notes.append(
-                f"times out of order: {late} of {len(times)} rows are earlier than the one before, the newest "
-                "stands first; reversed"
+                f"times out of order: {late} of {len(times)} rows are earlier than the one before, newest "
+                "first; reversed"
             )
             frame, times = frame[::-1], times[::-1]
         elif not _is_fold(times):
@@ -29,8 +29,8 @@ def in_order(frame: pd.DataFrame, times: pd.Index, notes: list[str]) -> tuple[pd
     if _is_fold(times):
         place = int((times[1:] < times[:-1]).argmax()) + 1
         notes.append(
-            f"an hour comes twice, as when clocks are put back ({times[place - 1]} is followed by {times[place]}): the "
-            "file's order is kept; with --timezone the times are told apart"
+            f"an hour occurs twice, as when clocks go back ({times[place - 1]} is followed by {times[place]}): the "
+            "file's order is kept; to tell the times apart, use --timezone"
         )
         return frame, times
     repeated = times.duplicated()
@@ -40,7 +40,7 @@ def in_order(frame: pd.DataFrame, times: pd.Index, notes: list[str]) -> tuple[pd
 
 
 def _is_fold(times: pd.Index) -> bool:
-    """Whether times without a zone go back by an hour less a usual step, at most twice a year, and else rise."""
+    """Whether times without a zone go back by an hour minus a usual step, at most twice a year, and otherwise rise."""
     if not isinstance(times, pd.DatetimeIndex) or times.tz is not None or len(times) < 4:
         return False
     steps = np.diff(times.to_numpy())
@@ -60,7 +60,7 @@ def _is_fold(times: pd.Index) -> bool:
 
 
 def note_sampling(times: pd.Index, notes: list[str]) -> None:
-    """Say where steps differ from the usual one by more than the digits that times are written with."""
+    """Report where steps differ from the usual one by more than the precision of the written times."""
     dates = isinstance(times, pd.DatetimeIndex)
     numbers = times.as_unit("ns").asi8 if dates else times.to_numpy()
     if len(numbers) < 2:
@@ -83,7 +83,7 @@ def note_sampling(times: pd.Index, notes: list[str]) -> None:
 
 
 def _is_rounded(nanoseconds: np.ndarray, usual: float) -> bool:
-    """Whether times are evenly spaced but for the digits that they are written with."""
+    """Whether times are evenly spaced up to the precision of the written times."""
     from_start = nanoseconds - nanoseconds[0]
     resolution = next(unit for unit in _RESOLUTIONS if not (nanoseconds % unit).any())
     if resolution * 3 > usual:

@@ -1,4 +1,4 @@
-"""A user's own series: a CSV or Parquet file of any columns becomes checked values with their times."""
+"""A user's own series: a CSV or Parquet file with any columns becomes validated values with their times."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -32,13 +32,13 @@ class Recording:
         Finite.
     channels : tuple of str
     times : pandas.Index of length n, or None
-        Dates (also where the file has Unix times) or numbers; None where the file has no times.
+        Dates (also if the file has Unix times) or numbers; None if the file has no times.
     label : uint8 array of shape (n,), or None
         1 at anomalous points.
     notes : list of str
-        What was decided and what was found odd, and what was done about it.
+        What was decided, what looked odd, and what was done about it.
     left_out : tuple of str
-        Columns that are neither times nor labels nor among the channels that were asked for.
+        Columns that are neither times nor labels nor among the requested channels.
     """
 
     name: str
@@ -68,25 +68,25 @@ def read_recording(
 ) -> Recording:
     """Read a CSV or Parquet file with a column for each channel, or a long one with a row for each value.
 
-    What is not given is decided by the file, and what was decided is said in the notes.
+    Options that are not given are inferred from the file, and each decision is reported in the notes.
 
     Parameters
     ----------
     path : Path
         `.parquet` or `.pq` is read as Parquet, anything else as CSV.
     time : str or sequence of str, optional
-        The column of times, or one of days and one of times of day; by default the first one named so that holds
-        dates or numbers that rise, else the first one that holds dates, if any.
+        The column of times, or one of dates and one of times of day; by default the first one with such a name that
+        holds dates or rising numbers, else the first one that holds dates, if any.
     channels : sequence of str, optional
         By default all columns of numbers that are neither times nor labels.
     label : str, optional
-        The column of labels 0 and 1, or words such as normal and anomaly; by default one that is usually named so.
+        The column of labels 0 and 1, or words such as normal and anomaly; by default one with a usual name.
     missing : {"error", "interpolate"}
-        What to do where a channel has no value: refuse, or draw a line between its neighbours.
+        What to do if a channel has no value: refuse, or interpolate linearly between its neighbours.
     max_gap : int, optional
-        Most points that are interpolated in a row.
+        Largest number of consecutive points to interpolate.
     separator, decimal, header, encoding : optional
-        Of a CSV file, as for `data_provider.read.dialect.decide`, where the rule of the first line stands.
+        For a CSV file, as for `data_provider.read.dialect.decide`, which has the rule for the first line.
     date_format, timezone : str, optional
         As for `data_provider.read.times.read_times`.
     missing_values : sequence of str
@@ -95,7 +95,7 @@ def read_recording(
     Raises
     ------
     DataError
-        With one line that names the column, the row of the file (the first below the header is 1) and the remedy.
+        One line that names the column, the row of the file (the first below the header is 1) and the remedy.
     """
     if missing not in ("error", "interpolate"):
         raise ValueError(f"missing must be 'error' or 'interpolate', got {missing!r}")

@@ -1,4 +1,4 @@
-"""The error of a cell that cannot be used, with its place in the file."""
+"""The error for an unusable cell, with its place in the file."""
 
 import numpy as np
 import pandas as pd

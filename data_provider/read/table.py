@@ -25,12 +25,12 @@ def check_table(path: Path, table: Table) -> None:
         Names the first bad row, counted from 1, and the first bad column in it.
     """
     if not table.values.size:
-        raise DataError(f"{path}: there are no rows of data below the header: complete the file")
+        raise DataError(f"{path}: has no rows of data below the header: complete the file")
     index = label_index(path, table)
     label = Table(table.names[index : index + 1], table.values[index : index + 1])
     _refuse(path, table, ~np.isfinite(table.values), "every value must be a finite number: fill or remove it")
     if max(table.values.max(), -table.values.min()) > LARGEST:
-        fault = f"values up to {LARGEST:g} can be computed with: correct or remove it"
+        fault = f"only values up to {LARGEST:g} can be handled: correct or remove it"
         _refuse(path, table, np.abs(table.values) > LARGEST, fault)
     _refuse(path, label, (label.values != 0) & (label.values != 1), "a label must be 0 or 1: correct it")
 
@@ -45,7 +45,7 @@ def _refuse(path, table, bad, remedy):
 
 
 def label_index(path: Path, table: Table) -> int:
-    """Position of the column named `label`, in any case.
+    """Position of the column named `label`, ignoring case.
 
     Raises
     ------
@@ -55,14 +55,14 @@ def label_index(path: Path, table: Table) -> int:
     found = [index for index, name in enumerate(table.names) if name.lower() == "label"]
     if len(found) != 1:
         raise DataError(
-            f"{path}: {len(found)} columns are named 'label', where one must be (0 normal, 1 anomalous): "
-            "name the labels' column so"
+            f"{path}: {len(found)} columns are named 'label', expected one (0 normal, 1 anomalous): "
+            "give only the column of labels this name"
         )
     return found[0]
 
 
 def series_from_table(path: Path, name: str, table: Table, train_rows: int, *, test_start: int) -> Series:
-    """Cut a checked table into the training part, its first rows, and the test part, from `test_start` on.
+    """Split a validated table into the training part, its first rows, and the test part, from `test_start` on.
 
     Raises
     ------
@@ -77,8 +77,8 @@ def series_from_table(path: Path, name: str, table: Table, train_rows: int, *, t
         )
     label = label_index(path, table)
     if len(table.names) == 1:
-        raise DataError(f"{path}: there is no column beside 'label': add one per channel")
-    # Labels stand last in the benchmark's files, and the channels before them need no copy.
+        raise DataError(f"{path}: has no column besides 'label': add one per channel")
+    # Labels come last in the benchmark's files, so the channels before them need no copy.
     at_end = label == len(table.names) - 1
     values = table.values[:label] if at_end else np.delete(table.values, label, axis=0)
     return Series(

@@ -20,7 +20,7 @@ from data_provider.read.number_times import UNIX_UNITS, compact_format, from_com
 from data_provider.read.refusals import refuse
 from data_provider.read.zones import IN_UTC, both_readings, in_offsets, in_zone, known_zone, zones_ahead
 
-LOOKED_AT = 100  # cells that tell whether a column holds numbers
+LOOKED_AT = 100  # number of cells that determine whether a column holds numbers
 _ISO = "ISO8601"
 _CLOCK = " %H:%M:%S.%f"  # as `canonical` writes it
 _DAY_S_END = re.compile(r" 24:00?:00?\.0+$")
@@ -33,16 +33,16 @@ class _Form:
     Parameters
     ----------
     kind : {"date", "text", "compact", "unix", "number"}
-        Dates by themselves; text; numbers like 20240612; Unix times; numbers of an unknown unit.
+        Datetime values; text; numbers like 20240612; Unix times; numbers of an unknown unit.
     formats : tuple of str
-        Of text: ISO8601 or formats that `strptime` reads; the first that fits a cell counts. Without any, cells are
-        read as `canonical` does. Of compact numbers: their format.
+        For text: ISO8601 or formats that `strptime` reads; the first that fits a cell counts. If empty, cells are
+        read as by `canonical`. For compact numbers: their format.
     order : str
-        The order of the day's numbers as `canonical` leaves them, where it cannot be told from one cell.
+        The order of the date's numbers as left by `canonical`, if one cell cannot determine it.
     zoned : bool
-        Whether the cells of text name a time zone.
+        Whether the text cells name a time zone.
     unit : str
-        Of Unix times.
+        Unit of Unix times.
     """
 
     kind: str
@@ -60,26 +60,26 @@ def read_times(
     Parameters
     ----------
     cells : pandas.Series of length n
-        Of text, numbers or dates; its name and index are what errors name as column and row.
+        Text, numbers or dates; errors name its name and index as column and row.
     source : str
         The file, for errors.
     date_format : str, optional
-        As `strptime` has it, for all cells; by default all forms are tried, and the day is told from the month by
-        that order in which the steps are regular.
+        As for `strptime`, for all cells; by default all forms are tried, and day and month are told apart by
+        the order that makes the steps regular.
     timezone : str, optional
-        Such as Europe/Berlin: what times without a zone are in, and what others are given in.
+        Such as Europe/Berlin: the zone of times without one, to which other times are converted.
 
     Returns
     -------
     times : pandas.Index of length n
-        In the order of the cells: a DatetimeIndex, or the numbers where these are neither Unix times nor dates.
+        In the order of the cells: a DatetimeIndex, or the numbers if they are neither Unix times nor dates.
     notes : list of str
         What was decided.
 
     Raises
     ------
     DataError
-        When a cell is not a time, or the order of day and month is doubtful.
+        When a cell is not a time, or the order of day and month is ambiguous.
     """
     times, notes, _ = _read(cells, source, date_format, timezone)
     if timezone is not None:
@@ -89,7 +89,7 @@ def read_times(
 
 
 class TimeReader:
-    """Times read one by one, in the form that the first cells have.
+    """Times read one by one, in the form of the first cells.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ class TimeReader:
     Raises
     ------
     DataError
-        As `read_times` does.
+        As for `read_times`.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class TimeReader:
         self._last: pd.Timestamp | None = None
 
     def read(self, cell: str) -> pd.Timestamp | float:
-        """Return the time in a cell: a Timestamp, or a number where the first cells were plain numbers.
+        """Return the time in a cell: a Timestamp, or a number if the first cells were plain numbers.
 
         Raises
         ------
@@ -131,14 +131,14 @@ class TimeReader:
             if self._form.kind != "text":
                 column = pd.Series([_number(cell)])
             times, _ = _apply(column, self._form, self.source, [])
-        except ValueError:  # a DataError is one, too
+        except ValueError:  # includes DataError
             raise DataError(
-                f"{self.source}: {cell[:40]!r} is not a time that is written as the first ones are"
+                f"{self.source}: {cell[:40]!r} is not a time in the same format as the first ones"
             ) from None
         return times[0] if self._zone is None else self._in_zone(times)
 
     def _in_zone(self, times: pd.DatetimeIndex) -> pd.Timestamp:
-        """Return a time in the zone; in the hour that comes twice, the later one where the earlier one has been."""
+        """Return a time in the zone; in a repeated hour, the later one if the earlier one has passed."""
         if times.tz is not None:
             return times.tz_convert(self._zone)[0]
         early, late = both_readings(times, self._zone, self.timezone, self.source)
@@ -157,7 +157,7 @@ def _read(
     cells: pd.Series, source: str, date_format: str | None, zone: str | None
 ) -> tuple[pd.Index, list[str], _Form]:
     notes: list[str] = []
-    refuse(source, cells, cells.isna(), "where a time must be: fill it, or remove the row")
+    refuse(source, cells, cells.isna(), "expected a time: fill it, or remove the row")
     cells = _typed(cells, source)
     form = _form(cells, source, date_format, notes)
     times, form = _apply(cells, form, source, notes)
@@ -167,7 +167,7 @@ def _read(
 
 
 def _typed(cells: pd.Series, source: str) -> pd.Series:
-    """Return text that holds numbers as numbers, and objects of a Parquet file as a column of one type."""
+    """Return numbers stored as text as numbers, and objects of a Parquet file as a column of one type."""
     if types.is_datetime64_any_dtype(cells):
         return cells
     if types.is_bool_dtype(cells) or types.is_timedelta64_dtype(cells):
@@ -179,7 +179,7 @@ def _typed(cells: pd.Series, source: str) -> pd.Series:
     if not all(isinstance(cell, str) for cell in cells):
         return _from_objects(cells, source)
     text = cells.astype(object).str.strip()
-    refuse(source, cells, text == "", "where a time must be: fill it, or remove the row")
+    refuse(source, cells, text == "", "expected a time: fill it, or remove the row")
     if CTIME.fullmatch(text.iloc[0]):
         text = text.str.replace(CTIME, CTIME_IN_ORDER, regex=True)
     if not text.head(LOOKED_AT).str.fullmatch(number_pattern(".")).any():
@@ -203,7 +203,7 @@ def _from_objects(cells: pd.Series, source: str) -> pd.Series:
 
 
 def _form(cells: pd.Series, source: str, date_format: str | None, notes: list[str]) -> _Form:
-    """Return how a column is read, as far as it can be told without reading it as a whole."""
+    """Return how a column is read, to the extent that this is clear without reading all of it."""
     if date_format is not None and "%" not in date_format and date_format != _ISO:
         raise DataError(f"{source}: --date-format {date_format!r}: write it like '%d.%m.%Y %H:%M:%S'")
     try:
@@ -212,7 +212,7 @@ def _form(cells: pd.Series, source: str, date_format: str | None, notes: list[st
         raise DataError(f"{source}: --date-format {date_format!r}: {error}: correct it") from None
     if types.is_datetime64_any_dtype(cells):
         if date_format is not None:
-            raise DataError(f"{source}: --date-format: column {cells.name!r} holds dates, not texts: leave it out")
+            raise DataError(f"{source}: --date-format: column {cells.name!r} holds dates, not text: leave it out")
         return _Form("date")
     if types.is_numeric_dtype(cells):
         return _form_of_numbers(cells, date_format, notes)
@@ -223,7 +223,7 @@ def _form(cells: pd.Series, source: str, date_format: str | None, notes: list[st
 
 
 def _name_zones(cells: pd.Series) -> bool:
-    """Whether a cell names a time zone. Most columns have none, and a search that says so is fast."""
+    """Whether a cell names a time zone. Most columns have none, and the search that confirms this is fast."""
     perhaps = arrow_compute.match_substring_regex(pa.array(cells, pa.string()), r"[:T]\d\d.*[A-Za-z+-]")
     return arrow_compute.any(perhaps).as_py() and bool(cells.str.extract(ZONE, expand=False).notna().any())
 
@@ -235,12 +235,12 @@ def _form_of_numbers(cells: pd.Series, date_format: str | None, notes: list[str]
     if form := compact_format(numbers):
         notes.append(
             f"the numbers of column {cells.name!r} are read as dates: {first:.0f} is "
-            f"{from_compact(numbers[:1], form)[0]}; --date-format decides otherwise"
+            f"{from_compact(numbers[:1], form)[0]}; override with --date-format"
         )
         return _Form("compact", (form,))
     if unit := unix_unit(numbers):
         notes.append(
-            f"the numbers of column {cells.name!r} are Unix times in {UNIX_UNITS[unit]}, given as dates: {first} is "
+            f"the numbers of column {cells.name!r} are Unix times in {UNIX_UNITS[unit]}, shown as dates: {first} is "
             f"{from_unix(numbers[:1], unit)[0]}"
         )
         return _Form("unix", unit=unit)
@@ -248,7 +248,7 @@ def _form_of_numbers(cells: pd.Series, date_format: str | None, notes: list[str]
 
 
 def _with_shorter(form: str) -> tuple[str, ...]:
-    """Return a format, and those of the same times with a fraction or none, without seconds, or of midnight alone."""
+    """Return a format, and its variants with and without a fraction, without seconds, and with the date only."""
     whole = re.sub(r"(%S)[.,]%f", r"\1", form)
     forms = [form]
     if "%S" in whole:
@@ -259,7 +259,7 @@ def _with_shorter(form: str) -> tuple[str, ...]:
 
 
 def _apply(cells: pd.Series, form: _Form, source: str, notes: list[str]) -> tuple[pd.Index, _Form]:
-    """Return the times of a column, and its form, now known in full."""
+    """Return the times of a column, and its form, now fully known."""
     if form.kind == "date":
         return pd.DatetimeIndex(cells, name=None), form
     if form.kind == "unix":
@@ -268,7 +268,7 @@ def _apply(cells: pd.Series, form: _Form, source: str, notes: list[str]) -> tupl
         return pd.Index(cells.to_numpy()), form
     if form.kind == "compact":
         dates = from_compact(cells.to_numpy(), form.formats[0])
-        refuse(source, cells, dates.isna(), f"which is not a time by --date-format '{form.formats[0]}': correct one")
+        refuse(source, cells, dates.isna(), f"which does not fit --date-format '{form.formats[0]}': correct either one")
         return pd.DatetimeIndex(dates, name=None), form
     if not form.zoned:
         dates, form = _dates(cells, form, source, notes)
@@ -287,7 +287,7 @@ def _dates(cells: pd.Series, form: _Form, source: str, notes: list[str]) -> tupl
     refuse(source, cells, words.to_numpy(zero_copy_only=False), "which is not a time: correct it")  # pandas knows them
     if form.formats:
         dates, midnights = _filled(cells, form.formats)
-        fault = f"which is not a time by the format '{form.formats[0]}': correct it, or the format"
+        fault = f"which does not fit the format '{form.formats[0]}': correct it, or the format"
         refuse(source, cells, dates.isna(), fault)
         _note_midnights(cells, midnights, notes)
         return dates, form
@@ -310,10 +310,10 @@ def _dates(cells: pd.Series, form: _Form, source: str, notes: list[str]) -> tupl
 
 
 def _iso(cells: pd.Series) -> pd.Series | None:
-    """Return the dates of text without zones, or None where it is not all written by ISO 8601."""
+    """Return the dates of text without zones, or None unless all of it is in ISO 8601."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # of zones that change, which are not wanted here
+            warnings.simplefilter("ignore", FutureWarning)  # about changing zones, which are not relevant here
             dates = pd.to_datetime(cells, format=_ISO)
     except ValueError:
         return None
@@ -321,7 +321,7 @@ def _iso(cells: pd.Series) -> pd.Series | None:
 
 
 def _filled(cells: pd.Series, formats: tuple[str, ...]) -> tuple[pd.Series, np.ndarray]:
-    """Read each cell by the first format that fits it; tell which are read by the last one, where it has no hours."""
+    """Read each cell with the first format that fits; return which used the last one if that has no hours."""
     aware = "%z" in formats[0]
     dates = pd.to_datetime(cells, format=formats[0], errors="coerce", utc=aware)
     midnights = np.zeros(len(cells), bool)
@@ -337,19 +337,19 @@ def _filled(cells: pd.Series, formats: tuple[str, ...]) -> tuple[pd.Series, np.n
 
 
 def _by_canonical(cells: pd.Series, form: _Form, source: str, notes: list[str]) -> tuple[pd.Series, _Form]:
-    """Read each cell by its own form, and all by one order of day and month."""
+    """Read each cell in its own form, but all with one order of day and month."""
     found = [canonical(cell) for cell in cells]
-    refuse(source, cells, [cell is None for cell in found], "which is not a date: correct it, or say --date-format")
+    refuse(source, cells, [cell is None for cell in found], "which is not a date: correct it, or use --date-format")
     kinds = np.array([kind for kind, _, _ in found])
     _note_midnights(cells, np.array([midnight for *_, midnight in found]), notes)
-    refuse(source, cells, kinds != kinds[0], "which is not written as the first one is: correct it")
+    refuse(source, cells, kinds != kinds[0], "which has a different format from the first one: correct it")
     texts = pd.Series([_DAY_S_END.sub(" 0:0:0.0", text) for _, text, _ in found], cells.index)
     later = pd.to_timedelta([int(bool(_DAY_S_END.search(text))) for _, text, _ in found], unit="D")
     known = {"certain": ("%Y/%m/%d",), "long": LONG_FORMATS, "short": SHORT_FORMATS}[kinds[0]]
     ways = (form.order,) if form.order else known
     read = [(way, pd.to_datetime(texts, format=way + _CLOCK, errors="coerce")) for way in ways]
     best = min((dates for _, dates in read), key=lambda dates: dates.isna().sum())
-    refuse(source, cells, best.isna(), "which is not a date as the others are: correct it, or say --date-format")
+    refuse(source, cells, best.isna(), "which is not a date like the others: correct it, or use --date-format")
     read = [(way, dates + later) for way, dates in read if dates.notna().all()]
     written = orders(format_of(cells.iloc[0]))
     shown = [written[known.index(way)] for way, _ in read] if len(written) == len(known) else None
@@ -362,6 +362,6 @@ def _note_midnights(cells: pd.Series, midnights: np.ndarray, notes: list[str]) -
     if midnights.any() and not midnights.all():
         place = int(midnights.argmax())
         notes.append(
-            f"{int(midnights.sum())} of {len(cells)} times have no time of day and are read as midnight, the first is "
+            f"{int(midnights.sum())} of {len(cells)} times have no time of day and are read as midnight; the first is "
             f"{cells.iloc[place]} in row {cells.index[place]}"
         )

@@ -1,4 +1,4 @@
-"""The values of channels: numbers that are finite, complete and of a size that can be computed with."""
+"""The values of channels: finite numbers, complete and small enough to compute with."""
 
 import re
 from pathlib import Path
@@ -12,8 +12,8 @@ from data_provider.read.columns import as_numbers
 from data_provider.read.dialect import advice, is_number
 from data_provider.series import LARGEST
 
-_EXACT = 2**53  # whole numbers up to it are exact as floats
-_CODE = re.compile(r"-?9{2,}(\.0|\.9+)?")  # as -999, 9999 or 99.99
+_EXACT = 2**53  # integers up to this are exact as floats
+_CODE = re.compile(r"-?9{2,}(\.0|\.9+)?")  # such as -999, 9999 or 99.99
 _CODES = (-32768.0, 32767.0, 65535.0, -2147483648.0, 2147483647.0)
 
 
@@ -24,10 +24,10 @@ def channel_values(path: Path, column: pd.Series, missing: str, max_gap: int | N
     ----------
     path : Path
     column : pandas.Series
-        Its index counts the rows of the file.
+        Its index numbers the rows of the file.
     missing : {"error", "interpolate"}
     max_gap : int or None
-        Most points that are interpolated in a row.
+        Largest number of consecutive points to interpolate.
     notes : list of str
 
     Raises
@@ -42,7 +42,7 @@ def channel_values(path: Path, column: pd.Series, missing: str, max_gap: int | N
 
 
 def check_constants(path: Path, names: list[str], values: np.ndarray, notes: list[str]) -> None:
-    """Say which channels are constant.
+    """Report which channels are constant.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def check_constants(path: Path, names: list[str], values: np.ndarray, notes: lis
     constant = [name for name, column in zip(names, values.T, strict=True) if column.min() == column.max()]
     if len(constant) == len(names):
         lost = next((f" ({note})" for note in notes if "whole numbers" in note), "")
-        raise DataError(f"{path}: every channel is constant, there is nothing to learn{lost}: choose other channels")
+        raise DataError(f"{path}: every channel is constant, so there is nothing to learn{lost}: choose other channels")
     if constant:
         notes.append(f"constant: {', '.join(constant)}")
 
@@ -74,7 +74,7 @@ def _floats(path: Path, column: pd.Series, notes: list[str]) -> np.ndarray:
 
 
 def _note_lost(column: pd.Series, floats: np.ndarray, notes: list[str]) -> None:
-    """Say where distinct whole numbers are the same as floats."""
+    """Report distinct integers that become the same float."""
     numbers = {int(cell) for cell in column.unique() if re.fullmatch(r"\s*[-+]?[0-9]+\s*", str(cell))}
     before, after = len(numbers), len(np.unique(floats[~np.isnan(floats)]))
     if after < before:
@@ -85,7 +85,7 @@ def _note_lost(column: pd.Series, floats: np.ndarray, notes: list[str]) -> None:
 
 
 def _check(path: Path, column: pd.Series, missing: str) -> None:
-    """Refuse what is infinite or too large, a column without any value, and what is missing and not interpolated."""
+    """Refuse infinite or too large values, columns without any value, and missing values that are not interpolated."""
     infinite, gap = np.isinf(column).to_numpy(), column.isna().to_numpy()
     if infinite.any():
         place = int(infinite.argmax())
@@ -98,8 +98,8 @@ def _check(path: Path, column: pd.Series, missing: str) -> None:
         place = int(large.argmax())
         value = column.iloc[place]
         raise DataError(
-            f"{path}: row {column.index[place]} of column {column.name!r} holds {value:g}, beyond {LARGEST:g}, up to "
-            f"which values can be computed with: correct it, or, if it stands for a missing value, say "
+            f"{path}: row {column.index[place]} of column {column.name!r} holds {value:g}, beyond {LARGEST:g}, the "
+            f"largest value that can be handled: correct it, or, if it stands for a missing value, use "
             f"--missing-values {value:g}"
         )
     if gap.all():
@@ -112,7 +112,7 @@ def _check(path: Path, column: pd.Series, missing: str) -> None:
 
 
 def _note_codes(column: pd.Series, notes: list[str]) -> None:
-    """Point out a lowest or highest value that recurs far outside the rest, as codes of missing values do."""
+    """Point out a minimum or maximum that recurs far outside the rest, as codes for missing values do."""
     values = column.dropna().to_numpy()
     ends = float(values.min()), float(values.max())
     rest = values[(values != ends[0]) & (values != ends[1])]
@@ -125,13 +125,13 @@ def _note_codes(column: pd.Series, notes: list[str]) -> None:
         usual = bool(_CODE.fullmatch(f"{end:.15g}")) or end in _CODES
         if count >= (2 if usual else 3) and distance > (1 if usual else 10) * spread and count * 2 < len(values):
             notes.append(
-                f"{column.name}: the value {end:.15g} comes {count} times, far outside the others ({low:.6g} to "
-                f"{high:.6g}): if it stands for a missing value, say --missing-values {end:.15g}"
+                f"{column.name}: the value {end:.15g} occurs {count} times, far outside the others ({low:.6g} to "
+                f"{high:.6g}): if it stands for a missing value, use --missing-values {end:.15g}"
             )
 
 
 def _interpolated(path: Path, column: pd.Series, max_gap: int | None, notes: list[str]) -> np.ndarray:
-    """Return the values of a column, those that are missing on a line between their neighbours."""
+    """Return the values of a column, with missing ones interpolated linearly between their neighbours."""
     values, gap = column.to_numpy(), column.isna().to_numpy()
     if not gap.any():
         return values

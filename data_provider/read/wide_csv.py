@@ -21,13 +21,13 @@ _DATES = re.compile(r"(date|timestamp).*", re.IGNORECASE)
 def read_wide_csv(path: Path) -> Table:
     """Read a wide CSV file.
 
-    A column below a name of times is no channel where it holds text, or numbers that are times by the rule for all
+    A column under a name of times is not a channel if it holds text, or numbers that are times by the rule for all
     readers: they rise strictly, or are Unix times or dates.
 
     Raises
     ------
     DataError
-        When a cell is not numeric, a line has too few or too many cells, or numbers below a name of times are not
+        When a cell is not numeric, a line has too few or too many cells, or numbers under a name of times are not
         times.
     """
     header = [name for name in read_header(path) if name != _ROW_NUMBER]
@@ -45,6 +45,6 @@ def read_wide_csv(path: Path) -> Table:
                 f"{path}: column {name!r} is named like times, but its numbers do not rise from row to row: remove it "
                 "if it holds times, or rename it if it is a channel (data.drop_channels leaves channels out)"
             )
-    logger.info("%s: %s: numbers that rise below a name of times, no channels", path, ", ".join(numeric))
+    logger.info("%s: %s: rising numbers under a name of times, not channels", path, ", ".join(numeric))
     kept = [index for index, name in enumerate(names) if name not in numeric]
     return Table(tuple(names[index] for index in kept), np.ascontiguousarray(values[kept]))

@@ -10,16 +10,16 @@ from data_provider.errors import DataError
 from data_provider.read.date_text import ZONE, minutes_ahead
 from data_provider.read.refusals import refuse
 
-IN_UTC = "times with different offsets from UTC: all are given in UTC"
+IN_UTC = "times with different offsets from UTC: all are converted to UTC"
 
 
 def zones_ahead(cells: pd.Series, source: str, notes: list[str]) -> pd.Series:
-    """Return by how many minutes the zone of each cell is ahead of UTC.
+    """Return how many minutes the zone of each cell is ahead of UTC.
 
     Raises
     ------
     DataError
-        When a cell has no zone, or one that is not known.
+        When a cell has no zone or an unknown one.
     """
     zones = cells.str.extract(ZONE, expand=False)
     refuse(source, cells, zones.isna(), "without the time zone that other rows have: add it")
@@ -39,7 +39,7 @@ def zones_ahead(cells: pd.Series, source: str, notes: list[str]) -> pd.Series:
 
 
 def in_offsets(dates: pd.DatetimeIndex, ahead: pd.Series, notes: list[str]) -> pd.DatetimeIndex:
-    """Return dates whose clocks are so many minutes ahead of UTC: with their offset, or in UTC where it changes."""
+    """Return dates whose clocks are this many minutes ahead of UTC: with their offset, or in UTC if it changes."""
     dates = (dates - pd.to_timedelta(ahead.to_numpy(), unit="min")).tz_localize("UTC")
     if ahead.nunique() == 1:
         minutes = int(ahead.iloc[0])
@@ -49,14 +49,14 @@ def in_offsets(dates: pd.DatetimeIndex, ahead: pd.Series, notes: list[str]) -> p
 
 
 def in_zone(times: pd.DatetimeIndex, name: str, source: str, notes: list[str]) -> pd.DatetimeIndex:
-    """Return times in a zone; those without one are taken as times of its clock, in the order of the cells.
+    """Return times in a zone; those without one are taken as its local times, in the order of the cells.
 
-    Of the hour that comes twice, the times after a step back are the later ones.
+    In a repeated hour, the times after a step back are the later ones.
 
     Raises
     ------
     DataError
-        When the zone is unknown, or its clock never showed a time.
+        When the zone is unknown, or its clocks never showed a time.
     """
     zone = known_zone(name, source)
     if times.tz is not None:
@@ -66,8 +66,8 @@ def in_zone(times: pd.DatetimeIndex, name: str, source: str, notes: list[str]) -
     if not twice.any():
         return early
     steps = np.diff(times.asi8)
-    falling = (steps < 0).sum() > (steps > 0).sum()  # the newest row stands first
-    # A time that comes again is a step back where nothing else comes twice, as with a row an hour.
+    falling = (steps < 0).sum() > (steps > 0).sum()  # the newest row comes first
+    # A repeated time is a step back if nothing else repeats, as with one row per hour.
     again = 0 if times[~twice].has_duplicates else 1
     steps_back = np.concatenate([[False], steps < again]) if not falling else np.concatenate([steps > -again, [False]])
     runs = np.cumsum(np.concatenate([[True], twice[1:] != twice[:-1]]))
@@ -77,7 +77,7 @@ def in_zone(times: pd.DatetimeIndex, name: str, source: str, notes: list[str]) -
     told = pd.Series(is_late).groupby(runs).transform("any").to_numpy()
     if (twice & ~told).any():
         first = times[int((twice & ~told).argmax())]
-        notes.append(f"{first} comes twice in {name}: read as before the clocks were put back")
+        notes.append(f"{first} occurs twice in {name}: read as before the clocks were put back")
     return early.where(~is_late, late)
 
 
@@ -89,7 +89,7 @@ def both_readings(
     Raises
     ------
     DataError
-        When its clock never showed a time.
+        When its clocks never showed a time.
     """
     early, late = (
         times.tz_localize(zone, ambiguous=np.full(len(times), summer), nonexistent="NaT") for summer in (True, False)
@@ -111,5 +111,5 @@ def known_zone(name: str, source: str) -> ZoneInfo:
     """
     try:
         return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # a folder of the database is an OSError
-        raise DataError(f"{source}: --timezone {name}: unknown: write it like Europe/Berlin or UTC") from None
+    except (KeyError, ValueError, OSError):  # a folder of the database raises an OSError
+        raise DataError(f"{source}: --timezone {name}: unknown zone: write it like Europe/Berlin or UTC") from None

@@ -1,1 +1,1 @@
-"""Experiments on labelled series: one run, suites of many, and the summing up of their results."""
+"""Experiments on labelled series: single runs, suites of many series, and summaries of their results."""

@@ -1,8 +1,8 @@
-"""Which configurations results have, and in what they differ: runs of one configuration differ in the seed alone."""
+"""Configurations of results and how they differ: runs of one configuration differ only in the seed."""
 
 from collections.abc import Iterable
 
-# What changes no result of a measure, or is in the metric's name.
+# Keys that change no measured result, or are part of the metric's name.
 INERT = {
     "data.name",
     "model.name",
@@ -15,12 +15,12 @@ INERT = {
 
 
 def flatten(config: object) -> dict[str, str]:
-    """Return the settings of a nested configuration by `section.key`, without those that change no result.
+    """Return the settings of a nested configuration by `section.key`, without those that do not affect results.
 
     Parameters
     ----------
     config : object
-        The entry `config` of run.json; what is no mapping has no settings.
+        The entry `config` of run.json; anything but a mapping has no settings.
     """
     sections = config.items() if isinstance(config, dict) else ()
     settings = {
@@ -33,7 +33,7 @@ def flatten(config: object) -> dict[str, str]:
 
 
 def merge(settings: Iterable[dict[str, str]]) -> dict[str, str]:
-    """Return the settings that many series share, as a benchmark's; where they differ, all that they have."""
+    """Return the common settings of many series, such as a benchmark's; where they differ, all values."""
     values = {}
     for own in settings:
         for key, value in own.items():
@@ -43,7 +43,7 @@ def merge(settings: Iterable[dict[str, str]]) -> dict[str, str]:
 
 
 def name_differences(settings: Iterable[dict[str, str]]) -> list[str]:
-    """Name each of some configurations by the settings in which they are not all the same.
+    """Name each of several configurations by the settings in which they differ.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def name_differences(settings: Iterable[dict[str, str]]) -> list[str]:
     Returns
     -------
     list of str
-        "" for all where they are the same; "unknown" for one without settings among others.
+        "" for all if they are the same; "unknown" for one without settings among others.
 
     Examples
     --------

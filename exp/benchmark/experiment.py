@@ -1,4 +1,4 @@
-"""The experiment: a configuration and a series become a trained network, scores and measures, in one folder."""
+"""An experiment: a configuration and a series become a trained network, scores and measures in one folder."""
 
 import logging
 import time
@@ -30,11 +30,13 @@ logger = logging.getLogger(__name__)
 
 
 def read_series(config: DataConfig, root: Path) -> Series:
-    """Read the series that a configuration names from the folder `root`, less the channels that it drops."""
+    """Read the series that a configuration names from the folder `root`, without the channels it drops."""
     if config.format == "table":
         series = read_dataset(root, config.name, train_rows=config.train_rows)
     elif config.file is None:
-        raise UserError(f"key 'data.file' is missing: with data.format {config.format!r} it names the series' file")
+        raise UserError(
+            f"key 'data.file' is missing: with data.format {config.format!r} it names the file of the series"
+        )
     else:
         read = {"ucr": read_ucr, "tsb-ad": read_tsb_ad}[config.format]
         series = read(root / config.file)
@@ -49,12 +51,12 @@ class Experiment:
     config : ExperimentConfig
     series : Series
     folder : RunFolder
-        Where everything is written; made when missing.
+        Where everything is written; created if missing.
     device : torch.device
     processes : Processes
         Those that train together.
     bars : bool
-        Show progress bars where the output is a terminal.
+        Show progress bars if the output is a terminal.
     """
 
     def __init__(
@@ -91,7 +93,7 @@ class Experiment:
         Parameters
         ----------
         resume : bool
-            Go on after the last finished epoch of an interrupted training in the same folder.
+            Continue after the last completed epoch of an interrupted training run in the same folder.
         """
         store = FileStore(self.folder.checkpoint, self.folder.state, self.config)
         state = store.read_state() if resume else None
@@ -116,7 +118,7 @@ class Experiment:
             )
 
     def check_measures(self, metrics, *, with_thresholds: bool) -> None:
-        """See, before any work, that the test part can be measured.
+        """Check before any work that the test part can be evaluated.
 
         Parameters
         ----------
@@ -137,10 +139,10 @@ class Experiment:
             )
         reason = why_unmeasurable(self.train_label, self.parts.test_label, self.scored_points) if metrics else None
         if reason:
-            raise UserError(f"{self.series_name}: {reason}, or use --set evaluation.metrics=[] for scores alone")
+            raise UserError(f"{self.series_name}: {reason}, or use --set evaluation.metrics=[] for scores only")
 
     def test(self, metrics, *, thresholds=None, weights: Path | None = None, keep_scores: bool = False) -> dict:
-        """Score the test part, draw the score, and measure it.
+        """Score the test part, plot the score, and evaluate it.
 
         Parameters
         ----------
@@ -151,7 +153,7 @@ class Experiment:
         weights : Path, optional
             A checkpoint of this project or a published one; by default the one in the run's folder.
         keep_scores : bool
-            Measure the scores that the folder holds, where the same weights, values and settings gave them.
+            Evaluate the scores in the folder if they come from the same weights, values and settings.
 
         Returns
         -------
@@ -169,23 +171,24 @@ class Experiment:
         return tables
 
     def evaluate(self, metrics, *, thresholds=None, weights: Path | None = None) -> dict:
-        """Set thresholds by the scores of the whole training part, and measure what needs them.
+        """Set thresholds from the scores of the whole training part, and compute the measures that need them.
 
-        Scores that the folder holds are used where the same weights, values and settings gave them, else computed.
+        Scores in the folder are used if they come from the same weights, values and settings; otherwise they are
+        computed.
 
         Parameters
         ----------
         metrics : sequence of str
             Names of the evaluation package's measures.
         thresholds : sequence of float, optional
-            Used in place of SPOT's.
+            Used instead of SPOT's.
         weights : Path, optional
             As in `test`.
 
         Returns
         -------
         dict of str to pandas.DataFrame
-            A table for each measure; the thresholds are written to `_spot_thres_info.csv`, or by a given anomaly ratio
+            A table for each measure; the thresholds are written to `_spot_thres_info.csv`, or for a given anomaly ratio
             to `_prior_anomaly_rate_thres_info.csv`.
         """
         files = (self.folder.test_score, self.folder.label, self.folder.train_score)
@@ -201,7 +204,7 @@ class Experiment:
         return tables
 
     def score_test(self, weights: Path | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Score the test part, and write the score and the label of the points that were scored.
+        """Score the test part, and write the scores and labels of the scored points.
 
         Parameters
         ----------
@@ -227,7 +230,7 @@ class Experiment:
             self.folder.read_record(),
             self._origin(provenance.digest_weights(self.detector.network.state_dict())),
         )
-        # While the files are written nothing is known of them.
+        # While the files are being written, their origin is unknown.
         self._start_record("scoring", checkpoint=str(weights), scored_with=None, **self._of_training(weights))
         if record.get("scored_with") != origin:
             self.folder.forget_train_score()
@@ -241,17 +244,17 @@ class Experiment:
         return score, label
 
     def _keep_scores(self, weights: Path | None, *files: Path) -> bool:
-        """Whether the folder holds these files, and scores as they would be made now; if so, its labels are renewed."""
+        """Whether the folder holds these files, with scores as they would be now; if so, update its labels."""
         if not all(file.is_file() for file in files):
             return False
         record = self.folder.read_record()
         reason = provenance.other_origin(record.get("scored_with"), self._origin(self._weights_digest(weights, record)))
         if reason:
-            logger.warning("the scores in %s are made again: %s", self.folder.path, reason)
+            logger.warning("the scores in %s are recomputed: %s", self.folder.path, reason)
             return False
         logger.info("using the scores in %s", self.folder.path)
         if record.get("labels") != self.data["labels"]:
-            logger.warning("the labels have changed since: the scores are measured again")
+            logger.warning("the labels have changed since: the scores are evaluated again")
             self.folder.forget_measures()
             covered = len(self.folder.load_array(self.folder.test_score))
             self.folder.save_array(self.folder.label, self.parts.test_label[:covered])
@@ -259,14 +262,14 @@ class Experiment:
         return True
 
     def _weights_digest(self, weights: Path | None, record: dict) -> str:
-        """Return the digest of the weights to score with, which those of the folder's training have in its record."""
+        """Return the digest of the weights to score with; for the folder's own weights it is in the record."""
         if weights is None and not self.folder.checkpoint.is_file() and "weights" in record:
             return record["weights"]
         self._load_weights(weights)
         return provenance.digest_weights(self.detector.network.state_dict())
 
     def _load_weights(self, weights: Path | None) -> Path:
-        """Fill the network from a checkpoint, by default the folder's own, and return which it was."""
+        """Fill the network from a checkpoint, by default the folder's own, and return which one."""
         own = self.folder.checkpoint
         checkpoint.load_network(weights or own, self.detector.network, self.config)
         trained_on = self.folder.read_record().get("trained_on") if weights in (None, own) else None
@@ -305,7 +308,7 @@ class Experiment:
         )
 
     def score_part(self, part: Literal["train", "test"]) -> np.ndarray:
-        """Return the scores (points, C) of the whole training or the test part; raises as `Scorer.score` does."""
+        """Return the scores (points, C) of the whole training or test part; raises like `Scorer.score`."""
         values = self.parts.train_full if part == "train" else self.parts.test
         name = self._name("training part" if part == "train" else "test part")
         return self.detector.score_published(values, cover_tail=self.config.evaluation.cover_tail, name=name)
@@ -328,7 +331,7 @@ class Experiment:
         )  # fmt: skip
 
     def _of_training(self, weights: Path) -> dict:
-        """Return what the record must keep of the training that has given the folder's own weights."""
+        """Return what the record must keep about the training run behind the folder's own weights."""
         record = self.folder.read_record()
         if weights != self.folder.checkpoint or "epochs" not in record:
             return {}

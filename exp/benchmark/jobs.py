@@ -1,4 +1,4 @@
-"""A job: one series of a benchmark, with one configuration and one seed, in a folder of its own."""
+"""A job: one series of a benchmark, with one configuration and one seed, in its own folder."""
 
 import dataclasses
 import fnmatch
@@ -26,28 +26,28 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """How far a job has come.
+    """The progress of a job.
 
     Attributes
     ----------
     key : str
-        Of the job, `Job.key`.
+        The job's `Job.key`.
     status : str
-        "training", also where that was interrupted. "trained": not measured yet. "done": with figures. "undefined":
-        the measures are, for this series. "failed". "missing": the series is not at hand.
+        "training", even if interrupted. "trained": not evaluated yet. "done": has values. "undefined": the measures
+        are undefined for this series. "failed". "missing": the series is not available.
     reason : str
-        One line, where it is undefined or failed.
+        One line if it is undefined or failed.
     train_seconds, score_seconds : float or None
-        None: has not ended yet.
+        None: not finished yet.
     figures : dict
-        The table's figures.
+        The table's values.
     data : dict or None
-        Digests of the series' file and of its training values, test values and labels, by `provenance`; None, or a
-        single one None: unknown, as in results of earlier versions.
+        Digests of the series' file and of its training values, test values and labels, see `provenance`; if it, or
+        one of its entries, is None, it is unknown, as in results of earlier versions.
     weights : str or None
-        The digest of the weights that gave the scores.
+        The digest of the weights that produced the scores.
     note : str
-        What had changed since the job was done before, and what was done again.
+        What had changed since the job was last done, and what was redone.
     """
 
     key: str
@@ -68,15 +68,15 @@ class Outcome:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Job:
-    """One series with one configuration, its seed included.
+    """One series with one configuration, including its seed.
 
     Attributes
     ----------
     series : str
-        The file's path below `root`, in most suites its name.
+        The file's path below `root`; in most suites, its name.
     config : ExperimentConfig
     root, folder : Path
-        Where the file stands, and where the job writes.
+        The folder of the file, and the folder the job writes to.
     """
 
     series: str
@@ -86,19 +86,19 @@ class Job:
 
     @property
     def name(self) -> str:
-        """Name the job for a reader."""
+        """Readable name of the job."""
         return f"{self.series}, seed {self.config.train.seed}"
 
     @functools.cached_property
     def key(self) -> str:
-        """Hash of series, configuration and seed; a result with this key need not be made again."""
+        """Hash of series, configuration and seed; a result with this key need not be recomputed."""
         settings = self.config.to_dict()
-        settings["evaluation"] = {"cover_tail": settings["evaluation"]["cover_tail"]}  # the rest changes no score
+        settings["evaluation"] = {"cover_tail": settings["evaluation"]["cover_tail"]}  # the rest does not affect scores
         text = json.dumps([self.series, settings], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def outcome(self) -> Outcome | None:
-        """Return how far this job has come, or None where it has not begun or another configuration's is there."""
+        """Return the progress of this job, or None if it has not begun or the folder is another configuration's."""
         try:
             outcome = Outcome(**json.loads(self._result.read_text(encoding="utf-8")))
         except (FileNotFoundError, NotADirectoryError):
@@ -106,14 +106,14 @@ class Job:
         except (ValueError, TypeError):
             outcome = None
         if outcome is None or not _is_whole(outcome):
-            logger.warning("%s is damaged, the job is done again", self._result)
+            logger.warning("%s is damaged, so the job is redone", self._result)
             return None
         return outcome if outcome.key == self.key else None
 
     def record(
         self, status: str, *, reason: str = "", figures: dict | None = None, note: str = "", **entries
     ) -> Outcome:
-        """Write and return how far the job has come; seconds and digests that are not given stay as they are."""
+        """Write and return the progress of the job; seconds and digests that are not given stay as they are."""
         earlier = self.outcome() or Outcome(self.key, status)
         outcome = dataclasses.replace(
             earlier, status=status, reason=reason, figures=figures or {}, note=note, **entries
@@ -123,7 +123,7 @@ class Job:
         return outcome
 
     def fail(self, reason: str) -> Outcome:
-        """Return the outcome of a failure, and record it unless another configuration's result is there."""
+        """Return the outcome of a failure, and record it unless the folder has another configuration's result."""
         if self.has_result and self.outcome() is None:
             return Outcome(self.key, "failed", reason)
         return self.record("failed", reason=reason)
@@ -135,7 +135,7 @@ class Job:
 
     @property
     def has_result(self) -> bool:
-        """Whether a result stands in the folder, of this job or of another configuration."""
+        """Whether the folder has a result, of this job or of another configuration."""
         return self._result.exists()
 
     @property
@@ -144,7 +144,7 @@ class Job:
 
 
 def _is_whole(outcome: Outcome) -> bool:
-    """Whether an outcome that was read has the form of one that was written."""
+    """Whether an outcome that was read has the expected form."""
     mappings = isinstance(outcome.figures, dict) and isinstance(outcome.data, dict | None)
     return mappings and (outcome.status != "done" or bool(outcome.figures))
 
@@ -157,17 +157,17 @@ def make_jobs(
     Parameters
     ----------
     path : Path
-        A configuration file or its folder. Beside the sections of a single experiment it has `series`, a CSV file
-        beside it (columns name, model_setting), and `settings`, keys of the section `model` by model setting; without
-        `settings` all series share `model`.
+        A configuration file or its folder. In addition to the sections of a single experiment it has `series`, a CSV
+        file next to it (columns name, model_setting), and `settings`, keys of the section `model` by model setting;
+        without `settings` all series share `model`.
     overrides : iterable of str
         As for a single experiment.
     root : Path
         The folder of the series.
     save_path : Path
-        Results go to a folder there, named like the data.
+        Results go to a folder there, named after the data.
     seeds : iterable of int
-        Empty: the configuration's.
+        If empty, the configuration's.
 
     Raises
     ------
@@ -179,7 +179,7 @@ def make_jobs(
     for name, kind in {"series": str, "model": dict}.items():
         if not isinstance(mapping.get(name), kind):
             needed = "a file name" if kind is str else "a section"
-            raise ConfigError(f"{file}: {name!r} must be {needed}, for many series: give such a configuration")
+            raise ConfigError(f"{file}: {name!r} must be {needed} for many series: use such a configuration")
     table, settings = mapping.pop("series"), mapping.pop("settings", None)
     configs = _configs_by_setting(mapping, settings, overrides, file)
     jobs, rows = [], _read_table(file.parent / table, None if settings is None else configs)
@@ -195,14 +195,14 @@ def make_jobs(
 
 
 def _folders(names: list[str]) -> dict[str, Path]:
-    """Return the folder of each series' results: its relative path, without the ending where that is unambiguous."""
+    """Return the results folder of each series: its relative path, without the extension if that is unambiguous."""
     paths = {name: Path(*_below(name)) for name in names}
     shared = Counter(path.with_suffix("") for path in paths.values())
     return {name: path if shared[path.with_suffix("")] > 1 else path.with_suffix("") for name, path in paths.items()}
 
 
 def _below(name: str) -> list[str]:
-    """Return the parts of a path such that it stays below whatever folder it is put in."""
+    """Return the parts of a path such that it stays below any folder it is joined to."""
     path = Path(os.path.normpath(name))
     return ["up" if part == ".." else part for part in path.parts if part != path.anchor]
 
@@ -210,12 +210,12 @@ def _below(name: str) -> list[str]:
 def _configs_by_setting(
     mapping: dict, settings: dict | None, overrides: Iterable[str], file: Path
 ) -> Mapping[str, ExperimentConfig]:
-    """Return the configuration of each model setting; without settings the same one for all."""
+    """Return the configuration of each model setting; without settings, the same one for all."""
     if settings is None:
         shared = resolve(mapping, overrides, str(file))
         return defaultdict(lambda: shared)
     if not isinstance(settings, dict):
-        raise ConfigError(f"{file}: 'settings' must be a section of the keys of 'model' by model setting: correct it")
+        raise ConfigError(f"{file}: 'settings' must map model settings to keys of 'model': correct it")
     return {
         str(number): resolve({**mapping, "model": {**mapping["model"], **keys}}, overrides, f"{file}, setting {number}")
         for number, keys in settings.items()
@@ -223,7 +223,7 @@ def _configs_by_setting(
 
 
 def _read_table(file: Path, settings: Iterable[str] | None) -> list[tuple[str, str]]:
-    """Return series name and model setting of each row; the latter is one of `settings`, where these are given."""
+    """Return the series name and model setting of each row; the latter is one of `settings`, if these are given."""
     if not file.is_file():
         raise UserError(f"{file}: no such file: it must list the series (columns name, model_setting)")
     try:
@@ -232,21 +232,21 @@ def _read_table(file: Path, settings: Iterable[str] | None) -> list[tuple[str, s
         raise UserError(f"{file}: not a CSV file: {' '.join(str(error).split())}: correct it") from None
     for column in ("name", "model_setting"):
         if column not in table:
-            raise UserError(f"{file}: there is no column {column!r}: add it")
+            raise UserError(f"{file}: has no column {column!r}: add it")
     if table.empty:
         raise UserError(f"{file}: lists no series: add a line for each")
     rows = list(zip(table["name"], table["model_setting"], strict=True))
     counts = Counter(os.path.normpath(name) for name in table["name"])
     for line, (name, number) in enumerate(rows, start=2):
         if not name or counts[os.path.normpath(name)] > 1:
-            raise UserError(f"{file}, line {line}: name {name!r} is empty or stands twice: correct it")
+            raise UserError(f"{file}, line {line}: name {name!r} is empty or a duplicate: correct it")
         if settings is not None and number not in settings:
             raise UserError(f"{file}, line {line}: model_setting {number!r} is unknown: {nearest(number, settings)}")
     return rows
 
 
 def select(jobs: list[Job], patterns: str | None) -> list[Job]:
-    """Return the jobs whose series match one of the patterns, separated by commas: a number, a name or a glob.
+    """Return the jobs whose series match one of the comma-separated patterns: a number, a name or a glob.
 
     Raises
     ------
@@ -261,7 +261,9 @@ def select(jobs: list[Job], patterns: str | None) -> list[Job]:
         glob = f"{pattern.zfill(3)}_*" if pattern.isdecimal() else pattern
         matching = {name for name in names if fnmatch.fnmatch(name, glob) or fnmatch.fnmatch(Path(name).stem, glob)}
         if not matching:
-            raise UserError(f"--series {pattern}: none of the {len(names)} series: give numbers, names or globs")
+            raise UserError(
+                f"--series {pattern}: matches none of the {len(names)} series: give numbers, names or globs"
+            )
         chosen |= matching
     return [job for job in jobs if job.series in chosen]
 
@@ -272,10 +274,10 @@ def finished(outcome: Outcome | None, mode: str, file: str | None) -> bool:
     Parameters
     ----------
     outcome : Outcome or None
-        How far it has come.
+        Its progress.
     mode : {"all", "train", "test", "evaluate"}
     file : str or None
-        The digest of the series' file today; None: it is not at hand, and what is done stays.
+        The digest of the series' current file; None: it is not available, and what is done stays.
     """
     if outcome is None or (mode == "evaluate" and file is not None):
         return False

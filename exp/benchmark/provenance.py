@@ -1,13 +1,13 @@
-"""What results were made from: digests of data, labels, weights and settings, and what of it has changed since.
+"""What results were made from: digests of data, labels, weights and settings, and what has changed since.
 
-`run.json` and a sweep's `result.json` keep them, and they decide whether something is done already:
+`run.json` and a sweep's `result.json` keep them, and they decide whether something is already done:
 
-* `trained_on`: the training values that gave the weights;
-* `scored_with`: weights, values and settings that gave the scores;
-* `labels`: the labels that the scores are measured with.
+* `trained_on`: the training values behind the weights;
+* `scored_with`: the weights, values and settings behind the scores;
+* `labels`: the labels that the scores are evaluated with.
 
-Results of earlier versions have none of these. What they were made from is unknown then, which is never taken for
-"unchanged" where it can be made again at little cost.
+Results of earlier versions have none of these. Their origin is then unknown, which is never treated as
+"unchanged" if the result can be recomputed cheaply.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ from exp.training import checkpoint
 logger = logging.getLogger(__name__)
 
 NAMES = {"train": "training values", "test": "test values", "labels": "labels"}
-UNKNOWN = "made by an earlier version, which does not say from what data"
+UNKNOWN = "made by an earlier version, which does not record the data"
 
 _known: weakref.WeakKeyDictionary[Series, dict] = weakref.WeakKeyDictionary()
 
@@ -49,7 +49,7 @@ def digest_series(series: Series) -> dict[str, dict]:
 
 
 def _digest(values: np.ndarray) -> dict:
-    """Return the digest of values (n, C), channel by channel as most readers hold them, so that none is copied."""
+    """Return the digest of values (n, C), channel by channel as most readers store them, so nothing is copied."""
     hashed = hashlib.sha256(f"{values.dtype.str} {values.shape}".encode())
     for channel in values.T:
         hashed.update(np.ascontiguousarray(channel))
@@ -67,9 +67,9 @@ def digest_weights(weights: Mapping[str, Tensor]) -> str:
 
 
 def own_weights_digest(folder: RunFolder) -> str | None:
-    """Return the digest of the weights that a run's training has left, or None where they are unknown.
+    """Return the digest of the weights from a run's training, or None if they are unknown.
 
-    Those in its folder count; where they have been removed, what the record says of them.
+    The weights in its folder count; if they have been removed, the record does.
     """
     if not folder.checkpoint.is_file():
         return folder.read_record().get("weights")
@@ -78,7 +78,7 @@ def own_weights_digest(folder: RunFolder) -> str | None:
 
 
 def digest_file(path: Path) -> str | None:
-    """Return the digest of a file's bytes, or None where it cannot be read."""
+    """Return the digest of a file's bytes, or None if it cannot be read."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:
@@ -86,12 +86,12 @@ def digest_file(path: Path) -> str | None:
 
 
 def changes(then: Mapping | None, now: Mapping, parts: Iterable[str] = ("train", "test")) -> list[str]:
-    """Name the parts of the data that have changed, with their sizes where these differ.
+    """Name the parts of the data that have changed, with their sizes if these differ.
 
     Parameters
     ----------
     then, now : mapping of str to dict
-        As `digest_series` gives them; of `then` all that is missing is unknown and counts as unchanged.
+        As returned by `digest_series`; anything missing from `then` is unknown and counts as unchanged.
     parts : iterable of {"train", "test", "labels"}
     """
     rows = []
@@ -109,16 +109,16 @@ def _size(digest: Mapping) -> str:
 
 
 def check_training_data(record: Mapping, now: Mapping, place: Path) -> None:
-    """See that a training, begun or finished, can be gone on with: that its data is what it was.
+    """Check that a training run, finished or not, can be continued: that its data is unchanged.
 
     Parameters
     ----------
     record : mapping
-        The run.json of the training.
+        The run.json of the training run.
     now : mapping
-        As `digest_series` gives it.
+        As returned by `digest_series`.
     place : Path
-        The folder of the training.
+        The folder of the training run.
 
     Raises
     ------
@@ -128,26 +128,26 @@ def check_training_data(record: Mapping, now: Mapping, place: Path) -> None:
     then = record.get("trained_on")
     if then is None:
         if record:
-            logger.warning("%s: %s: going on with it all the same", place, UNKNOWN)
+            logger.warning("%s: %s: continuing with it anyway", place, UNKNOWN)
         return
     changed = changes(then, now, ["train"])
     if changed:
         raise UserError(
-            f"{place}: {changed[0]} have changed since this training began: put the old data back, name another folder "
+            f"{place}: {changed[0]} have changed since training began: restore the old data, name another folder "
             "with --save_path, or delete this one to retrain"
         )
 
 
 def scoring_origin(config: ExperimentConfig, data: Mapping, weights: str) -> dict:
-    """Return what decides on scores: the digests of weights and values, and the settings that have a part in them.
+    """Return what determines scores: the digests of weights and values, and the settings that affect them.
 
     Parameters
     ----------
     config : ExperimentConfig
     data : mapping
-        As `digest_series` gives it.
+        As returned by `digest_series`.
     weights : str
-        As `digest_weights` gives it.
+        As returned by `digest_weights`.
     """
     settings = config.to_dict()
     deciding = {
@@ -160,14 +160,14 @@ def scoring_origin(config: ExperimentConfig, data: Mapping, weights: str) -> dic
 
 
 def other_origin(then: Mapping | None, now: Mapping) -> str | None:
-    """Say in words in what the origin of scores differs, or return None where it is the same.
+    """Describe how the origin of scores differs, or return None if it is the same.
 
     Parameters
     ----------
     then : mapping or None
-        Of the scores that are there, as `scoring_origin` gives it; None: unknown.
+        That of the existing scores, as returned by `scoring_origin`; None: unknown.
     now : mapping
-        What scores would be made from now.
+        The origin that scores would have now.
     """
     if then is None:
         return f"they were {UNKNOWN}"
@@ -175,4 +175,4 @@ def other_origin(then: Mapping | None, now: Mapping) -> str | None:
     if then.get("weights") != now["weights"]:
         rows.append("the weights")
     rows += differences(then.get("settings", {}), now["settings"])
-    return f"what gave them has changed ({', '.join(rows)})" if rows else None
+    return f"their origin has changed ({', '.join(rows)})" if rows else None

@@ -1,4 +1,4 @@
-"""The folder of one run: which files it holds, and how they are written."""
+"""The folder of one run: which files it contains, and how they are written."""
 
 import json
 from pathlib import Path
@@ -21,9 +21,9 @@ class RunFolder:
     label, test_score, train_score : Path
         `a_gt.npy` (points,), `a_test_energy.npy` and `a_train_energy.npy` (points, channels).
     record : Path
-        `run.json`: configuration, seed, versions, device, commit, times, how the run ended.
+        `run.json`: configuration, seed, versions, device, commit, times, and how the run ended.
     figure, report : Path
-        `scores.png`, and `report.html` where `python -m exp.report` has made it.
+        `scores.png`, and `report.html` if `python -m exp.report` has created it.
     """
 
     def __init__(self, path: Path):
@@ -38,7 +38,7 @@ class RunFolder:
         self.report = self.path / "report.html"
 
     def make(self) -> None:
-        """Make the folder and see that files can be written there.
+        """Create the folder and check that files can be written there.
 
         Raises
         ------
@@ -56,9 +56,9 @@ class RunFolder:
             ) from None
 
     def clear(self) -> None:
-        """Remove what an earlier training has left: its scores and measures would not belong to the new weights.
+        """Remove what an earlier training run has left: its scores and measures would not belong to the new weights.
 
-        The state goes first: without the files that it belongs to, no training could resume from it.
+        The state is removed first: no training could resume from it without the files it belongs to.
         """
         old = [
             self.state,
@@ -70,16 +70,20 @@ class RunFolder:
             self.figure,
             self.report,
         ]
-        for path in [*old, *self.path.glob("_*.csv"), *self.path.glob(".*.tmp")]:  # the last from a process killed
+        for path in [
+            *old,
+            *self.path.glob("_*.csv"),
+            *self.path.glob(".*.tmp"),
+        ]:  # the last one is left by a killed process
             path.unlink(missing_ok=True)
 
     def forget_measures(self) -> None:
-        """Remove what was made from scores and labels: measures, figure and report."""
+        """Remove everything derived from scores and labels: measures, figure and report."""
         for path in [self.figure, self.report, *self.path.glob("_*.csv")]:
             path.unlink(missing_ok=True)
 
     def forget_train_score(self) -> None:
-        """Remove the scores of the training part, which are of other weights or data than those to come."""
+        """Remove the scores of the training part, which belong to other weights or data than the next ones."""
         self.train_score.unlink(missing_ok=True)
 
     def save_array(self, path: Path, array: np.ndarray) -> None:
@@ -109,7 +113,7 @@ class RunFolder:
             temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
     def read_record(self) -> dict:
-        """Return run.json, empty where there is none."""
+        """Return run.json, or an empty dict if there is none."""
         if not self.record.is_file():
             return {}
         try:
@@ -122,7 +126,7 @@ class RunFolder:
 
 
 def _is_record(content: object) -> bool:
-    """Whether what run.json holds is of the form that this project writes."""
+    """Whether run.json has the form that this project writes."""
     if not isinstance(content, dict):
         return False
     config = content.get("config", {})

@@ -1,13 +1,13 @@
 """Reads the results of runs from their folders.
 
-Three kinds of files hold a run:
+A run is stored in one of three ways:
 
-- `run.json` (keys `dataset`, `model`, `seed`, `config`, `status`, `error`) beside the evaluator's `_<metric>.csv`;
+- `run.json` (keys `dataset`, `model`, `seed`, `config`, `status`, `error`) next to the evaluator's `_<metric>.csv`;
 - `ucr.csv`, a run over the UCR archive, one row for each series;
 - `DETECTOR.csv` with the columns of TSB-AD, a run over TSB-AD-U, one row for each series.
 
-Beside a table of series, `not_counted.csv` (the series, `status`, `reason`) lists those without results, and the folder
-`series` has the `run.json` of each.
+Next to a table of series, `not_counted.csv` (the series, `status`, `reason`) lists those without results, and the
+folder `series` has the `run.json` of each.
 """
 
 import csv
@@ -48,7 +48,7 @@ UCR_TABLE = "ucr.csv"
 UNAVERAGED = {"topk", "total_len", "thre_best", "thre_best_PA"} | {
     measure.columns.split()[0] for measure in MEASURES.values() if measure.takes == THRESHOLD
 }
-# What a reader must know of a metric; the order is that of the tables.
+# What a reader needs to know about a metric; in the order of the tables.
 NOTES = {
     **{column: measure.note for measure in MEASURES.values() for column in measure.columns.split()},
     **dict.fromkeys(UCR_NAMES.values(), ""),
@@ -57,7 +57,7 @@ NOTES = {
 
 
 class Value(NamedTuple):
-    """A run's result: None where undefined, else its mean over `used` of its `total` series."""
+    """A run's result: None if undefined, else its mean over `used` of its `total` series."""
 
     number: float | None
     used: int = 1
@@ -65,7 +65,7 @@ class Value(NamedTuple):
 
 
 class Run(NamedTuple):
-    """One run. `model` is empty, and so is `settings`, where no file says them."""
+    """One run. `model` and `settings` are empty if no file states them."""
 
     folder: str
     dataset: str
@@ -73,11 +73,11 @@ class Run(NamedTuple):
     seed: str
     values: dict  # metric -> Value
     problems: tuple[str, ...]
-    of_series: int  # how many series a table is of; 0: no table
+    of_series: int  # number of series in a table; 0: no table
     settings: dict  # section.key -> value
 
     def label(self):
-        """Name the run for a reader."""
+        """Readable name of the run."""
         return f"{self.folder} (seed {self.seed})" if self.seed else self.folder
 
 
@@ -91,12 +91,12 @@ def find_runs(root):
     Returns
     -------
     list of Run
-        In the order of their paths. What could not be read is among the problems of its run.
+        In the order of their paths. Anything that could not be read is among the problems of its run.
 
     Raises
     ------
     EvaluationError
-        When `root` is no folder or holds no run.
+        When `root` is not a folder or contains no run.
     """
     root = Path(root)
     if not root.is_dir():
@@ -109,7 +109,7 @@ def find_runs(root):
         metric_files = sorted(file for file in files if _is_metric_file(file))
         if tables:
             runs += [_read_table(root, folder / table, alone=len(tables) == 1) for table in tables]
-        # With result.json it is the run of one series of many, which is in a table already.
+        # With result.json it is the run of one series of many, which is already in a table.
         elif ("run.json" in files or metric_files) and "result.json" not in files:
             runs.append(_read_run(root, folder, metric_files))
     if not runs:
@@ -136,11 +136,11 @@ def _is_metric_file(name):
 
 
 def _read_run(root, folder, metric_files):
-    """Read one folder; what is wrong with it becomes a problem of the run."""
+    """Read one folder; anything wrong with it becomes a problem of the run."""
     info, problems = _read_own_info(folder)
     has_failed = bool(info and problems)
     values = {}
-    for name in () if has_failed else metric_files:  # left from an earlier try, or of half a run
+    for name in () if has_failed else metric_files:  # left by an earlier attempt or an incomplete run
         try:
             values |= _measure_values(folder / name)
         except EvaluationError as error:
@@ -161,7 +161,7 @@ def _read_run(root, folder, metric_files):
 
 
 def _read_own_info(folder):
-    """The content of the folder's `run.json`, and a list of what is wrong with it or with the run."""
+    """The content of the folder's `run.json`, and a list of problems with it or the run."""
     try:
         info = _read_info(folder / "run.json")
     except EvaluationError as error:
@@ -171,7 +171,7 @@ def _read_own_info(folder):
 
 
 def _read_table(root, path, *, alone):
-    """Read a table of series; what is wrong with it becomes a problem of the run."""
+    """Read a table of series; anything wrong with it becomes a problem of the run."""
     folder = path.parent
     own_info, problems = _read_own_info(folder)
     values, count = {}, 0
@@ -196,12 +196,12 @@ def _read_table(root, path, *, alone):
 
 
 def _series_info(folder):
-    """What the records of the series beside a table say of the run, as far as they agree.
+    """What the records of the series next to a table say about the run, where they agree.
 
     Returns
     -------
     dict
-        `dataset`, `model` and `seed`, and `settings`, those of all series.
+        `dataset`, `model` and `seed`, and the `settings` of all series.
     """
     seed = _seed_of(folder)
     series = (folder.parent if seed else folder) / "series"
@@ -210,7 +210,7 @@ def _series_info(folder):
         try:
             records += [_read_info(path)] if seed in ("", _seed_of(path.parent)) else []
         except EvaluationError:
-            continue  # of a series that is counted by its row, or is in not_counted.csv with its reason
+            continue  # a series that is counted by its row, or is in not_counted.csv with its reason
     found = {}
     for key in ("dataset", "model", "seed"):
         values = {record[key] for record in records if isinstance(record.get(key), (str, int))}
@@ -223,7 +223,7 @@ def _seed_of(folder):
 
 
 def _place_names(root, folder):
-    """The dataset and the detector by which the folders are named, "" for the latter where none is."""
+    """The dataset and detector after which the folders are named, "" for the latter if there is none."""
     parts = folder.relative_to(root).parts or (root.resolve().name,)
     model = next((part for part in reversed(parts) if part in DETECTORS), "")
     others = [part for part in parts if part not in DETECTORS and not part.startswith("seed_")]
@@ -231,7 +231,7 @@ def _place_names(root, folder):
 
 
 def _read_info(path):
-    """The content of `run.json`, empty where there is none."""
+    """The content of `run.json`, or an empty dict if there is none."""
     if not path.exists():
         return {}
     try:
@@ -244,7 +244,7 @@ def _read_info(path):
 
 
 def _read_rows(path, *, least=1):
-    """The rows of a CSV file with a header, as dicts of str; an error where there are fewer than `least`."""
+    """The rows of a CSV file with a header, as dicts of str; an error if there are fewer than `least`."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file, restval=""))
@@ -268,7 +268,7 @@ def _number(path, column, text):
 
 
 def _threshold_labels(folder):
-    """Map each threshold found without labels to its method and hyper-parameter, as `spot 0.01`."""
+    """Map each threshold found without labels to its method and hyperparameter, such as `spot 0.01`."""
     labels = {}
     for path in sorted(folder.glob("_*_thres_info.csv")):
         method = path.name.removeprefix("_").removesuffix("_thres_info.csv")
@@ -277,7 +277,7 @@ def _threshold_labels(folder):
 
 
 def _measure_values(path):
-    """The values of an evaluator's file: metric, or `metric at threshold` for several rows, to Value."""
+    """The values in an evaluator's file: from metric, or `metric at threshold` for several rows, to Value."""
     rows = _read_rows(path)
     labels = _threshold_labels(path.parent)
     values = {}
@@ -296,7 +296,7 @@ def _measure_values(path):
 
 
 def _series_means(path):
-    """The means of a table of series (metric to Value), one line for each series missing from one, and their number."""
+    """The means of a table of series (metric to Value), a line for each series missing from one, and their number."""
     is_ucr = path.name == UCR_TABLE
     identifier, known = ("name", tuple(UCR_NAMES)) if is_ucr else ("file", tuple(TSB_AD_NOTES))
     left_out = path.with_name(NOT_COUNTED)
@@ -318,5 +318,5 @@ def _series_means(path):
     explained = [row for row in others if row.get("reason")]
     missing += [f"{row.get(identifier)}: {row.get('status')}: {row['reason']}" for row in explained]
     if len(others) > len(explained):
-        missing.append(f"{len(others) - len(explained)} series not run to the end")
+        missing.append(f"{len(others) - len(explained)} series not finished")
     return values, missing, len(rows) + len(others)

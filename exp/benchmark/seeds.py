@@ -1,4 +1,4 @@
-"""What the results of several seeds have in common: mean and deviation."""
+"""Summary of the results of several seeds: mean and standard deviation."""
 
 from pathlib import Path
 
@@ -8,14 +8,15 @@ from ts_ad_evaluation.files import replacing
 
 
 def summarise_seeds(figures: dict[int, dict[str, float]], file: Path) -> str:
-    """Write mean and deviation over the seeds of every figure, and each seed's own, and return them as text.
+    """Write mean and standard deviation of every value over the seeds, and each seed's own, and return them as text.
 
     Parameters
     ----------
     figures : dict of int to dict of str to float
         By seed and name.
     file : Path
-        A CSV file: figure, mean, deviation (of the sample), seeds (that have the figure), and a column for each seed.
+        A CSV file: figure, mean, deviation (sample standard deviation), seeds (that have the value), and a column for
+        each seed.
     """
     frame = pd.DataFrame.from_dict(figures, orient="index").astype(float).T
     summary = pd.DataFrame({"mean": frame.mean(axis=1), "deviation": frame.std(axis=1), "seeds": frame.count(axis=1)})

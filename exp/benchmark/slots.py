@@ -1,6 +1,6 @@
 """Which of several CUDA devices a job gets: the one with the fewest jobs, whoever started them.
 
-Each job holds a lock on a file named by its device for as long as it runs. The operating system gives the lock back
+Each job holds a lock on a file named after its device for as long as it runs. The operating system releases the lock
 when the job's process ends, in whatever way. So this works for workers on this machine, for those of a cluster on each
 of its machines, and for several programs at once.
 """
@@ -20,7 +20,7 @@ from exp.training.devices import choose_device
 
 @contextmanager
 def own_device(name: str) -> Iterator[torch.device]:
-    """Yield the device of a job: of several CUDA devices the least busy one, and of the CPU one thread.
+    """Yield the device of a job: the least busy of several CUDA devices, or one thread of the CPU.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def own_device(name: str) -> Iterator[torch.device]:
     """
     device = choose_device(name)
     if device.type == "cpu":
-        torch.set_num_threads(1)  # each worker is one; so that results do not depend on their number
+        torch.set_num_threads(1)  # one thread per worker, so that results do not depend on their number
     if device.type != "cuda" or device.index is not None:
         yield device
         return
@@ -44,7 +44,7 @@ def own_device(name: str) -> Iterator[torch.device]:
 
 
 def _device_names() -> list[str]:
-    """Return names of the visible devices that other processes have for them too."""
+    """Return names of the visible devices that other processes use as well."""
     count = torch.cuda.device_count()
     visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
     return visible[:count] if len(visible) >= count else [str(index) for index in range(count)]
@@ -52,17 +52,17 @@ def _device_names() -> list[str]:
 
 @contextmanager
 def least_busy(names: Sequence[str], folder: Path) -> Iterator[int]:
-    """Yield the index of the device that the fewest hold, the first of these, and hold it meanwhile.
+    """Yield the index of the first of the devices with the fewest holders, and hold it meanwhile.
 
     Parameters
     ----------
     names : sequence of str
-        Of the devices.
+        Names of the devices.
     folder : Path
-        Of the locks; made where it is missing. All who share the devices name the same.
+        Folder of the locks; created if missing. All processes that share the devices use the same one.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _locked(folder / "choice"):  # one chooses at a time
+    with _locked(folder / "choice"):  # one process chooses at a time
         free = [_free_slots(folder, re.sub(r"[^\w-]", "_", name)) for name in names]
         index = min(range(len(names)), key=lambda place: free[place][0])
         slot = _try_lock(free[index][1])
@@ -73,7 +73,7 @@ def least_busy(names: Sequence[str], folder: Path) -> Iterator[int]:
 
 
 def _free_slots(folder: Path, name: str) -> tuple[int, Path]:
-    """Return how many hold the device, and a file that no one holds."""
+    """Return the number of holders of the device, and a file that nobody holds."""
     held, free = 0, None
     files = sorted(folder.glob(f"{name}.*"))
     for file in files:
@@ -87,7 +87,7 @@ def _free_slots(folder: Path, name: str) -> tuple[int, Path]:
 
 
 def _try_lock(file: Path) -> int | None:
-    """Return the descriptor of a locked file, or None where another has locked it."""
+    """Return the descriptor of a locked file, or None if another process has locked it."""
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -99,7 +99,7 @@ def _try_lock(file: Path) -> int | None:
 
 @contextmanager
 def _locked(file: Path) -> Iterator[None]:
-    """Hold a file's lock, and wait for it."""
+    """Wait for a file's lock and hold it."""
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""The benchmarks of many univariate series: what one series gives, and what the table's summary says."""
+"""The benchmarks of many univariate series: the results of one series, and the summary of the table."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -17,21 +17,21 @@ class Benchmark(NamedTuple):
     Attributes
     ----------
     root : Path
-        Where its series stand if no folder is named.
+        Folder of its series if none is named.
     table : str
-        File name of its table, in which {detector} stands for the detector's.
+        File name of its table, in which {detector} stands for the detector's name.
     series_column : str
         The table's column that names the series.
     columns : list of str
-        Of the table.
+        Columns of the table.
     measure : callable
-        (series, score (n,), label (n,)) → the table's figures of one series.
+        (series, score (n,), label (n,)) → the table's values for one series.
     figures : dict of str to str
-        The summary's figures: a title for each column whose mean is reported.
+        The summary's values: a title for each column whose mean is reported.
     running : str
         The column whose running mean the progress bar shows.
     group : callable or None
-        Series name → the group whose means are reported too.
+        Series name → the group whose means are also reported.
     """
 
     root: Path
@@ -56,7 +56,7 @@ def _tsb_ad(series: Series, score: np.ndarray, label: np.ndarray) -> dict:
 
 
 def _source(name: str) -> str:
-    """Return the dataset that a series of TSB-AD comes from, the second part of its name."""
+    """Return the dataset from which a series of TSB-AD comes, the second part of its name."""
     return Path(name).name.split("_")[1]
 
 
@@ -87,13 +87,13 @@ TSB_AD_U = Benchmark(
 
 
 def summarise(benchmark: Benchmark, table: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
-    """Return the means of a table's figures: one row over all series, and one for each group that has figures.
+    """Return the means of a table's values: one row over all series, and one for each group that has values.
 
     Parameters
     ----------
     benchmark : Benchmark
     table : DataFrame
-        A row for each series that has figures.
+        A row for each series that has values.
     names : iterable of str
         All series of the benchmark.
     """

@@ -1,4 +1,4 @@
-"""One table of the results of many runs beside the published ones.
+"""One table of the results of many runs and the published ones.
 
 Run as ``python -m exp.summary test_results``.
 """
@@ -20,7 +20,7 @@ class Row(NamedTuple):
 
     dataset: str
     model: str
-    configuration: str  # in what it differs from the model's others on the dataset
+    configuration: str  # how it differs from the model's other configurations on the dataset
     metric: str
     mean: float | None
     deviation: float | None
@@ -90,8 +90,8 @@ def _metric_order(metric):
 
 
 def _all_problems(run, metrics):
-    """Why `run` is missing from means over `metrics`: its own problems, undefined results, absent ones."""
-    # A table of series names its undefined ones itself.
+    """Why `run` is missing from means over `metrics`: its own problems, undefined and absent results."""
+    # A table of series already names its undefined ones.
     values = {} if run.of_series else run.values
     undefined = [metric for metric, value in values.items() if value.number is None]
     absent = [metric for metric in metrics if metric not in run.values] if run.values else []
@@ -103,7 +103,7 @@ def _all_problems(run, metrics):
 
 
 def format_summary(rows, problems, kind="text"):
-    """Write what `summarise` returns as a table, the missing runs below it (in CSV in its last column).
+    """Write the result of `summarise` as a table, with the missing runs below it (in CSV, in its last column).
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def format_summary(rows, problems, kind="text"):
         *_counts("series", [row.series for row in rows], kind),
         (Column("published", ".4f"), [row.published for row in rows]),
         (Column("difference", "+.4f"), [_difference(row) for row in rows]),
-        # The column has room for the word before the colon, the line below the table for all of it.
+        # The column has room only for the word before the colon, the line below the table for all of it.
         (Column("note"), notes if kind == "csv" else [note.partition(":")[0] for note in notes]),
     ]
     if kind == "csv":
@@ -163,6 +163,6 @@ def _read_published():
 
 
 def _published_values(published, dataset, model):
-    """The values to compare with; those of the dataset's only published model where a run does not say its own."""
+    """The values to compare with; those of the dataset's only published model if a run does not state its own."""
     candidates = [values for (name, own), values in published.items() if name == dataset and model in ("", own)]
     return candidates[0] if len(candidates) == 1 else {}

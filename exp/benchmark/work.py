@@ -1,4 +1,4 @@
-"""What a worker does for a job: whatever of training, scoring and measuring is left, on today's data."""
+"""What a worker does for a job: any remaining training, scoring and evaluation, on the current data."""
 
 import dataclasses
 import logging
@@ -24,22 +24,22 @@ logger = logging.getLogger(__name__)
 
 
 class _Refused(UserError):
-    """What a job was asked for does not fit what it holds, which stays as it is."""
+    """The request does not match the job's results, which stay as they are."""
 
 
 def run_job(job: Job, benchmark: Benchmark, mode: str, device: str, resume: bool) -> Outcome:
-    """Do what is left of a job and record how it ended; whatever goes wrong in it becomes its outcome.
+    """Do what is left of a job and record how it ended; any error in it becomes its outcome.
 
     Parameters
     ----------
     job : Job
     benchmark : Benchmark
     mode : {"all", "train", "test", "evaluate"}
-        "evaluate" measures the scores that are there.
+        "evaluate" evaluates the existing scores.
     device : str
-        As on the command line, of the machine that this runs on.
+        As on the command line; a device of the machine this runs on.
     resume : bool
-        Go on with an interrupted training of the same job.
+        Continue an interrupted training run of the same job.
     """
     try:
         RunFolder(job.folder).make()
@@ -53,7 +53,7 @@ def run_job(job: Job, benchmark: Benchmark, mode: str, device: str, resume: bool
             except Exception as error:
                 logger.exception("the job failed")
                 return job.fail(f"{type(error).__name__}: {_line(error)}")
-    except (OSError, UserError) as error:  # not even its folder can be written
+    except (OSError, UserError) as error:  # not even its folder is writable
         return Outcome(job.key, "failed", _line(error))
 
 
@@ -64,7 +64,7 @@ def _run(job: Job, benchmark: Benchmark, mode: str, device: str, resume: bool) -
     earlier = _what_holds(job, begun, data, resume)
     if earlier.note:
         logger.warning("%s", earlier.note)
-    scored = earlier.score_seconds is not None and earlier.status != "failed"  # after a failure scores are made anew
+    scored = earlier.score_seconds is not None and earlier.status != "failed"  # after a failure, scores are recomputed
     if mode == "evaluate" and earlier.score_seconds is None:
         raise _missing("scores", earlier, begun, "run with --mode test first")
     if mode == "test" and earlier.train_seconds is None:
@@ -79,7 +79,7 @@ def _run(job: Job, benchmark: Benchmark, mode: str, device: str, resume: bool) -
 
 
 def _what_holds(job: Job, begun: Outcome | None, data: dict, resume: bool) -> Outcome:
-    """Return how far the job has come with today's data; a note says what of it has changed."""
+    """Return the progress of the job with the current data; a note says what has changed in it."""
     if begun is None:
         return Outcome(job.key, "training", data=data)
     if begun.data is None:
@@ -89,25 +89,25 @@ def _what_holds(job: Job, begun: Outcome | None, data: dict, resume: bool) -> Ou
     test = changes(begun.data, data, ["test"])
     if train and resume:
         raise _Refused(
-            f"{', '.join(train + test)} changed since it was trained: put the old data back, or leave out --resume to "
+            f"{', '.join(train + test)} changed since it was trained: restore the old data, or leave out --resume to "
             "retrain"
         )
     if train:
         return Outcome(job.key, "training", data=data, note=f"{', '.join(train + test)} changed: retrained")
-    data = {**data, "train": begun.data["train"]}  # of an earlier version's training they stay unknown
+    data = {**data, "train": begun.data["train"]}  # for an earlier version's training they stay unknown
     if test and begun.score_seconds is not None:
         note = f"{test[0]} changed: scored again"
         return dataclasses.replace(begun, status="trained", score_seconds=None, figures={}, data=data, note=note)
     data["test"] = begun.data["test"]
     labels = changes(begun.data, data, ["labels"])
     again = bool(labels) and begun.score_seconds is not None
-    note = f"{labels[0]} changed: measured again from the kept scores" if again else ""
+    note = f"{labels[0]} changed: evaluated again from the kept scores" if again else ""
     return dataclasses.replace(begun, data=data, note=note)
 
 
 def _of_earlier_version(begun: Outcome, data: dict) -> Outcome:
     if begun.score_seconds is not None:
-        note = f"{UNKNOWN}: measured again from the kept scores"
+        note = f"{UNKNOWN}: evaluated again from the kept scores"
         return dataclasses.replace(begun, data={**data, "train": None, "test": None}, note=note)
     if begun.train_seconds is not None:
         return dataclasses.replace(begun, data={**data, "train": None}, note=f"{UNKNOWN}: its training is kept")
@@ -115,7 +115,7 @@ def _of_earlier_version(begun: Outcome, data: dict) -> Outcome:
 
 
 def _missing(what: str, earlier: Outcome, begun: Outcome | None, remedy: str) -> UserError:
-    """Return the error that something has not been made yet; what was made of other data stays as it is."""
+    """Return the error that something does not exist yet; results from other data stay as they are."""
     verb = "are" if what == "scores" else "is"
     if begun is not None and earlier.note:
         return _Refused(f"there {verb} no {what} of this data ({earlier.note.partition(':')[0]}): {remedy}")
@@ -123,7 +123,7 @@ def _missing(what: str, earlier: Outcome, begun: Outcome | None, remedy: str) ->
 
 
 def _train_and_score(job: Job, experiment: Experiment, earlier: Outcome, mode: str, *, resume: bool) -> Outcome:
-    """Do what is left of training and scoring, and return how far the job has come then."""
+    """Do what is left of training and scoring, and return the progress of the job afterwards."""
     folder, note, data = experiment.folder, earlier.note, earlier.data
     if earlier.train_seconds is None:
         job.record("training", train_seconds=None, score_seconds=None, data=data)
@@ -139,13 +139,13 @@ def _train_and_score(job: Job, experiment: Experiment, earlier: Outcome, mode: s
 
 
 def _measure(job: Job, benchmark: Benchmark, series: Series, earlier: Outcome) -> Outcome:
-    """Measure the scores that are there by today's labels."""
+    """Evaluate the existing scores with the current labels."""
     folder = RunFolder(job.folder)
     scores = folder.load_array(folder.test_score)
     label = series.test_label[: len(scores)]
     if len(label) < len(scores):
         raise _Refused(
-            f"its kept scores are of {len(scores)} points, and the series has {len(label)}: delete {job.folder} to "
+            f"its kept scores have {len(scores)} points, but the series has {len(label)}: delete {job.folder} to "
             "train on this one"
         )
     if not folder.label.is_file() or not np.array_equal(folder.load_array(folder.label), label):
@@ -166,7 +166,7 @@ def _line(error: BaseException) -> str:
 
 @contextmanager
 def _log_to(file: Path) -> Iterator[None]:
-    """Send the messages of this process to a file, and only there."""
+    """Send the messages of this process only to a file."""
     handler = logging.FileHandler(file, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     root = logging.getLogger()

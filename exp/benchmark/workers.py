@@ -1,7 +1,7 @@
-"""Jobs done by several workers, on this machine or on a cluster; joblib is the one interface.
+"""Jobs done by several workers, on this machine or on a cluster; joblib is the only interface.
 
-Dask and Ray are reached through a backend of our own: joblib's for Dask waits without end for a job whose workers keep
-dying, and Ray's gives no result before the last.
+Dask and Ray are reached through our own backend: joblib's for Dask waits forever for a job whose workers keep
+dying, and Ray's returns no result before the last one.
 """
 
 import functools
@@ -23,26 +23,26 @@ from exp.errors import UserError
 
 logger = logging.getLogger(__name__)
 
-ATTEMPTS = 3  # a job whose worker has died so often is given up; a cluster has its own number
-_DIED = "every worker that began it died"
+ATTEMPTS = 3  # a job whose workers have died this often is given up; a cluster has its own limit
+_DIED = "every worker that started it died"
 
 
 def run_jobs(
     jobs: list[Job], work: Callable[[Job], Outcome], n_workers: int, backend: str = "loky", address: str | None = None
 ) -> Iterator[tuple[Job, Outcome]]:
-    """Do all jobs and yield each as it ends; what a worker did that died is done again by another.
+    """Do all jobs and yield each as it ends; the job of a worker that died is redone by another.
 
     Parameters
     ----------
     jobs : list of Job
     work : callable
-        Does a job, and turns whatever goes wrong in it into its outcome.
+        Does a job, and turns any error in it into its outcome.
     n_workers : int
-        Of "loky", where one is this process itself; a cluster has its own number.
+        For "loky", where one is this process itself; a cluster has its own number.
     backend : {"loky", "dask", "ray"}
-        Processes on this machine, or a cluster that runs already and sees the same files.
+        Processes on this machine, or a running cluster that sees the same files.
     address : str, optional
-        Of the cluster.
+        Address of the cluster.
 
     Raises
     ------
@@ -59,12 +59,12 @@ def run_jobs(
 
 
 def _on_this_machine(jobs: list[Job], work, n_workers: int) -> Iterator[tuple[Job, Outcome]]:
-    """Start again after the death of a worker, which ends the others too."""
+    """Restart after the death of a worker, which also ends the others."""
     remaining, deaths = list(jobs), dict.fromkeys(jobs, 0)
     work = functools.partial(_work_for, os.getpid(), work)
     while remaining:
         suspects = [job for job in remaining if deaths[job] == ATTEMPTS - 1]
-        # The last attempt is made alone, so that no job is given up for another's death.
+        # The last attempt runs alone, so that no job is given up because of another's death.
         batch = [job for job in remaining if job not in suspects] or suspects[:1]
         begun = set()
         try:
@@ -72,7 +72,7 @@ def _on_this_machine(jobs: list[Job], work, n_workers: int) -> Iterator[tuple[Jo
                 remaining.remove(job)
                 yield job, outcome
         except BrokenProcessPool:
-            logger.warning("a worker died: what it did is done again")
+            logger.warning("a worker died: its job is restarted")
         for job in [job for job in remaining if job in begun]:
             deaths[job] += 1
             if deaths[job] == ATTEMPTS:
@@ -87,7 +87,7 @@ def _work_for(parent: int, work, job: Job) -> Outcome:
 
 @functools.cache
 def _end_with(parent: int) -> None:
-    """End this process soon after its parent; a worker of a killed program would else go on beside the next start."""
+    """End this process soon after its parent; otherwise a killed program's worker would go on beside the next start."""
 
     def watch():
         while os.getppid() == parent:
@@ -98,7 +98,7 @@ def _end_with(parent: int) -> None:
 
 
 def _on_cluster(jobs: list[Job], work, backend: str, address: str) -> Iterator[tuple[Job, Outcome]]:
-    """Leave it to the cluster to start again what a worker did that died."""
+    """Leave it to the cluster to restart the job of a worker that died."""
     try:
         with {"dask": _dask, "ray": _ray}[backend](address) as cluster:
             cluster.check()
@@ -109,7 +109,7 @@ def _on_cluster(jobs: list[Job], work, backend: str, address: str) -> Iterator[t
 
 
 def _parallel(jobs: list[Job], work, backend, n_workers: int, begun: set[Job]) -> Iterator[tuple[Job, Outcome | None]]:
-    """Yield jobs and outcomes; `begun` gets each job as it is handed out."""
+    """Yield jobs and outcomes; `begun` receives each job as it is handed out."""
 
     def calls():
         for number, job in enumerate(jobs):
@@ -136,28 +136,28 @@ class _Cluster(ParallelBackendBase):
     Parameters
     ----------
     size : int
-        Jobs that it does at a time.
+        Number of jobs that it does at a time.
     start : callable
         Starts a call there and returns its Future.
     deaths : tuple of type
-        What the Future raises when the workers of a call have died too often. Its outcome is None then.
+        What the Future raises when the workers of a call have died too often. Its outcome is then None.
     """
 
     supports_retrieve_callback = True
 
     def __init__(self, size: int, start: Callable[[Callable], Future], deaths: tuple[type[Exception], ...]):
         super().__init__()
-        self.size = max(size, 2)  # with a single one joblib would do the jobs in this process
+        self.size = max(size, 2)  # with a single one, joblib would do the jobs in this process
         self._start, self._deaths = start, deaths
 
     def check(self) -> None:
-        """See that a worker can do something."""
+        """Check that a worker responds."""
         try:
             self._start(_nothing).result()
         except Exception as error:
             line = " ".join(str(error).split())
             raise UserError(
-                f"the cluster cannot import this repository: start all of it in its folder with PYTHONPATH=. ({line})"
+                f"the cluster cannot import this repository: start all workers in its folder with PYTHONPATH=. ({line})"
             ) from None
 
     def effective_n_jobs(self, n_jobs):
@@ -191,7 +191,7 @@ def _dask(address: str) -> Iterator[_Cluster]:
         threads = list(client.nthreads().values())
         if not threads or max(threads) > 1:  # the random numbers and the log of a job belong to its process
             raise UserError(
-                f"--scheduler {address}: there must be workers, of one thread each, and there are {len(threads)} of "
+                f"--scheduler {address}: needs workers with one thread each, but there are {len(threads)} with "
                 f"{max(threads, default=0)}: start them with --nthreads 1"
             )
         yield _Cluster(len(threads), client.get_executor(pure=False).submit, (KilledWorker,))
@@ -203,7 +203,7 @@ def _ray(address: str) -> Iterator[_Cluster]:
 
     try:
         host, colon, port = address.rpartition(":")
-        if colon:  # Ray itself waits minutes for a cluster that is not there
+        if colon:  # Ray itself waits minutes for a cluster that does not exist
             socket.create_connection((host, int(port)), timeout=10).close()
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Configuration files in YAML, and single settings from the command line."""
+"""YAML configuration files, and single settings from the command line."""
 
 import copy
 import difflib
@@ -14,14 +14,14 @@ from models import ConfigError
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as people write it: 1e-4 is a number, and a key given twice is an error."""
+    """YAML as people write it: 1e-4 is a number, and a duplicate key is an error."""
 
     def construct_mapping(self, node, deep=False):
         keys = []
         for key_node, _ in node.value:
             key = self.construct_object(key_node)
             if key in keys:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} occurs twice", key_node.start_mark)
             keys.append(key)
         return super().construct_mapping(node, deep)
 
@@ -37,23 +37,23 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> ExperimentConfig:
     Parameters
     ----------
     path : Path
-        A YAML file, or a folder that holds `config.yaml`.
+        A YAML file, or a folder with `config.yaml`.
     overrides : iterable of str
         Each `section.key=value`, the value written as in YAML.
 
     Raises
     ------
     UserError
-        When the file is missing or no YAML, or an override is not of that form.
+        When the file is missing or not YAML, or an override does not have this form.
     ConfigError
-        When a key or value is wrong; the text begins with the file.
+        When a key or value is wrong; the message starts with the file.
     """
     file = config_file(path)
     return resolve(read_yaml(file), overrides, str(file))
 
 
 def config_file(path: Path) -> Path:
-    """Return the configuration file that `path`, a file or a folder with `config.yaml`, means."""
+    """Return the configuration file that `path`, a file or a folder with `config.yaml`, refers to."""
     path = Path(path)
     file = path / "config.yaml" if path.is_dir() else path
     if not file.is_file():
@@ -70,9 +70,9 @@ def read_yaml(file: Path) -> dict:
     Raises
     ------
     UserError
-        When it is no YAML.
+        When it is not YAML.
     ConfigError
-        When it is no mapping.
+        When it is not a mapping.
     """
     try:
         mapping = yaml.load(file.read_text(encoding="utf-8"), _Loader)
@@ -87,7 +87,7 @@ def read_yaml(file: Path) -> dict:
 
 
 def resolve(mapping: dict, overrides: Iterable[str], source: str) -> ExperimentConfig:
-    """Apply overrides to a nested mapping and check the whole; errors begin with `source`."""
+    """Apply overrides to a nested mapping and check the result; errors start with `source`."""
     mapping = copy.deepcopy(mapping)
     for override in overrides:
         _apply(override, mapping)
@@ -120,5 +120,5 @@ def differences(first: dict, second: dict, prefix: str = "") -> list[str]:
         if isinstance(one, dict) and isinstance(other, dict):
             rows += differences(one, other, f"{prefix}{key}.")
         elif one != other:
-            rows.append(f"{prefix}{key} {one!r} against {other!r}")
+            rows.append(f"{prefix}{key} {one!r} vs. {other!r}")
     return rows

@@ -1,6 +1,6 @@
 """The configuration of an experiment: a YAML file and overrides become typed settings.
 
-A file has four sections: `data`, `model` (with the detector's `name`, its other keys are the detector's own), `train`
+A file has four sections: `data`, `model` (with the detector's `name`; its other keys are the detector's own), `train`
 and `evaluation`.
 """
 
@@ -21,7 +21,7 @@ from models import DETECTORS, ConfigError, Settings
 from models.settings import nearest
 from ts_ad_evaluation.evaluator import MEASURES
 
-SEEDS = 2**32  # how many there are
+SEEDS = 2**32  # number of possible seeds
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -30,13 +30,13 @@ class DataConfig(Settings):
 
     # Names the dataset in results and, in the format "table", its file data/NAME.csv.
     name: Annotated[str, Field(pattern=r"^[^./\\][^/\\]*$")]
-    file: str | None = None  # under the root folder, in the other formats, which have one series a file
+    file: str | None = None  # below the root folder, for the other formats, which have one series per file
     format: Literal["table", "ucr", "tsb-ad"] = "table"  # of the file: see dataset/README.md
     drop_channels: Annotated[tuple[NonNegativeInt, ...], Field(strict=False)] = ()  # counted from 0
-    train_rows: PositiveInt | None = None  # rows of the training part; none: as DETECT_META.csv says
-    validation_share: Share = 0.2  # of the training part, its end
-    standardise: Literal["train", "each"] = "train"  # all by the training part's figures, or each part by its own
-    scaling: Literal["standard", "min-max"] = "standard"  # by mean and deviation, or to 0 … 1
+    train_rows: PositiveInt | None = None  # rows of the training part; none: as listed in DETECT_META.csv
+    validation_share: Share = 0.2  # share of the training part, at its end
+    standardise: Literal["train", "each"] = "train"  # all parts by the training part's statistics, or each by its own
+    scaling: Literal["standard", "min-max"] = "standard"  # by mean and standard deviation, or to 0 … 1
 
     @model_validator(mode="after")
     def _check(self):
@@ -44,7 +44,7 @@ class DataConfig(Settings):
             raise ValueError("the format table reads data/NAME.csv: remove 'file', or set 'format' to ucr or tsb-ad")
         if self.format != "table" and self.train_rows is not None:
             raise ValueError(
-                f"with the format {self.format} the file's name says the training rows: remove 'train_rows'"
+                f"with the format {self.format} the file name gives the training rows: remove 'train_rows'"
             )
         return self
 
@@ -54,18 +54,20 @@ class TrainConfig(Settings):
 
     train_epochs: PositiveInt = 20  # epochs at most
     batch_size: PositiveInt = 128  # windows
-    epoch_windows: PositiveInt | None = None  # windows drawn anew for each epoch; none: all
+    epoch_windows: PositiveInt | None = None  # windows redrawn for each epoch; none: all
     optim: Literal["adam", "adamw"] = "adam"  # optimiser
     learning_rate: PositiveFloat = 1e-4  # of the first epoch; lradj changes it from there
-    eps: PositiveFloat = 1e-8  # in the optimiser's denominator
-    weight_decay: NonNegativeFloat | None = None  # none: the optimiser's own, 0 for adam and 0.01 for adamw
-    grad_norm: PositiveFloat | None = None  # longer gradients are shortened to it
+    eps: PositiveFloat = 1e-8  # added to the optimiser's denominator
+    weight_decay: NonNegativeFloat | None = None  # none: the optimiser's default, 0 for adam and 0.01 for adamw
+    grad_norm: PositiveFloat | None = None  # longer gradients are clipped to this norm
     lradj: Literal["type1", "type2", "type3", "cosine", "1cycle", "steps", "linear"] = "type1"  # rate by epoch
-    milestones: Annotated[tuple[PositiveInt, ...], Field(strict=False)] = ()  # epochs after which steps takes a tenth
+    milestones: Annotated[
+        tuple[PositiveInt, ...], Field(strict=False)
+    ] = ()  # epochs after which steps divides it by ten
     final_rate: NonNegativeFloat = 0.0  # of the last epoch under linear
     pct_start: Share = 0.3  # share of the steps in which 1cycle's rate rises
-    patience: PositiveInt = 3  # epochs without a better validation loss that end the training
-    min_delta: NonNegativeFloat = 0.0  # by so much a validation loss must be lower than the best to be better
+    patience: PositiveInt = 3  # epochs without a better validation loss before training stops
+    min_delta: NonNegativeFloat = 0.0  # by how much a validation loss must be lower than the best to count as better
     seed: Annotated[int, Field(ge=0, lt=SEEDS)] = 2025  # of weights, order of windows, dropout and routing
     precision: Literal["fp32", "bf16"] = "fp32"  # of the products inside the network
     compile: bool = False  # torch.compile: a slow start, then faster steps
@@ -90,17 +92,17 @@ class EvaluationConfig(Settings):
         "best_f1",
     )  # measures to write
     window: Annotated[int, Field(ge=0, le=10_000)] = 100  # buffer of r_auc and vus, in points
-    n_thresholds: Annotated[int, Field(ge=2)] = 250  # thresholds of r_auc and vus
-    spot_risks: Annotated[tuple[Share, ...], Field(min_length=1, strict=False)] = (0.1, 0.01, 0.001)  # of SPOT
-    anomaly_ratio: Share | None = None  # thresholds by this share of the training part's scores in place of SPOT's
-    cover_tail: bool = False  # also score the points behind the last whole window
+    n_thresholds: Annotated[int, Field(ge=2)] = 250  # number of thresholds of r_auc and vus
+    spot_risks: Annotated[tuple[Share, ...], Field(min_length=1, strict=False)] = (0.1, 0.01, 0.001)  # risks of SPOT
+    anomaly_ratio: Share | None = None  # sets thresholds by this share of the training part's scores instead of SPOT
+    cover_tail: bool = False  # also score the points after the last whole window
 
 
-WITHOUT_STEPS = {"batch_size", "epoch_windows", "seed", "precision"}  # of `train`, what a decomposition uses
+WITHOUT_STEPS = {"batch_size", "epoch_windows", "seed", "precision"}  # keys of `train` that a decomposition uses
 
 
 def _refuse_steps(train: TrainConfig, detector: str) -> None:
-    """Refuse settings of gradient steps for a model that takes none."""
+    """Refuse settings for gradient steps if the model takes none."""
     for key, field in TrainConfig.model_fields.items():
         if key not in WITHOUT_STEPS and getattr(train, key) != field.default:
             raise ConfigError(f"train.{key} has no effect, {detector} is trained without gradient steps: remove it")
@@ -126,7 +128,7 @@ class ExperimentConfig:
         Raises
         ------
         ConfigError
-            With one line that names the key and the remedy.
+            One line that names the key and the remedy.
         """
         sections = ("data", "model", "train", "evaluation")
         for name in mapping:
@@ -154,10 +156,10 @@ class ExperimentConfig:
         )
 
     def to_dict(self) -> dict:
-        """Return the nested mapping that `from_dict` takes, of plain values, with the defaults filled in.
+        """Return the nested mapping of plain values that `from_dict` accepts, with the defaults filled in.
 
-        Left out at their defaults are the settings that came after results had been written, so that these still count
-        as made with the same settings.
+        Settings introduced later are omitted at their defaults, so that earlier results still count as made with the
+        same settings.
         """
         train = self.train.model_dump(mode="json")
         return {

@@ -1,4 +1,4 @@
-"""What a stream remembers of time: which points are new, and which come after a gap."""
+"""What a stream remembers about time: which points are new, and which come after a gap."""
 
 import math
 from collections import deque
@@ -12,9 +12,9 @@ import pandas as pd
 
 from exp.errors import UserError
 
-REMEMBERED = 31  # steps whose median is the usual one, so that a changed rate is usual after half as many
-LEAST_STEPS = 5  # before which no step is usual
-TOLD = 3.0  # usual steps; a longer one is told as a gap
+REMEMBERED = 31  # steps whose median is the usual one, so a changed rate becomes usual after half as many
+LEAST_STEPS = 5  # steps needed before there is a usual one
+TOLD = 3.0  # in usual steps; a longer one is reported as a gap
 NANOSECONDS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 NUMBER, DATE, DATE_IN_ZONE = "a number", "a date without a zone", "a date with a zone"
 
@@ -27,7 +27,7 @@ class Instant(NamedTuple):
     kind : str
         One of the three above; only times of one kind are compared.
     value : int or float
-        The number, or nanoseconds since 1970; in UTC where there is a zone.
+        The number, or nanoseconds since 1970; in UTC if there is a zone.
     """
 
     kind: str
@@ -35,14 +35,14 @@ class Instant(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What the clock says of a point.
+    """The clock's verdict on a point.
 
     Attributes
     ----------
     order : {"new", "repeated", "older"}
-        Against the last time that was new.
+        Relative to the latest new time.
     step : int or float or None
-        From the last time to this one, where it is new and there is one.
+        From the last time to this one, if it is new and there is one.
     usual : float or None
         The usual step so far.
     gap : bool
@@ -59,7 +59,7 @@ class Verdict(NamedTuple):
 
 
 def instant(time) -> Instant:
-    """Return a number, a date of the standard library, numpy or pandas as a time that can be compared.
+    """Return a number, or a date from the standard library, numpy or pandas, as a comparable time.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def instant(time) -> Instant:
 
 
 def parse_gap(text: str) -> float | pd.Timedelta:
-    """Return the gap that a text means: a number of usual steps (`10`), or a duration (`2h`, `30min`, `1d12h`).
+    """Parse a gap: a number of usual steps (`10`), or a duration (`2h`, `30min`, `1d12h`).
 
     Raises
     ------
@@ -110,16 +110,16 @@ class Clock:
     Parameters
     ----------
     gap : float, pandas.Timedelta or None
-        A step longer than so many usual ones, or than this duration, starts a fresh window. None: no step does.
+        A step longer than this many usual ones, or than this duration, starts a fresh window. None: no step does.
 
     Attributes
     ----------
     last : Instant or None
         The latest time so far.
     repeated, older : int
-        Points at the last time, and before it; they are skipped.
+        Number of points at the last time, and before it; they are skipped.
     gaps : int
-        Gaps told.
+        Number of gaps reported.
     """
 
     def __init__(self, gap: float | pd.Timedelta | None = None):
@@ -132,7 +132,7 @@ class Clock:
 
     @property
     def skipped(self) -> int:
-        """Points that were not later than the last one."""
+        """Number of points that were not later than the last one."""
         return self.repeated + self.older
 
     def check(self, times: list[Instant]) -> None:
@@ -148,7 +148,7 @@ class Clock:
         kinds = {time.kind for time in times}
         known = min(kinds, default=None) if self.last is None else self.last.kind
         for kind in kinds - {known}:
-            raise ValueError(f"the time is {kind}, those before are each {known}")
+            raise ValueError(f"the time is {kind}, but the earlier ones are each {known}")
         if known == NUMBER and isinstance(self.gap, pd.Timedelta):
             raise UserError(
                 f"the gap is the duration {self.gap}, but the times are numbers without a unit: give a number of usual "
@@ -156,7 +156,7 @@ class Clock:
             )
 
     def take(self, time: Instant) -> Verdict:
-        """Compare the time of the next point with what is known, and remember it if it is new."""
+        """Compare the time of the next point with those so far, and remember it if it is new."""
         if self.last is None:
             self.last = time
             return Verdict("new")
@@ -174,13 +174,13 @@ class Clock:
         return Verdict("new", step, usual, gap, fresh)
 
     def get_state(self) -> dict:
-        """Return what `set_state` takes, of values that JSON can hold."""
+        """Return the state for `set_state`, of values that JSON can hold."""
         last = None if self.last is None else list(self.last)
         counts = {"repeated": self.repeated, "older": self.older, "gaps": self.gaps}
         return {"last": last, "steps": list(self._steps), **counts}
 
     def set_state(self, state: dict) -> None:
-        """Go on from what `get_state` gave."""
+        """Continue from the result of `get_state`."""
         self.last = None if state["last"] is None else Instant(*state["last"])
         self._steps = deque(state["steps"], maxlen=REMEMBERED)
         self.repeated, self.older, self.gaps = state["repeated"], state["older"], state["gaps"]

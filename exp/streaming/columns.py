@@ -1,4 +1,4 @@
-"""Where a line of a stream holds what: its names, or the places of the channels and of the time."""
+"""Columns of a stream's lines: their names, or the positions of the channels and of the time."""
 
 import re
 from collections.abc import Sequence
@@ -11,20 +11,20 @@ from exp.errors import UserError
 
 
 class Columns(NamedTuple):
-    """Where a line holds what.
+    """The positions of a line's cells.
 
     Attributes
     ----------
     count : int
-        Cells of a line.
+        Number of cells in a line.
     channels : list of int
-        Places of the detector's channels, in its order.
+        Positions of the detector's channels, in its order.
     times : list of int or None
-        Places of the time: none, one, or those of a date and a time of day. None: the first point will show it.
+        Positions of the time: none, one, or those of a date and a time of day. None: the first point will show it.
     named_times : list of int
-        Places of the columns that are named as times are, and not a channel.
+        Positions of the columns that are named like times and are not channels.
     clocks, hours : list of int
-        Places of those that may hold times of day as numbers, such as 930, and of those that then hold hours.
+        Positions of those that may hold times of day as numbers, such as 930, and of those that then hold hours.
     """
 
     count: int
@@ -35,7 +35,7 @@ class Columns(NamedTuple):
     hours: Sequence[int] = ()
 
     def told(self, cells: list[str]) -> str | None:
-        """Return the time of a line as it stands there, that of several columns together; None where there is none."""
+        """Return the time of a line as written, joined from several columns if needed; None if there is none."""
         found = [cells[place] for place in self.times or ()]
         if len(found) > 2:
             return join_parts(found)
@@ -53,14 +53,14 @@ def columns_by_name(cells: list[str], channels: list[str], time: tuple[str, ...]
     ----------
     cells : list of str
     channels : list of str
-        Of the detector.
+        Those of the detector.
     time : tuple of str
         The columns of times, if they are known.
 
     Raises
     ------
     UserError
-        When a name stands twice, or there is no such column of times.
+        When a name occurs twice, or there is no such column of times.
     """
     if not set(channels) <= set(cells):
         return None
@@ -68,7 +68,7 @@ def columns_by_name(cells: list[str], channels: list[str], time: tuple[str, ...]
         if cells.count(name) > 1:
             raise UserError(f"line 1: column {name!r} stands twice: rename one")
         if name not in cells:
-            raise UserError(f"line 1: there is no column {name!r} for --time: the columns are {', '.join(cells)}")
+            raise UserError(f"line 1: has no column {name!r} for --time: the columns are {', '.join(cells)}")
         if name in channels and name in time:
             raise UserError(f"--time {name}: the detector was trained on this column as a channel: name another")
     others = [cell for cell in cells if cell not in channels]
@@ -82,10 +82,10 @@ def columns_by_name(cells: list[str], channels: list[str], time: tuple[str, ...]
 
 
 def with_times(columns: Columns, cells: list[str]) -> Columns:
-    """Return the columns with the places of the time, as the cells of a point show it.
+    """Return the columns with the positions of the time, as inferred from the cells of a point.
 
-    It is the first column named so; without one, the first that holds a date and is not a channel. A date without a
-    time of day is joined with the time of day in another column.
+    It is the first column with such a name; without one, the first that holds a date and is not a channel. A date
+    without a time of day is joined with the time of day in another column.
     """
     if columns.times is not None:
         return columns
@@ -93,7 +93,7 @@ def with_times(columns: Columns, cells: list[str]) -> Columns:
     dates = [place for place in others if is_date(cells[place]) and not is_number(cells[place])]
     holding = [place for place in columns.named_times if _is_time(cells[place])]
     times = (holding or columns.named_times or dates)[:1]
-    if times and is_time_of_day(cells[times[0]]):  # it may stand before its date
+    if times and is_time_of_day(cells[times[0]]):  # it may come before its date
         times = [place for place in dates if place in columns.named_times][:1] or times
     if times and _is_day(cells[times[0]]):
         named = sorted({*columns.named_times, *columns.clocks}) or others
@@ -105,7 +105,7 @@ def with_times(columns: Columns, cells: list[str]) -> Columns:
 
 
 def columns_by_place(cells: list[str], channels: int) -> Columns:
-    """Return the columns of a line without names: the channels, behind a time or not.
+    """Return the columns of a line without names: the channels, optionally after a time.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def columns_by_place(cells: list[str], channels: int) -> Columns:
     """
     before = len(cells) - channels
     if before not in (0, 1) and not (before == 2 and _is_day(cells[0]) and is_time_of_day(cells[1])):
-        raise ValueError(f"{len(cells)} cells in place of {channels}")
+        raise ValueError(f"{len(cells)} cells instead of {channels}")
     return Columns(len(cells), list(range(before, len(cells))), list(range(before)), [])
 
 

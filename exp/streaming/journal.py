@@ -1,4 +1,4 @@
-"""What is told of a stream beside its scores: gaps, skipped points, lines that cannot be read."""
+"""What is reported about a stream in addition to its scores: gaps, skipped points, unreadable lines."""
 
 import logging
 import math
@@ -10,16 +10,16 @@ from exp.streaming.stream import StreamingDetector
 logger = logging.getLogger(__name__)
 
 NANOSECONDS = 1e9  # a second
-SHOWN = 20  # lines that are not points, before only their number is told
+SHOWN = 20  # lines that are not points, before only their number is reported
 
 
 class Journal:
-    """Notes on the points of a stream as they come, and a summary at its end.
+    """Notes on the points of a stream as they arrive, and a summary at its end.
 
     Attributes
     ----------
     lines : int
-        Lines that have come in this run.
+        Number of lines received in this run.
     """
 
     def __init__(self, stream: StreamingDetector):
@@ -35,11 +35,11 @@ class Journal:
             more = f", the {self._malformed}th" if self._malformed > SHOWN else ""
             logger.warning("line %d: %s: skipped%s", self.lines, error, more)
         if self._malformed == SHOWN:
-            logger.warning("of further lines that are not points, only the 100th, 1000th and so on is shown")
+            logger.warning("of further lines that are not points, only the 100th, 1000th and so on are shown")
         self._first_malformed = self._first_malformed or f"line {self.lines}: {error}"
 
     def note(self, verdict: Verdict, time: str) -> list[dict]:
-        """Return the notes on a point, whose time is given as the line has it."""
+        """Return the notes on a point, whose time is given as written in the line."""
         last = self.stream.kept.get("last")
         if verdict.order != "new":
             first = not any(self._skipped.values())
@@ -65,20 +65,20 @@ class Journal:
         seen, repeated, older, gaps = (now - then for now, then in zip(self._counts(), self._before, strict=True))
         if self._malformed and not seen + repeated + older:
             raise UserError(
-                f"none of the {self._malformed} lines is a point; {self._first_malformed}: see that the input is CSV "
+                f"none of the {self._malformed} lines is a point; {self._first_malformed}: check that the input is CSV "
                 "with the detector's channels; --sep, --decimal, --header and --date-format say how it is written"
             )
         if repeated or older:
             logger.warning(
-                "points skipped for their time: %d repeat the last one seen, %d are older%s",
+                "points skipped because of their time: %d repeat the last one seen, %d are older%s",
                 repeated,
                 older,
-                ": are the times too coarse, or does the clock start again?" if repeated + older > seen > 0 else "",
+                ": are the times too coarse, or has the clock restarted?" if repeated + older > seen > 0 else "",
             )
         if gaps:
             logger.warning("gaps in time: %d", gaps)
         if self._malformed:
-            logger.info("lines skipped that are not points: %d of %d", self._malformed, self.lines)
+            logger.info("skipped lines that are not points: %d of %d", self._malformed, self.lines)
         return self._end_of_skipped()
 
     def _counts(self) -> tuple[int, int, int, int]:

@@ -1,4 +1,4 @@
-"""How the lines of a stream are written, which its first ones show: separator, decimal mark, columns and times."""
+"""How the lines of a stream are written, inferred from the first ones: separator, decimal mark, columns and times."""
 
 import csv
 import logging
@@ -20,27 +20,27 @@ from exp.streaming.columns import Columns, columns_by_name, columns_by_place, wi
 logger = logging.getLogger(__name__)
 
 SEPARATORS = (",", ";", "\t", "|", " ")
-LOOKED_AT = 4096  # bytes that show the encoding
+LOOKED_AT = 4096  # bytes that determine the encoding
 SHOWN = 40  # characters of a cell in a message
 SOURCE = "the stream"
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What is known already of how a stream is written.
+    """What is already known about how a stream is written.
 
     Parameters
     ----------
     time : tuple of str
         The column of times, or those of dates and of times of day.
     separator, decimal, encoding : str, optional
-        As `data_provider.read.dialect.decide` takes them.
+        As for `data_provider.read.dialect.decide`.
     header : bool, optional
         Whether the first line names the columns.
     date_format, timezone : str, optional
-        As `data_provider.read.times.TimeReader` takes them.
+        As for `data_provider.read.times.TimeReader`.
     missing_values : tuple of str
-        Cells that stand for a missing value, beside the usual ones.
+        Cells that stand for a missing value, in addition to the usual ones.
     """
 
     time: tuple[str, ...] = ()
@@ -59,9 +59,9 @@ class Point(NamedTuple):
     Attributes
     ----------
     values : list of float
-        Of the channels.
+        Values of the channels.
     told : str or None
-        The time as the line has it.
+        The time as written in the line.
     """
 
     values: list[float]
@@ -71,8 +71,8 @@ class Point(NamedTuple):
 class Layout:
     """How lines become points.
 
-    The separator and the decimal mark are those by which lines are points: all channels hold numbers, and the time
-    holds one or a date. As long as several do, each point must be the same by all of them.
+    The separator and the decimal mark are those with which lines are points: all channels are numbers, and the time
+    is a number or a date. As long as several candidates fit, each point must be the same for all of them.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class Layout:
         Whether a first line may name them.
     reading : Reading
     kept : dict
-        What earlier lines have shown, empty at first; it is kept up to date.
+        What is known from earlier lines, empty at first; it is kept up to date.
 
     Raises
     ------
@@ -93,7 +93,7 @@ class Layout:
     def __init__(self, names: list[str], named: bool, reading: Reading, kept: dict):
         self.names, self.named, self.reading, self._kept = names, named, reading, kept
         if reading.header and not named:
-            raise UserError("--header yes: the detector was fitted to an array, without names: leave the line out")
+            raise UserError("--header yes: the detector was fitted to an array without names: leave the line out")
         known = self._decide(b"x\n")
         self._candidates = [
             Dialect(known.encoding, separator, decimal)
@@ -106,16 +106,16 @@ class Layout:
         if self.columns is not None and list(reading.time) != kept["time"]:
             there = " ".join(kept["time"]) or "no --time"
             raise UserError(
-                f"--time {' '.join(reading.time)}: the state is that of a stream with {there}: use the same"
+                f"--time {' '.join(reading.time)}: the state belongs to a stream with {there}: use the same"
             )
-        self._shown: list[tuple[Dialect, Columns, Point]] = []  # the last line, in all ways that fit
+        self._shown: list[tuple[Dialect, Columns, Point]] = []  # the last line, in all readings that fit
         self._times: TimeReader | None = None
-        self._first_times: list[str] = []  # that show how times are written
+        self._first_times: list[str] = []  # lines that determine how times are written
         if "first_times" in kept:
             self._start_times(kept["first_times"])
 
     def encoding_of(self, sample: bytes) -> str:
-        """Return the encoding of a stream that begins so; one that goes on has that of its beginning.
+        """Return the encoding of a stream with this beginning; a continued stream keeps its encoding.
 
         Raises
         ------
@@ -155,14 +155,14 @@ class Layout:
         return self._refuse_time()
 
     def read(self, line: str) -> tuple[Point, int | float | pd.Timestamp | None]:
-        """Return the point of a line, and its time; `accept` then keeps what the line shows of the layout.
+        """Return the point of a line, and its time; `accept` then keeps what the line reveals about the layout.
 
         Raises
         ------
         ValueError
             When it is not a point.
         UserError
-            When it may be one of several.
+            When it could be read as different points.
         """
         fits, faults = [], []
         for candidate in self._candidates:
@@ -180,7 +180,7 @@ class Layout:
         return point, time
 
     def accept(self) -> None:
-        """Keep what the line that was read last shows; it has been taken as a point."""
+        """Keep what the latest line reveals; it has been accepted as a point."""
         dialect, columns, point = self._shown[0]
         if self.columns != columns:
             self._say(columns, point, dialect)
@@ -215,7 +215,7 @@ class Layout:
         cells = dialect.cells(line)
         columns = self.columns or columns_by_place(cells, len(self.names))
         if len(cells) != columns.count:
-            raise ValueError(f"{len(cells)} cells in place of {columns.count}")
+            raise ValueError(f"{len(cells)} cells instead of {columns.count}")
         values = [self._number(cells[place], dialect) for place in columns.channels]
         columns = with_times(columns, cells)
         told = columns.told(cells)
@@ -233,13 +233,13 @@ class Layout:
         return value
 
     def _of_unix_time(self, fits: list, line: str) -> list:
-        """Return the readings of which the first cell is a Unix time; whole numbers else may have a decimal comma."""
+        """Return the readings whose first cell is a Unix time; other whole numbers may have a decimal comma."""
         told = fits[0][2].told
         if told is not None and told.isdecimal() and unix_unit(np.array([float(told)])):
             return [fit for fit in fits if fit[2] == fits[0][2]]
         raise UserError(
-            f"{SOURCE} is doubtful: {line[:SHOWN]!r} may hold a comma that separates cells, or one that is a decimal "
-            "mark: say --sep comma, or --sep semicolon --decimal ','"
+            f"{SOURCE} is ambiguous: {line[:SHOWN]!r} may hold a comma that separates cells, or one that is a decimal "
+            "mark: use --sep comma, or --sep semicolon --decimal ','"
         )
 
     def _time(self, told: str, dialect: Dialect) -> int | float | pd.Timestamp:
@@ -248,7 +248,7 @@ class Layout:
         if "first_times" not in self._kept:
             if self.reading.date_format is None and _has_two_readings(told):
                 raise UserError(
-                    f"{SOURCE} is doubtful: in the first time {told!r} day and month may be the one or the other: say "
+                    f"{SOURCE} is ambiguous: in the first time {told!r} day and month cannot be told apart: use "
                     "--date-format, such as '%d/%m/%Y %H:%M' or '%m/%d/%Y %H:%M'"
                 )
             try:
@@ -261,12 +261,12 @@ class Layout:
             return self._longer_time(told)
 
     def _longer_time(self, told: str) -> pd.Timestamp:
-        """Return a time that is written longer than the first ones, as 01:00 is behind a midnight without a clock."""
+        """Return a time that is longer than the first ones, such as 01:00 after a bare midnight."""
         before, first = self._times, self._first_times[0]
         self._start_times([*self._first_times, told])
         if self._times.read(first) != before.read(first):
             self._start_times(self._first_times[:-1])
-            raise ValueError(f"{told[:SHOWN]!r} is not a time that is written as the first ones are")
+            raise ValueError(f"{told[:SHOWN]!r} is not a time in the same format as the first ones")
         return self._times.read(told)
 
     def _start_times(self, told: list[str]) -> None:
@@ -274,11 +274,11 @@ class Layout:
         self._first_times = told
 
     def _say(self, columns: Columns, point: Point, dialect: Dialect) -> None:
-        """Say what was decided otherwise than for the plainest of streams."""
+        """Report decisions that depart from the plainest of streams."""
         if (dialect.separator, dialect.decimal) != (",", ".") and not (self.reading.separator and self.reading.decimal):
             shown = "tab" if dialect.separator == "\t" else repr(dialect.separator)
             logger.warning(
-                "%s is read with the separator %s and the decimal mark %r: --sep and --decimal decide otherwise",
+                "%s is read with the separator %s and the decimal mark %r; override with --sep and --decimal",
                 SOURCE,
                 shown,
                 dialect.decimal,
@@ -314,7 +314,7 @@ class Layout:
         if self.reading.time and self.columns is None:
             raise UserError(
                 f"--time {' '.join(self.reading.time)}: the first line does not name the columns: add that line, or "
-                "leave the option out, the time is the first of more cells than channels"
+                "leave the option out; the first cell is the time if there are more cells than channels"
             )
         return False
 
@@ -335,7 +335,7 @@ def _may_be_time(told: str, decimal: str) -> bool:
 
 
 def _has_two_readings(told: str) -> bool:
-    """Whether day and month are the same number, so that nothing shows which one stands first."""
+    """Whether day and month are the same number, so that it does not matter which comes first."""
     kind, text, _ = canonical(told) or ("certain", told, False)
     numbers = text.split()[0].split("/")
     return kind != "certain" and "." not in told.split()[0] and int(numbers[0]) == int(numbers[1]) <= 12

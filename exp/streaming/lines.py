@@ -1,4 +1,4 @@
-"""A stream of text: CSV lines in, one line of JSON for each point out, and notes between them."""
+"""A stream of text: CSV lines in, one line of JSON out for each point, and notes in between."""
 
 import csv
 import json
@@ -19,16 +19,16 @@ logger = logging.getLogger(__name__)
 
 STATE_EVERY = 100  # points
 NOTES_HELP = """\
-a stream's output is a line of JSON for each point, with row, time (where there is one), score, threshold, alarm and
-channels; the score is null where a point never has one. Lines with the key note stand between them:
-  gap       a step in time longer than three usual ones (the median of the last 31), or than --gap: row and time behind
+a stream's output is a line of JSON for each point, with row, time (if there is one), score, threshold, alarm and
+channels; the score is null if a point never gets one. Lines with the key note come in between:
+  gap       a step in time longer than three usual ones (the median of the last 31), or than --gap: row and time after
             it, last before it, step and usual (seconds for dates), and whether a fresh window starts
-  skipping  the first of some points that are not later than the last one, which are left out: time, last
-  skipped   their end: how many were repeated (equal to the last time), and older
-  restart   the run before was killed: from row on, at_most so many points may have been written already
-Where the clock is put back, the hour that comes twice is skipped as older, unless times have offsets from UTC or
---timezone is given. Without a column of times neither repeated points nor gaps can be seen. SIGINT, SIGTERM and SIGHUP
-end a stream after the last line that it has read, and leave the state. Standard error says at the end what was skipped.
+  skipping  the first of several points that are not later than the last one, which are left out: time, last
+  skipped   their end: how many were repeated (equal to the last time), and how many older
+  restart   the previous run was killed: from row on, at_most this many points may already have been written
+When clocks go back, the repeated hour is skipped as older, unless times have offsets from UTC or --timezone is
+given. Without a column of times, neither repeated points nor gaps can be detected. SIGINT, SIGTERM and SIGHUP end a
+stream after the last line that it has read, and keep the state. Standard error lists at the end what was skipped.
 """
 
 
@@ -47,12 +47,12 @@ def stream_lines(
 ) -> int:
     """Score the lines of `source` until it ends, and return the exit code.
 
-    The first line may name the columns, in any order and with others beside; else a line holds the channels in the
-    order of training, behind a time or not. How lines are written is found from the first ones (see `Layout`).
+    The first line may name the columns, in any order and among others; otherwise a line holds the channels in the
+    order of training, optionally after a time. How lines are written is inferred from the first ones (see `Layout`).
 
-    Each line of output has `row`, `time` where there is one, `score`, `threshold`, `alarm` and `channels`, their scores
-    by name (that of all channels together, where the model has no others); a point that never has a score has null for
-    it. Notes stand between them: see `NOTES_HELP`.
+    Each line of output has `row`, `time` if there is one, `score`, `threshold`, `alarm` and `channels`, their scores
+    by name (that of all channels together if the model has no others); a point that never gets a score has null for
+    it. Notes come in between: see `NOTES_HELP`.
 
     A malformed line is reported and skipped. SIGINT, SIGTERM and SIGHUP end the stream after the last line that has
     been read from `source`.
@@ -62,23 +62,23 @@ def stream_lines(
     folder : Path
         A saved detector.
     source : file
-        With a descriptor, from which bytes are read; nothing of it has been read before.
+        Has a descriptor, from which bytes are read; nothing may have been read from it before.
     target : text file
     mode, drift_window, gap, device
         As for `StreamingDetector`.
     state : Path, optional
-        Go on from the state in this file, if it is there, and leave the state there, however the stream ends.
-        Without it the points behind the last full window are scored at the end.
+        Continue from the state in this file, if it exists, and write the state there, however the stream ends.
+        Without it, the points after the last full window are scored at the end.
     state_every : int
-        Write the state after so many points, too.
+        Also write the state after this many points.
     reading : Reading, optional
-        What is known of how the lines are written.
+        What is known about how the lines are written.
 
     Raises
     ------
     UserError
-        As `StreamingDetector.load` does; when the first line names columns, but not all channels; when no line can
-        be read as a point; when `gap` is given to a stream without times; when the output cannot be written.
+        As for `StreamingDetector.load`; when the first line names columns, but not all channels; when no line can
+        be read as a point; when `gap` is given for a stream without times; when the output cannot be written.
     OSError
         When the state cannot be written, before any line is read.
     """
@@ -109,20 +109,20 @@ def stream_lines(
 
 
 class _Keeper:
-    """Writes the state while the stream runs, and knows whether the run before was killed."""
+    """Writes the state while the stream runs, and knows whether the previous run was killed."""
 
     def __init__(self, stream: StreamingDetector, path: Path | None, every: int):
         self.stream, self.path, self.every = stream, path, every
         self.saved_at = stream.seen
 
     def start(self) -> list[dict]:
-        """Write the state for the first time, and return a note where the run before was killed."""
+        """Write the state for the first time, and return a note if the previous run was killed."""
         kept, notes = self.stream.kept, []
         if kept.get("running"):
             notes.append({"note": "restart", "row": self.stream.decided, "at_most": kept["running"]})
             logger.warning(
-                "the run before was killed: its state is that after %d points; up to %d points after them may have "
-                "been scored, and are given the same rows again if they come again",
+                "the previous run was killed: its state is that after %d points; up to %d further points may have "
+                "been scored, and get the same rows if they arrive again",
                 self.stream.seen,
                 kept["running"],
             )
@@ -130,7 +130,7 @@ class _Keeper:
         return notes
 
     def point(self) -> None:
-        """Write the state if it is time to."""
+        """Write the state if it is due."""
         if self.stream.seen - self.saved_at >= self.every:
             self._save(running=True)
 
@@ -139,7 +139,9 @@ class _Keeper:
         self._save(running=False)
         if self.path is not None:
             waiting = len(self.stream.kept["times"])
-            logger.info("state after %d points in %s, %d wait for their scores", self.stream.seen, self.path, waiting)
+            logger.info(
+                "state after %d points saved in %s, %d await their scores", self.stream.seen, self.path, waiting
+            )
 
     def _save(self, *, running: bool) -> None:
         if self.path is None:
@@ -152,7 +154,7 @@ class _Keeper:
 class _Scorer:
     """Lines of text to points, scores to lines of JSON.
 
-    How lines are written, and the times of the points that wait for their scores, are kept with the stream's state.
+    The layout of the lines and the times of points that await their scores are kept with the stream's state.
     """
 
     def __init__(self, target: TextIO, stream: StreamingDetector, reading: Reading):
@@ -160,7 +162,7 @@ class _Scorer:
         detector = stream.detector
         named = hasattr(detector, "feature_names_in_")
         names = list(map(str, detector.feature_names_in_ if named else range(detector.n_features_in_)))
-        self.waiting = stream.kept.setdefault("times", [])  # of the points without a line yet
+        self.waiting = stream.kept.setdefault("times", [])  # times of the points without a line yet
         self.layout = Layout(names, named, reading, stream.kept.setdefault("layout", {}))
         self.journal = Journal(stream)
 
@@ -190,7 +192,7 @@ class _Scorer:
         self.write(scores)
 
     def write(self, scores: StreamScores) -> None:
-        """Write the lines of the points that have had their turn, with their scores, or null where they have none."""
+        """Write the lines of the points whose turn has passed, with their scores, or null if they have none."""
         by_row = {int(row): values for row, *values in zip(*scores, strict=True)}
         lines = []
         for row in range(self.stream.seen - len(self.waiting), self.stream.decided):
@@ -206,7 +208,7 @@ class _Scorer:
         self.put(lines)
 
     def put(self, lines: list[dict]) -> None:
-        """Write lines of JSON, in ASCII, so that no encoding of the output can be wrong.
+        """Write lines of JSON in ASCII, so that the output's encoding does not matter.
 
         Raises
         ------
@@ -219,9 +221,9 @@ class _Scorer:
             self.target.writelines(json.dumps(line) + "\n" for line in lines)
             self.target.flush()
         except OSError as error:
-            # When the program ends, Python writes what is left, and would complain once more.
+            # When the program ends, Python writes what is left, and would report the error again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.target.fileno())
             raise UserError(
-                f"the output cannot be written after {self.stream.seen} points: {error.strerror}: see to its reader or "
+                f"the output cannot be written after {self.stream.seen} points: {error.strerror}: check its reader or "
                 "the disk"
             ) from None

@@ -1,4 +1,4 @@
-"""Lines of text from a descriptor, as they come, and signals that end the reading without losing any."""
+"""Lines of text from a descriptor, as they arrive, and signals that end reading without losing any."""
 
 import codecs
 import logging
@@ -16,15 +16,15 @@ SHOWN = 40  # characters of a line in a message
 
 
 def read_lines(descriptor: int, interruption: "Interruption", encoding_of: Callable[[bytes], str]) -> Iterator[str]:
-    """Yield the lines of an input until it ends or an interruption comes, then all that has been read of it.
+    """Yield the lines of an input until it ends or is interrupted, then everything that has been read of it.
 
     Parameters
     ----------
     descriptor : int
     interruption : Interruption
     encoding_of : callable
-        Returns the encoding of the input from its first bytes: at least a line, or all there is. Bytes that are not of
-        this encoding become replacement characters.
+        Returns the encoding of the input from its first bytes: at least a line, or all there is. Bytes that are invalid
+        in this encoding become replacement characters.
     """
     decoder, begun = _Decoder(encoding_of), ""
     while interruption.lets_read(descriptor):
@@ -35,10 +35,10 @@ def read_lines(descriptor: int, interruption: "Interruption", encoding_of: Calla
             if begun:
                 yield begun
             return
-    # Who reads on from the same input is to find the start of a line there.
+    # The next reader of the same input should find the start of a line there.
     while begun or decoder.waits:
         if not select.select([descriptor], [], [], PATIENCE)[0]:
-            logger.warning("a line has not ended and is left out: %r", begun[:SHOWN])
+            logger.warning("an unfinished line is left out: %r", begun[:SHOWN])
             return
         byte = os.read(descriptor, 1)
         begun += decoder.decode(byte)
@@ -48,14 +48,14 @@ def read_lines(descriptor: int, interruption: "Interruption", encoding_of: Calla
 
 
 class _Decoder:
-    """Bytes to text, in an encoding that the first line decides."""
+    """Bytes to text, in an encoding determined from the first line."""
 
     def __init__(self, encoding_of: Callable[[bytes], str]):
         self._encoding_of, self._first = encoding_of, b""
         self._decoder: codecs.IncrementalDecoder | None = None
 
     def decode(self, chunk: bytes) -> str:
-        """Return the text of the next bytes, as far as it is known; no bytes are the end."""
+        """Return the text of the next bytes, as far as it is complete; no bytes mean the end."""
         if self._decoder is None:
             self._first += chunk
             if chunk and b"\n" not in self._first:
@@ -67,12 +67,12 @@ class _Decoder:
 
     @property
     def waits(self) -> bool:
-        """Whether bytes wait for others to become text."""
+        """Whether bytes await others to become text."""
         return bool(self._first if self._decoder is None else self._decoder.getstate()[0])
 
 
 class Interruption:
-    """A context in which SIGINT, SIGTERM and SIGHUP end nothing; it is known that they came, and reading stops.
+    """A context in which SIGINT, SIGTERM and SIGHUP do not end the program; they are recorded, and reading stops.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ class Interruption:
         os.close(self._waking)
 
     def lets_read(self, descriptor: int) -> bool:
-        """Wait until there is something to read, or the end of it, or an interruption; return False for the last."""
+        """Wait for something to read, the end of input, or an interruption; return False for the last."""
         if not self.came:
             select.select([descriptor, self._woken], [], [])
         return not self.came

@@ -1,4 +1,4 @@
-"""Files of a stream's state: arrays and a note, whole or not at all, with a digest at the end."""
+"""Files of a stream's state: arrays and a note, written atomically, with a digest at the end."""
 
 import hashlib
 import io
@@ -16,13 +16,13 @@ DIGEST = hashlib.sha256().digest_size  # bytes
 
 
 def write_state(path, note: dict, **arrays: np.ndarray) -> None:
-    """Write a state; a file that is there is replaced.
+    """Write a state; an existing file is replaced.
 
     Parameters
     ----------
     path : str or Path
     note : dict
-        Of values that JSON can hold.
+        Values that JSON can hold.
     **arrays : array
 
     Raises
@@ -38,32 +38,32 @@ def write_state(path, note: dict, **arrays: np.ndarray) -> None:
 
 
 def read_state(path) -> tuple[dict[str, np.ndarray], dict]:
-    """Return the arrays of a state, and what else it says.
+    """Return the arrays of a state and its note.
 
     Raises
     ------
     UserError
-        When the file is missing, damaged, or of another format.
+        When the file is missing, damaged, or has another format.
     """
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"{path}: no such state of a stream: name another file, or start without")
+        raise UserError(f"{path}: no such stream state: name another file, or start without one")
     content = path.read_bytes()
     try:
         if hashlib.sha256(content[:-DIGEST]).digest() != content[-DIGEST:]:
-            raise ValueError("the digest is not that of the content")
+            raise ValueError("the digest does not match the content")
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             arrays = dict(stored)
             note = json.loads(str(arrays.pop("note")))
     except (ValueError, KeyError):
-        raise UserError(f"{path}: damaged, or no state of a stream: start without it") from None
+        raise UserError(f"{path}: damaged, or not a stream state: start without it") from None
     if note["format"] != FORMAT:
-        raise UserError(f"{path}: of the format {note['format']}, this version reads {FORMAT}: start without it")
+        raise UserError(f"{path}: has the format {note['format']}, but this version reads {FORMAT}: start without it")
     return arrays, note
 
 
 def fingerprint(detector: CrossADDetector) -> str:
-    """Return a digest of all that makes a detector's scores and alarms."""
+    """Return a digest of everything that determines a detector's scores and alarms."""
     digest = hashlib.sha256()
     arrays = [tensor.cpu().numpy() for tensor in detector.network_.state_dict().values()]
     for array in (*arrays, detector.offset_, detector.scale_, detector.decision_scores_, detector.threshold_):

@@ -1,4 +1,4 @@
-"""Scores and alarms of a stream, point by point or block by block, in a memory that does not grow."""
+"""Scores and alarms of a stream, point by point or block by block, in bounded memory."""
 
 from itertools import groupby
 from typing import NamedTuple
@@ -15,21 +15,21 @@ from exp.streaming.state import fingerprint, read_state, write_state
 from ts_ad_evaluation import SPOT
 
 MODES = ("window", "causal")
-MAX_EXCESSES = 5000  # that the tail is fitted to, which bounds the memory of the alarms
-FARTHEST = 1e12  # deviations of the training series from its mean; squares of such values are still numbers
+MAX_EXCESSES = 5000  # scores that the tail is fitted to, which bounds the memory of the alarms
+FARTHEST = 1e12  # standard deviations of training; squares of such values are still finite
 
 
 class StreamScores(NamedTuple):
-    """Scores that have become final, of m points in their order.
+    """Scores that have become final, of m points in order.
 
     Attributes
     ----------
     rows : int64 array of shape (m,)
-        Of the points in the stream, from 0; skipped points have none.
+        Numbers of the points in the stream, from 0; skipped points have none.
     score : float32 array of shape (m,)
     channel_scores : float32 array of shape (m, C)
     threshold : float64 array of shape (m,)
-        What each score was held against.
+        What each score was compared with.
     alarm : bool array of shape (m,)
     """
 
@@ -41,37 +41,37 @@ class StreamScores(NamedTuple):
 
 
 class StreamingDetector:
-    """A fitted detector on an endless series, or on several side by side.
+    """A fitted detector on an endless series, or on several in parallel.
 
     Parameters
     ----------
     detector : CrossADDetector
         Fitted.
     mode : {"window", "causal"}
-        "window": a score comes when no later window will hold its point, and on the CPU has the very bits of
-        `decision_function` on the whole series (`finish` gives those that wait at the end). "causal": each point has
-        its score at once, that of the last point of the window which ends there; the points before the first full
+        "window": a score is returned when no later window will contain its point, and on the CPU is bit-identical to
+        `decision_function` on the whole series (`finish` returns those still pending at the end). "causal": each point
+        gets its score at once, that of the last point of the window that ends there; the points before the first full
         window have none.
     series : int or None
-        So many series run side by side, their windows computed together; every array then has a first dimension of
-        them. None: one series, without that dimension.
+        This many series run in parallel, with their windows computed together; every array then has a first dimension
+        for them. None: one series, without that dimension.
     drift_window : int or None
-        Alarms follow the mean of so many last normal scores (see `ts_ad_evaluation.SPOT`).
+        Alarms follow the mean of this many latest normal scores (see `ts_ad_evaluation.SPOT`).
     gap : float, pandas.Timedelta or None
-        A step in time longer than so many usual ones (the median of the last 31), or than this duration, starts a
+        A step in time longer than this many usual ones (the median of the last 31), or than this duration, starts a
         fresh window: the points before it get their scores from the windows so far, and the next score comes when a
-        whole window follows. None: windows go on across any step. It has effect where `update` is given times.
+        whole window follows. None: windows continue across any step. It takes effect if `update` is given times.
 
     Attributes
     ----------
     detector, mode, series, drift_window
         As given.
     clock : Clock
-        What is known of time: the last one, and how many points were skipped for theirs.
+        What is known about time: the last one, and how many points were skipped because of theirs.
     verdicts : list of Verdict
-        Of the points of the last `update` with times, one each: whether they were new, and whether behind a gap.
+        One for each point of the last `update` with times: whether it was new, and whether it followed a gap.
     kept : dict
-        Whatever else is to be kept with the state, of values that JSON can hold.
+        Anything else to keep with the state, as values that JSON can hold.
 
     Raises
     ------
@@ -96,30 +96,30 @@ class StreamingDetector:
         if series is not None and series < 1:
             raise UserError(f"series is {series}: use a number of at least 1, or None")
         if drift_window is not None and detector.threshold != "spot":
-            raise UserError("the detector's threshold is fixed, so no drift window can move it: train with spot")
+            raise UserError("the detector's threshold is fixed, so a drift window cannot move it: train with spot")
         self.detector, self.mode, self.series, self.drift_window = detector, mode, series, drift_window
         self._single = series is None
         self._ended = False
         count = 1 if series is None else series
-        self._recent = np.empty((count, 0, detector.n_features_in_))  # the last points, a window at most
+        self._recent = np.empty((count, 0, detector.n_features_in_))  # the latest points, at most a window
         self.clock = Clock(gap)
         self.verdicts: list[Verdict] = []
         self.kept: dict = {}
         self._seen = 0  # points
-        self._decided = 0  # points that have had their turn
-        self._begun = 0  # the row from which windows reach back no further
+        self._decided = 0  # points whose turn has passed
+        self._begun = 0  # the row beyond which windows do not reach back
         self._points = detector.assembler()
         self._alarms = [_alarms(detector, mode, drift_window) for _ in range(count)]
         self._fingerprint = fingerprint(detector)
 
     @classmethod
     def load(cls, folder, *, state=None, device: str = "auto", **options) -> "StreamingDetector":
-        """Return a stream of the saved detector in `folder`, going on from a saved state where one is named.
+        """Return a stream of the saved detector in `folder`, continuing from a saved state if one is named.
 
         Raises
         ------
         UserError
-            When a file is missing, damaged, altered, or a state of another detector or mode.
+            When a file is missing, damaged or altered, or the state of another detector or mode.
         """
         stream = cls(CrossADDetector.load(folder, device=device), **options)
         if state is not None:
@@ -128,28 +128,28 @@ class StreamingDetector:
 
     @property
     def seen(self) -> int:
-        """How many points of the stream have come, without those that were skipped."""
+        """How many points of the stream have arrived, without skipped ones."""
         return self._seen
 
     @property
     def decided(self) -> int:
-        """How many points from the first on have had their turn: they have their score, or will never have one."""
+        """How many points from the first on are settled: they have their score, or will never have one."""
         return self._decided
 
     def update(self, points, times=None) -> StreamScores:
-        """Take the next points, and return the scores that have become final.
+        """Process the next points, and return the scores that have become final.
 
         Parameters
         ----------
         points : array_like of shape (k, C), (C,) for a single point, or (series, k, C)
         times : sequence of k numbers or dates, optional
-            A point that is not later than the last one that was taken is skipped, and has no row.
+            A point that is not later than the last accepted one is skipped, and has no row.
 
         Raises
         ------
         ValueError
-            When the shape is wrong, a value is NaN, infinite or too far from those of training, or a time is missing
-            or of another kind than the last one; then no point is taken. When the stream has ended.
+            When the shape is wrong, a value is NaN, infinite or too far from the training values, or a time is missing
+            or of a different kind from the last one; then no point is accepted. When the stream has ended.
         UserError
             When `gap` is a duration, but the times are numbers.
         """
@@ -173,7 +173,7 @@ class StreamingDetector:
         return self._final(parts)
 
     def finish(self) -> StreamScores:
-        """End the stream, and return the scores of the points that still wait for theirs.
+        """End the stream, and return the scores of the points that still await theirs.
 
         Raises
         ------
@@ -181,7 +181,7 @@ class StreamingDetector:
             When the whole stream is shorter than a window. Points between two gaps that are fewer than a window have
             no score.
         ValueError
-            When it has ended already.
+            When it has already ended.
         """
         self._check_open()
         length = self.detector.window
@@ -191,9 +191,9 @@ class StreamingDetector:
         return self._final(self._end_windows())
 
     def save_state(self, path) -> None:
-        """Write all that is needed to go on later; with the same detector the rest gives the same bits.
+        """Write everything needed to continue later; with the same detector, the rest is bit-identical.
 
-        A file that is there is replaced as a whole, so that a state is found whenever the program is killed.
+        An existing file is replaced as a whole, so there is a valid state whenever the program is killed.
 
         Raises
         ------
@@ -216,20 +216,20 @@ class StreamingDetector:
         write_state(path, note, recent=self._recent, **self._points.get_state())
 
     def load_state(self, path) -> None:
-        """Go on from a saved state.
+        """Continue from a saved state.
 
         Raises
         ------
         UserError
-            When the file is missing or damaged, or the state is that of another detector or of other options.
+            When the file is missing or damaged, or the state belongs to another detector or other options.
         """
         arrays, note = read_state(path)
         if note["detector"] != self._fingerprint:
-            raise UserError(f"{path}: the state of another detector: use that one, or start without the state")
+            raise UserError(f"{path}: the state belongs to another detector: use that one, or start without the state")
         differing = differences(note["options"], self._options())
         if differing:
             raise UserError(
-                f"{path}: the state of a stream with other options (there against here: {', '.join(differing)}): "
+                f"{path}: the state of a stream with other options (there vs. here: {', '.join(differing)}): "
                 "use the same, or start without the state"
             )
         self._recent = arrays["recent"]
@@ -244,7 +244,7 @@ class StreamingDetector:
 
     def _check_open(self) -> None:
         if self._ended:
-            raise ValueError("the stream has ended: start another")
+            raise ValueError("the stream has ended: start another one")
 
     def _checked(self, points) -> np.ndarray:
         points = np.asarray(points, dtype=np.float64)
@@ -259,14 +259,14 @@ class StreamingDetector:
         with np.errstate(over="ignore"):
             far = np.abs(points - self.detector.offset_) > FARTHEST * self.detector.scale_
         if far.any():
-            raise ValueError(f"the value {points[far][0]} is too far from those of training: leave it out")
+            raise ValueError(f"the value {points[far][0]} is too far from the training values: leave it out")
         return points
 
     def _add(self, points: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Take points (series, k, C), and return rows (m,) with scores (series, m, C) that have become final."""
+        """Process points (series, k, C), and return rows (m,) with scores (series, m, C) that have become final."""
         length, stride, parts = self.detector.window, self.detector.stride, []
         while points.shape[1]:
-            # Up to the end of the next window in turn, so that it is scored and memory stays bounded.
+            # Up to the end of the next window each time, so that it is scored and memory stays bounded.
             room = stride - (self._seen - self._begun - length) % stride
             fresh, points = points[:, :room], points[:, room:]
             known = np.concatenate([self._recent, fresh], axis=1)
@@ -280,7 +280,7 @@ class StreamingDetector:
         return parts
 
     def _end_windows(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Return the scores of the points that wait, by the windows so far; those that come next start fresh ones."""
+        """Return the scores of pending points from the windows so far; the next points start fresh ones."""
         behind, parts = self._seen - self._begun - self.detector.window, []
         if self.mode == "window" and behind >= 0:
             over = behind % self.detector.stride
@@ -290,7 +290,7 @@ class StreamingDetector:
         return parts
 
     def _each_point(self, known: np.ndarray, fresh: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Return the scores (series, 1, C) of the newest points, as far as a window ends there."""
+        """Return the scores (series, 1, C) of the newest points, if a window ends there."""
         length = self.detector.window
         first_end = max(length, known.shape[1] - fresh + 1)
         self._decided = max(self._decided, min(self._seen, self._begun + length - 1))
@@ -303,13 +303,13 @@ class StreamingDetector:
         return [self._in_rows(scores[:, -1:]) for scores in found]
 
     def _in_rows(self, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return scores (series, m, C) of the next points in turn behind their rows."""
+        """Return scores (series, m, C) of the next points, preceded by their rows."""
         rows = np.arange(self._decided, self._decided + scores.shape[1])
         self._decided += len(rows)
         return rows, scores
 
     def _final(self, parts: list[tuple[np.ndarray, np.ndarray]]) -> StreamScores:
-        """Return rows and scores together with thresholds and alarms."""
+        """Return rows and scores with thresholds and alarms."""
         count, channels = len(self._recent), self.detector.score_channels_
         rows = np.concatenate([np.empty(0, np.int64), *(rows for rows, _ in parts)])
         by_channel = np.concatenate([np.empty((count, 0, channels), np.float32), *(part for _, part in parts)], axis=1)
@@ -335,18 +335,18 @@ class FixedThreshold:
         return score > self.threshold, np.full(len(score), self.threshold)
 
     def get_state(self) -> dict:
-        """Return what `from_state` takes."""
+        """Return the state for `from_state`."""
         return {"threshold": self.threshold}
 
     @classmethod
     def from_state(cls, state: dict) -> "FixedThreshold":
-        """Restore what `get_state` gave."""
+        """Restore from the result of `get_state`."""
         return cls(**state)
 
 
 def _alarms(detector: CrossADDetector, mode: str, drift_window: int | None) -> SPOT | FixedThreshold:
     if detector.threshold != "spot":
         return FixedThreshold(detector.threshold_)
-    # The last point of a window is harder to reconstruct than the others, so its scores have a tail of their own.
+    # The last point of a window is harder to reconstruct than the others, so its scores have their own tail.
     initial = detector.decision_scores_ if mode == "window" else detector.causal_scores_
     return SPOT(initial, risk=detector.risk, rule="likelihood", drift_window=drift_window, max_excesses=MAX_EXCESSES)

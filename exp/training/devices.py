@@ -1,4 +1,4 @@
-"""The one place that knows devices: which one is used, in which precision, and how random numbers are seeded."""
+"""The one place that deals with devices: which one is used, in which precision, and how random numbers are seeded."""
 
 import contextlib
 import itertools
@@ -16,11 +16,11 @@ from exp.errors import UserError
 
 CPU_INFO = Path("/proc/cpuinfo")
 BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # the last is ARM's
-COMPILERS = {"Darwin": "clang++", "Windows": "cl"}  # that PyTorch takes where CXX names none; elsewhere g++
+COMPILERS = {"Darwin": "clang++", "Windows": "cl"}  # PyTorch's default if CXX names none; elsewhere g++
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """Return the device of that name.
+    """Return the device with this name.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def device_of(network: nn.Module) -> torch.device:
 
 
 def describe_device(device: torch.device) -> str:
-    """Return the device's name for people, with the threads of a CPU."""
+    """Return a readable name of the device, with the threads of a CPU."""
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     if device.type == "cpu":
@@ -61,7 +61,7 @@ def describe_device(device: torch.device) -> str:
 
 
 def check_abilities(device: torch.device, *, precision: str, compiled: bool) -> None:
-    """See, before any work, that a device can do what the settings ask for.
+    """Check before any work that a device supports what the settings require.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def check_abilities(device: torch.device, *, precision: str, compiled: bool) -> 
     Raises
     ------
     UserError
-        When the device has no bf16, or nothing compiles for it here.
+        When the device has no bf16, or networks cannot be compiled for it here.
     """
     if precision == "bf16":
         lack = _lack_of_bf16(device)
@@ -96,7 +96,7 @@ def _lack_of_bf16(device: torch.device) -> str | None:
 
 
 def _cpu_flags() -> set[str] | None:
-    """Return the instruction sets of the CPU as Linux names them, or None where nothing tells them."""
+    """Return the instruction sets of the CPU as Linux names them, or None if they are not known."""
     try:
         text = CPU_INFO.read_text(errors="replace")
     except OSError:
@@ -127,9 +127,9 @@ def mixed_precision(device: torch.device, precision: str) -> contextlib.Abstract
 
 
 def seed_everything(seed: int, epoch: int = 0, rank: int = 0) -> torch.Generator:
-    """Seed PyTorch on every device for one epoch, and return a generator of the CPU's for the order of windows.
+    """Seed PyTorch on every device for one epoch, and return a CPU generator for the order of windows.
 
-    Each epoch has a seed of its own, so that a resumed run draws what an uninterrupted one would. Processes that train
+    Each epoch has its own seed, so a resumed run draws the same numbers as an uninterrupted one. Processes that train
     together draw different numbers, but share the order.
     """
     torch.manual_seed(_mixed(seed, epoch, rank))
@@ -137,5 +137,5 @@ def seed_everything(seed: int, epoch: int = 0, rank: int = 0) -> torch.Generator
 
 
 def _mixed(*numbers: int) -> int:
-    """Return 32 bits that depend on all of the numbers: PyTorch's generator on the CPU takes no more from a seed."""
+    """Return 32 bits that depend on all of the numbers: PyTorch's CPU generator uses no more of a seed."""
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])

@@ -1,17 +1,17 @@
-"""How long a run will take, told once from its beginning."""
+"""How long a run will take, reported once near its start."""
 
 import logging
 import time
 
 logger = logging.getLogger(__name__)
 
-WARM_UP = 2  # steps that are not like the others
-LOOK = 5.0  # seconds of steps that tell enough
-WORTH = 60.0  # seconds from which on it is worth telling
+WARM_UP = 2  # steps that are not representative
+LOOK = 5.0  # seconds of steps that are enough for an estimate
+WORTH = 60.0  # seconds from which it is worth reporting
 
 
 class Forecast:
-    """Tells once, from the first steps of a training, how long all of them will take.
+    """Reports once, from the first steps of a training run, how long all of them will take.
 
     Parameters
     ----------
@@ -39,13 +39,13 @@ class Forecast:
         whole = each * self.steps * self.epochs
         if whole >= WORTH:
             logger.info(
-                "%.2f s a step: about %s for each of at most %d epochs, %s in all",
+                "%.2f s per step: about %s for each of at most %d epochs, %s in total",
                 each, spoken(each * self.steps), self.epochs, spoken(whole),
             )  # fmt: skip
 
 
 def spoken(seconds: float) -> str:
-    """Return a duration as a person says it.
+    """Return a duration as a person would say it.
 
     Examples
     --------

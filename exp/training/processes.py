@@ -34,9 +34,9 @@ class Processes:
     Attributes
     ----------
     rank, size : int
-        Its number, from 0, and how many there are.
+        Its number, from 0, and the number of processes.
     local_rank : int
-        Its number on its machine, which is the number of its CUDA device.
+        Its number on its machine, which is also the number of its CUDA device.
     """
 
     rank: int = 0
@@ -49,7 +49,7 @@ class Processes:
         return self.rank == 0
 
     def share(self, network: nn.Module) -> nn.Module:
-        """Return what to call for a forward pass, so that gradients and statistics are those of all processes."""
+        """Return the callable for a forward pass whose gradients and statistics cover all processes."""
         if self.size == 1:
             return network
         if hasattr(network, "share_statistics"):
@@ -75,7 +75,7 @@ class Processes:
         return float(shared)
 
     def wait(self) -> None:
-        """Wait until every process is here."""
+        """Wait for all processes."""
         if self.size > 1:
             dist.barrier()
 
@@ -90,7 +90,7 @@ def join(device_type: str) -> Iterator[Processes]:
     Parameters
     ----------
     device_type : str
-        `cuda` talks by NCCL, everything else by Gloo.
+        `cuda` uses NCCL, everything else Gloo.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a result rests on: versions of packages, and the commit of this clone."""
+"""What a result depends on: package versions, and the commit of this clone."""
 
 import platform
 import subprocess
@@ -11,12 +11,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what a run rests on."""
+    """Return the versions of the packages that a run depends on."""
     return {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
 
 
 def git_commit() -> str | None:
-    """Return the commit of this clone, or None where there is no clone or no git."""
+    """Return the commit of this clone, or None if there is no clone or no git."""
     try:
         git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
     except FileNotFoundError:

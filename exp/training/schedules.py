@@ -13,7 +13,7 @@ def next_rate(config: TrainConfig, epoch: int, current: float) -> float:
     Parameters
     ----------
     config : TrainConfig
-        Of its `lradj`, all but `1cycle`, which changes the rate at each step.
+        Any `lradj` except `1cycle`, which changes the rate at each step.
     epoch : int
         The epoch that has just ended, counted from 1.
     current : float
@@ -32,4 +32,4 @@ def next_rate(config: TrainConfig, epoch: int, current: float) -> float:
         return rate * 0.1 ** sum(epoch >= milestone for milestone in config.milestones)
     if config.lradj == "linear":
         return rate + (config.final_rate - rate) * min(1.0, epoch / max(1, config.train_epochs - 1))
-    raise ValueError(f"{config.lradj} sets no rate by epoch")
+    raise ValueError(f"{config.lradj} does not set the rate by epoch")

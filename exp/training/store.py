@@ -1,4 +1,4 @@
-"""Where a training keeps its best weights and the state that it can resume from: in memory, or in two files."""
+"""Where training keeps its best weights and the state to resume from: in memory, or in two files."""
 
 import logging
 from pathlib import Path
@@ -13,18 +13,18 @@ logger = logging.getLogger(__name__)
 
 
 class MemoryStore:
-    """Keeps the best weights; nothing resumes from it."""
+    """Keeps the best weights in memory; training cannot be resumed from it."""
 
     def save_best(self, network: nn.Module) -> None:
         """Keep a copy of the network's weights."""
         self._best = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
 
     def load_best(self, network: nn.Module) -> None:
-        """Give the network the weights that were kept last."""
+        """Load the latest kept weights into the network."""
         network.load_state_dict(self._best)
 
     def save_state(self, state: dict) -> None:
-        """Let the state go."""
+        """Discard the state."""
 
 
 class FileStore:
@@ -33,9 +33,9 @@ class FileStore:
     Parameters
     ----------
     best_path, state_path : Path
-        The checkpoint of the best epoch, and the state after the last finished epoch.
+        The checkpoint of the best epoch, and the state after the last completed epoch.
     config : ExperimentConfig
-        Stands in both, so that they are not taken for another's.
+        Stored in both, so that they are not mistaken for those of another configuration.
     """
 
     def __init__(self, best_path: Path, state_path: Path, config: ExperimentConfig):
@@ -46,15 +46,15 @@ class FileStore:
         checkpoint.save_network(self.best_path, network, self.config)
 
     def load_best(self, network: nn.Module) -> None:
-        """Give the network the weights that were written last."""
+        """Load the latest written weights into the network."""
         checkpoint.load_network(self.best_path, network, self.config)
 
     def save_state(self, state: dict) -> None:
-        """Write the state of the training."""
+        """Write the training state."""
         checkpoint.save(self.state_path, {"config": self.config.to_dict(), **state})
 
     def read_state(self) -> dict | None:
-        """Return the state that an earlier training has left, or None where it has left none.
+        """Return the state left by an earlier training run, or None if there is none.
 
         Raises
         ------
@@ -67,12 +67,12 @@ class FileStore:
             return None
         state = checkpoint.load(path)
         if "progress" not in state:
-            raise UserError(f"{path}: not the state of a training: retrain without --resume")
+            raise UserError(f"{path}: not a training state: retrain without --resume")
         differing = differences(state["config"], self.config.to_dict())
         differing = [row for row in differing if not row.startswith("evaluation.")]
         if differing:
             raise UserError(
-                f"{path}: was trained with another configuration (then against now: "
+                f"{path}: was trained with another configuration (then vs. now: "
                 f"{', '.join(differing)}): set these keys back, or retrain without --resume"
             )
         return state

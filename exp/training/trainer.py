@@ -34,16 +34,16 @@ def make_optimizer(network: nn.Module, settings: TrainConfig) -> torch.optim.Opt
 
 @dataclass
 class Progress:
-    """How far a training has come.
+    """The progress of a training run.
 
     Attributes
     ----------
     epochs : list of dict
-        Per finished epoch: epoch (from 1), learning_rate, train_loss, validation_loss, seconds.
+        For each completed epoch: epoch (from 1), learning_rate, train_loss, validation_loss, seconds.
     best_epoch, best_loss
         The epoch of the lowest validation loss, whose weights are kept.
     finished : bool
-        All epochs are done, or patience has run out.
+        Whether all epochs are done or patience has run out.
     """
 
     epochs: list = field(default_factory=list)
@@ -53,25 +53,25 @@ class Progress:
 
     @property
     def seconds(self) -> float:
-        """Seconds of all finished epochs."""
+        """Total seconds of all completed epochs."""
         return sum(epoch["seconds"] for epoch in self.epochs)
 
 
 class Trainer:
-    """Train one network; the best weights and the state of the training are files.
+    """Train one network; a store keeps the best weights and the training state.
 
     Parameters
     ----------
     network : nn.Module
-        On its device already. One with `fit_windows` learns all batches of one epoch in closed form; `after_step` is
-        called after each gradient step, `calibrate` with the best weights at the end.
+        Already on its device. A network with `fit_windows` learns all batches of one epoch in closed form; `after_step`
+        is called after each gradient step, `calibrate` with the best weights at the end.
     settings : TrainConfig
     store : MemoryStore or FileStore, optional
-        Keeps the best weights and the state; by default memory does.
+        Keeps the best weights and the state; by default in memory.
     processes : Processes
-        Those that train together; each takes its part of every batch, the first one writes.
+        Those that train together; each takes its part of every batch, and the first one writes.
     bars : bool
-        Show progress bars where the output is a terminal.
+        Show progress bars if the output is a terminal.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Trainer:
         processes: Processes = ALONE,
         bars: bool = True,
     ):
-        self.hide_bars = None if bars and processes.first else True  # None: hidden where the output is no terminal
+        self.hide_bars = None if bars and processes.first else True  # None: hidden unless the output is a terminal
         self.network, self.settings, self.processes = network, settings, processes
         self.store = MemoryStore() if store is None else store
         self.device = device_of(network)
@@ -102,7 +102,7 @@ class Trainer:
         train, validation : Windows
             On the network's device.
         state : dict, optional
-            Go on from here, as `FileStore.read_state` gives it.
+            Continue from here, as returned by `FileStore.read_state`.
 
         Raises
         ------
@@ -116,7 +116,7 @@ class Trainer:
             self._resume(state)
         while not self.progress.finished:
             self._epoch(train, validation)
-        self.processes.wait()  # the first one may still be writing
+        self.processes.wait()  # the first process may still be writing
         self.store.load_best(self.network)
         if hasattr(self.network, "calibrate"):
             self._calibrate(train)
@@ -151,7 +151,7 @@ class Trainer:
             if self.processes.first:
                 self.store.save_best(self.network)
         if number - self.progress.best_epoch >= self.settings.patience:
-            logger.info("no better validation loss for %d epochs: training ends", self.settings.patience)
+            logger.info("no better validation loss for %d epochs: training stops", self.settings.patience)
             self.progress.finished = True
         self.progress.finished |= self.closed_form or number == self.settings.train_epochs
         if not self.closed_form and self.cycle is None:
@@ -169,11 +169,11 @@ class Trainer:
             for indices in windows.batches(self.settings.batch_size, generator=order, limit=count):
                 own = processes.shard(indices)
                 if len(indices) < processes.size:
-                    continue  # an epoch's last windows, too few to go round
+                    continue  # an epoch's last windows, too few for every process
                 with mixed_precision(self.device, self.settings.precision):
                     loss = self.forward(windows.gather(own)).loss
                 self.optimizer.zero_grad(set_to_none=True)
-                # Processes' gradients are averaged; the weight makes that the mean over the batch's windows.
+                # The processes' gradients are averaged; the weight turns this into the mean over the batch's windows.
                 (loss * (len(own) * processes.size / len(indices))).backward()
                 if self.settings.grad_norm is not None:
                     nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.grad_norm)
@@ -185,7 +185,7 @@ class Trainer:
                 total += loss.detach() * len(own)
                 bar.update(len(indices))
                 self.forecast.step()
-                # Reading the loss makes the processor wait for the device: only when there is something to show.
+                # Reading the loss makes the CPU wait for the device, so do it only when there is something to show.
                 if not bar.disable and time.monotonic() - shown > 0.5:
                     bar.set_postfix(loss=f"{float(loss):.5f}")
                     shown = time.monotonic()
@@ -198,9 +198,9 @@ class Trainer:
         return self._finite(self._mean_loss(windows, indices), title)
 
     def _calibrate(self, windows: Windows) -> None:
-        """Let the network, with its best weights, learn from an epoch's windows what its scores are measured by.
+        """Let the network, with its best weights, learn the reference of its scores from an epoch's windows.
 
-        It is done even when a finished training is resumed: the last attempt may have ended before it.
+        This also happens when a finished training run is resumed: the last attempt may have ended before it.
         """
         indices = self._drawn(windows, seed_everything(self.settings.seed))
         with mixed_precision(self.device, self.settings.precision):
@@ -214,7 +214,7 @@ class Trainer:
         return list(windows.batches(self.settings.batch_size, generator=order, limit=self._epoch_windows(windows)))
 
     def _gathered(self, windows: Windows, indices: list[torch.Tensor], title: str) -> Iterator[torch.Tensor]:
-        """Yield batches of windows, and show how many there have been."""
+        """Yield batches of windows and show the progress."""
         with tqdm(total=len(indices), desc=title, unit="batch", disable=self.hide_bars, leave=False) as bar:
             for batch in indices:
                 yield windows.gather(batch)
@@ -236,7 +236,7 @@ class Trainer:
             with mixed_precision(self.device, self.settings.precision):
                 losses.append(self.network(windows.gather(indices)).loss)
             sizes.append(len(indices))
-        # Read together: reading one loss at a time would make the processor wait for the device at every batch.
+        # Read together: reading one loss at a time would make the CPU wait for the device at every batch.
         pairs = zip(torch.stack(losses).tolist(), sizes, strict=True)
         return sum(loss * size for loss, size in pairs) / sum(sizes)
 
@@ -260,7 +260,7 @@ class Trainer:
 
     def _save_state(self) -> None:
         state = {"progress": asdict(self.progress)}
-        if not self.progress.finished:  # nothing goes on from a finished training
+        if not self.progress.finished:  # a finished training run is not continued
             state["network"] = self.network.state_dict()
             state["optimizer"] = self.optimizer.state_dict()
             state["cycle"] = self.cycle.state_dict() if self.cycle is not None else None
@@ -269,7 +269,7 @@ class Trainer:
     def _resume(self, state: dict) -> None:
         self.progress = Progress(**state["progress"])
         if self.progress.finished:
-            logger.info("the training had finished after %d epochs", len(self.progress.epochs))
+            logger.info("training had already finished after %d epochs", len(self.progress.epochs))
             return
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])

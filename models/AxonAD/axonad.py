@@ -1,12 +1,12 @@
 """AxonAD: attention queries as a process that can be predicted a few points ahead (arXiv 2603.12916).
 
-One block of a transformer, without any bottleneck, reconstructs a window. Beside it a causal network, which sees the
-points up to t − s alone, predicts the attention query of every point t; the truth is what a slowly following copy of
-the query encoder makes of that point. A window's score is its reconstruction error and the angle between predicted and
-true queries of its last points, each on the scale of the training windows.
+A single transformer block without any bottleneck reconstructs a window. In parallel, a causal network, which sees only
+the points up to t − s, predicts the attention query of every point t; the target is the query that a slowly updated
+copy of the query encoder computes for that point. A window's score combines its reconstruction error and the angle
+between predicted and true queries of its last points, each on the scale of the training windows.
 
-The window passes `QueryEncoder`, `Attention` and `FeedForward` on the way to its reconstruction, `Predictor` on the way
-to the predicted queries; mask and loss follow, scores are in `score.py`.
+The window passes through `QueryEncoder`, `Attention` and `FeedForward` to its reconstruction, and through `Predictor`
+to the predicted queries; mask and loss follow; scores are in `score.py`.
 
 B windows of T points in C channels; d features in H heads of D.
 """
@@ -27,12 +27,12 @@ DILATIONS, TAPS = (1, 2, 4, 8), 3
 
 
 class AxonADOutput(NamedTuple):
-    """What a forward pass gives.
+    """The result of a forward pass.
 
     Attributes
     ----------
     loss : Tensor of shape ()
-        To be minimised; in evaluation mode, where it only tells the best epoch, the reconstruction loss alone.
+        To be minimised; in evaluation mode, where it only selects the best epoch, just the reconstruction loss.
     reconstruction_loss : Tensor of shape ()
     query_loss : Tensor of shape () or None
         None in evaluation mode, where no mask is drawn.
@@ -48,9 +48,9 @@ class AxonADOutput(NamedTuple):
 class AxonAD(nn.Module):
     """The network, for windows of all channels together.
 
-    The reconstruction is around a pointwise embedding: where d ≥ C it can be the identity, so that the error stays
-    small for whatever stays in range. The target is a map of a single point, so that the mismatch is the error of a
-    forecast over s points, measured as an angle; a single channel has little that could turn.
+    The reconstruction is around a pointwise embedding: if d ≥ C it can be the identity, so the error stays
+    small for whatever stays in range. The target is a map of a single point, so the mismatch is the error of a
+    forecast over s points, measured as an angle; with a single channel there is little angle to measure.
 
     Parameters
     ----------
@@ -63,9 +63,9 @@ class AxonAD(nn.Module):
     log_scale_reconstruction, log_scale_query : Parameters of shape ()
         α and β, which balance the two losses.
     log_sharpness : Tensor of shape ()
-        λ of the divergence; no training moves it.
+        λ of the divergence; it is not trained.
     look_ahead : int
-        Points by which the window that scores a point ends behind it.
+        Number of points after a scored point at which its window ends.
     """
 
     def __init__(self, config: AxonADConfig, channels: int):
@@ -93,11 +93,11 @@ class AxonAD(nn.Module):
         if not self.training:
             return AxonADOutput(reconstruction_loss, reconstruction_loss, None, reconstruction)
 
-        # Mask of the query loss: from the first point on that it can hold
+        # Mask of the query loss: from the first point that it can include
         first = self.config.first_maskable
         mask = draw_mask(self.config, len(x), x.device)[:, first:]  # (B, T − a)
 
-        # Query loss: L_q = Σ over masked points and heads of 1 − cos(q̂, q*), by their number
+        # Query loss: L_q = Σ over masked points and heads of 1 − cos(q̂, q*), divided by their number
         angles = mismatch(self.predict(n, first), self.true_queries(x, first)) * mask[..., None]  # (B, T − a, H)
         query_loss = angles.sum() / (self.config.heads * mask.sum() + 1e-9)
 
@@ -107,32 +107,32 @@ class AxonAD(nn.Module):
         return AxonADOutput(loss, reconstruction_loss, query_loss, reconstruction)
 
     def reconstruct(self, h: Tensor, n: Tensor) -> Tensor:
-        """Return x̂ (B, T, C) from embedded points h and the same normalised, both (B, T, d)."""
+        """Return x̂ (B, T, C) from embedded points h and their normalised form, both (B, T, d)."""
         h = h + self.attention(self.heads(self.encoder.query(n)), n)
         h = h + self.feed_forward(h)
         return self.head(h).float()
 
     def predict(self, n: Tensor, first: int) -> Tensor:
-        """Return the predicted queries q̂ (B, T − first, H, D) of the points from `first` on, by n (B, T, d)."""
+        """Return the predicted queries q̂ (B, T − first, H, D) of the points from `first` on, given n (B, T, d)."""
         return self.predictor(n, first).float().unflatten(-1, (self.config.heads, -1))
 
     @torch.no_grad()
     def true_queries(self, x: Tensor, first: int) -> Tensor:
-        """Return the queries q* (B, T − first, H, D) that the target gives points of windows x, from `first` on."""
+        """Return the target's queries q* (B, T − first, H, D) of the points of windows x from `first` on."""
         _, n = self.target.embed(x, first)
         return self.target.query(n).float().unflatten(-1, (self.config.heads, -1))
 
     @torch.no_grad()
     def after_step(self) -> None:
-        """Let the target follow: θ* ← m θ* + (1 − m) θ, with the weights θ of the step just taken."""
+        """Update the target: θ* ← m θ* + (1 − m) θ, with the weights θ after the latest step."""
         for own, online in zip(self.target.parameters(), self.encoder.parameters(), strict=True):
             own.lerp_(online, 1 - self.config.momentum)
 
     @torch.no_grad()
     def represent(self, x: Tensor) -> Tensor:
-        """Return what windows x of shape (B, T, C) are scored by, a tensor (B, columns).
+        """Return the quantities that score windows x of shape (B, T, C), a tensor (B, columns).
 
-        The error is a column for each channel, mismatch and divergence are one each, as far as the score has them. The
+        The error has a column for each channel, mismatch and divergence have one each, if the score uses them. The
         model is in evaluation mode meanwhile, and no gradient is kept.
         """
         was_training = self.training
@@ -158,11 +158,11 @@ class AxonAD(nn.Module):
         return torch.cat(columns, dim=1)
 
     def calibrate(self, batches: Iterable[Tensor]) -> None:
-        """Learn the median and the spread of the score's terms from training windows in batches (B, T, C)."""
+        """Learn the median and spread of the score's terms from training windows in batches (B, T, C)."""
         self.scale.fit([self.represent(x).double().cpu() for x in batches])
 
     def score_sequence(self, represented: Tensor) -> Tensor:
-        """Return the scores of points in a row by the windows that end with them.
+        """Return the scores of consecutive points from the windows that end with them.
 
         Parameters
         ----------
@@ -172,7 +172,7 @@ class AxonAD(nn.Module):
         Returns
         -------
         float64 Tensor of shape (n, C)
-            Their mean over the channels is a point's score; (n, 1) where the error has no part in it.
+            Their mean over the channels is a point's score; (n, 1) if the error is not part of it.
 
         Raises
         ------
@@ -182,9 +182,9 @@ class AxonAD(nn.Module):
         return self.scale(represented)
 
     def load_official(self, state_dict: dict[str, Tensor]) -> None:
-        """Take over the weights of the published implementation, given as its flat state dict.
+        """Load the weights of the published implementation, given as its flat state dict.
 
-        It keeps no statistics of training windows there, so that `calibrate` has to follow before points are scored.
+        They include no statistics of the training windows, so `calibrate` must be called before points are scored.
 
         Raises
         ------
@@ -199,7 +199,7 @@ class AxonAD(nn.Module):
 
 
 class QueryEncoder(nn.Module):
-    """Query encoder: h = E x + e + P, n = LayerNorm(h), q = W_q n; pointwise. It is there twice, online and as target.
+    """Query encoder: h = E x + e + P, n = LayerNorm(h), q = W_q n; pointwise. It exists twice, online and as target.
 
     Parameters
     ----------
@@ -221,7 +221,7 @@ class QueryEncoder(nn.Module):
 
 
 class Attention(nn.Module):
-    """Reconstruction: a = softmax(q kᵀ / √D) v over all T keys, two-sided, in all heads at once; then W_o a + o."""
+    """Reconstruction: a = softmax(q kᵀ / √D) v over all T keys, bidirectional, in all heads at once; then W_o a + o."""
 
     def __init__(self, config: AxonADConfig):
         super().__init__()
@@ -239,7 +239,7 @@ class Attention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Reconstruction: F₂ ReLU(F₁ LayerNorm(h) + f₁) + f₂, of twice the width between the two maps."""
+    """Reconstruction: F₂ ReLU(F₁ LayerNorm(h) + f₁) + f₂, with twice the width between the two maps."""
 
     def __init__(self, config: AxonADConfig):
         super().__init__()
@@ -253,7 +253,7 @@ class FeedForward(nn.Module):
 
 
 class Predictor(nn.Module):
-    """Predictor: q̂ at t by four causal, dilated convolutions of n up to t − s."""
+    """Predictor: q̂ at t from four causal, dilated convolutions of n up to t − s."""
 
     def __init__(self, config: AxonADConfig):
         super().__init__()
@@ -264,12 +264,12 @@ class Predictor(nn.Module):
     def forward(self, n: Tensor, first: int) -> Tensor:
         """Return q̂ (B, T − first, d) of the points from `first` on, with n (B, T, d) of the online encoder.
 
-        A stage is only computed from the first point on that those asked for depend on.
+        Each stage is computed only from the first point on that the requested ones depend on.
         """
         starts = [first]
         for dilation in DILATIONS[::-1]:
             starts.insert(0, max(0, starts[0] - (TAPS - 1) * dilation))
-        # Input: u at t is n at t − s, the zero vector before t = s; n has its gradient
+        # Input: u at t is n at t − s, the zero vector before t = s; n keeps its gradient
         z = F.pad(n[:, : n.shape[1] - self.horizon], (0, 0, self.horizon, 0))[:, starts[0] :]
         # Stages: z ← Dropout(ReLU(conv(z)))
         for convolution, dilation, (before, start) in zip(self.convolutions, DILATIONS, pairwise(starts), strict=True):
@@ -280,18 +280,18 @@ class Predictor(nn.Module):
 def causal(z: Tensor, convolution: nn.Conv1d, dilation: int, known: int) -> Tensor:
     """Return y at t = b + A₀ z at t − 2δ + A₁ z at t − δ + A₂ z at t.
 
-    Zeros stand before the window, at every stage, so that they are not the output of a bias. The taps lie side by side
-    for one product.
+    Every stage is padded with zeros before the window, so the padding is not the output of a bias. The taps are laid
+    side by side to need a single product.
 
     Parameters
     ----------
     z : Tensor of shape (B, known + L, d)
     convolution : nn.Conv1d
-        With the weights A (d, d, 3) and b (d,).
+        Has the weights A (d, d, 3) and b (d,).
     dilation : int
         δ.
     known : int
-        Points of z before the first one that is asked for.
+        Points of z before the first requested one.
 
     Returns
     -------
@@ -304,15 +304,15 @@ def causal(z: Tensor, convolution: nn.Conv1d, dilation: int, known: int) -> Tens
 
 
 def draw_mask(config: AxonADConfig, count: int, device: torch.device) -> Tensor:
-    """Draw which points' queries count in a step's loss; nothing is hidden from any input.
+    """Draw the points whose queries count in a step's loss; no input is masked.
 
-    The blocks of a window start anywhere in its second half where they have room, and may overlap.
+    The blocks of a window start anywhere in its second half where they fit, and may overlap.
 
     Parameters
     ----------
     config : AxonADConfig
     count : int
-        Windows B.
+        Number of windows B.
     device : torch.device
 
     Returns

@@ -12,7 +12,7 @@ Below1 = Annotated[float, Field(ge=0, lt=1)]
 
 
 class AxonADConfig(Settings):
-    """Shape, objective and score of one AxonAD network; the defaults are those of the published runs."""
+    """Shape, objective and score of an AxonAD network; the defaults are those of the published runs."""
 
     # Window
     seq_len: Annotated[int, Field(ge=2)] = 100  # T, points in a window
@@ -23,16 +23,16 @@ class AxonADConfig(Settings):
     dropout: Below1 = 0.1  # of the predictor
 
     # Queries
-    horizon: PositiveInt = 1  # s, points between the last one that the predictor sees and the query that it predicts
-    momentum: Below1 = 0.9  # m, share of itself that the target keeps at a step
-    mask_ratio: Share = 0.5  # of the window's second half, whose queries count in a step's loss
-    mask_block: Share = 0.5  # of it, which one block takes
+    horizon: PositiveInt = 1  # s, points from the last one that the predictor sees to the one it predicts
+    momentum: Below1 = 0.9  # m, share of its weights that the target keeps in each step
+    mask_ratio: Share = 0.5  # share of the window's second half whose queries count in a step's loss
+    mask_block: Share = 0.5  # share of it that one block takes
 
     # Score
-    tail: NonNegativeInt = 10  # k, a window's last points whose queries count; 0: all that can be predicted
+    tail: NonNegativeInt = 10  # k, number of a window's last points whose queries count; 0: all that can be predicted
     score: Literal["error", "mismatch", "error+mismatch", "error+mismatch+divergence"] = "error+mismatch"  # terms
-    # Where a window's score belongs: "separate" has the error at the window's centre and what is of its queries at its
-    # last point; "centre" has both at the centre, as published, where the mismatch comes before its cause.
+    # The point to which a window's score belongs: "separate" assigns the error to the window's centre and the terms of
+    # its queries to its last point; "centre" assigns both to the centre, as published: the mismatch precedes its cause.
     placement: Literal["separate", "centre"] = "separate"
 
     @model_validator(mode="after")
@@ -43,15 +43,15 @@ class AxonADConfig(Settings):
             raise ValueError(f"horizon {self.horizon} must be below the window, seq_len {self.seq_len}")
         if self.mask_ratio < self.mask_block:
             raise ValueError(
-                f"mask_ratio {self.mask_ratio} has no effect below mask_block {self.mask_block}, one block is the least"
+                f"mask_ratio {self.mask_ratio} has no effect below mask_block {self.mask_block}: one block is the least"
             )
         if self.placement == "centre" and self.score == "error":
-            raise ValueError("placement has no effect on score 'error', which is at the centre anyway: remove it")
+            raise ValueError("placement has no effect with score 'error', which is always at the centre: remove it")
         return self
 
     @property
     def terms(self) -> tuple[str, ...]:
-        """What the score is the sum of."""
+        """The terms whose sum is the score."""
         return tuple(self.score.split("+"))
 
     @property
@@ -71,7 +71,7 @@ class AxonADConfig(Settings):
 
     @property
     def blocks(self) -> int:
-        """Blocks of the mask of a window."""
+        """Number of mask blocks in a window."""
         return math.ceil(max(1, round(self.mask_ratio * self._maskable)) / self.block)
 
     @property

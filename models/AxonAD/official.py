@@ -1,4 +1,4 @@
-"""Weights of the published implementation: their names against this network's, used only where they enter."""
+"""Weights of the published implementation: mapping of their names to this network's, used only for loading."""
 
 import re
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ _RENAMED = [
     (r"^log_sharpness$", "log_tau"),
 ]
 _CONVOLUTION = re.compile(r"^predictor\.convolutions\.(\d+)\.")
-_OUTPUT = "attn.q_pred_net.net.12.weight"  # a 1 × 1 convolution there
+_OUTPUT = "attn.q_pred_net.net.12.weight"  # a 1 × 1 convolution in the published code
 
 
 def official_name(key: str) -> str:
@@ -40,12 +40,12 @@ def official_name(key: str) -> str:
 
 
 def from_official(official: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return a state dict shaped like `own`, filled from a published one, without statistics of training windows.
+    """Return a state dict shaped like `own`, filled from a published one, without statistics of the training windows.
 
     Raises
     ------
     ConfigError
-        When a key is missing, unknown or of another shape.
+        When a key is missing or unknown, or has another shape.
     """
     statistics = {key: torch.zeros_like(tensor) for key, tensor in own.items() if key.startswith("scale.")}
     names = {key: official_name(key) for key in own if key not in statistics}
@@ -56,8 +56,8 @@ def from_official(official: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> 
         expected = (*own[key].shape, 1) if name == _OUTPUT else tuple(own[key].shape)
         if official[name].shape != expected:
             raise ConfigError(
-                f"the checkpoint's {name!r} has shape {tuple(official[name].shape)}, configuration and data ask for "
-                f"{expected}: it belongs to others"
+                f"the checkpoint's {name!r} has shape {tuple(official[name].shape)}, configuration and data require "
+                f"{expected}: it belongs to different ones"
             )
         filled[key] = official[name].view_as(own[key])
     unknown = sorted(official.keys() - names.values())

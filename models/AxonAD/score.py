@@ -1,4 +1,4 @@
-"""AxonAD's score: what a window is scored by, on the scale of the training windows, and the point that it is for."""
+"""AxonAD's score: a window's terms on the scale of the training windows, and the point to which the score belongs."""
 
 import math
 
@@ -11,21 +11,21 @@ from models.settings import ConfigError
 
 from .config import AxonADConfig
 
-LEAST_SPREAD = 1e-6  # as a share of 1 + |median|: a nearly constant term must not blow up the score
+LEAST_SPREAD = 1e-6  # as a share of 1 + |median|: a nearly constant term must not inflate the score
 
 
 def mismatch(predicted: Tensor, true: Tensor) -> Tensor:
-    """Return 1 − cos(q̂, q*), of shape (...), of predicted and true queries, both (..., D)."""
+    """Return 1 − cos(q̂, q*), of shape (...), for predicted and true queries, both (..., D)."""
     return 1 - (F.normalize(predicted, dim=-1) * F.normalize(true, dim=-1)).sum(-1)
 
 
 def divergence(query: Tensor, predicted: Tensor, key: Tensor, horizon: int, sharpness: Tensor) -> Tensor:
-    """Return KL(p ‖ r) of the attention on the keys up to t − s: p by the queries, r by the predicted ones.
+    """Return KL(p ‖ r) of the attention on the keys up to t − s: p from the true queries, r from the predicted ones.
 
     Parameters
     ----------
     query, predicted : Tensors of shape (B, H, L, D)
-        Of a window's last L points, each s or later.
+        For a window's last L points, each at s or later.
     key : Tensor of shape (B, H, T, D)
     horizon : int
         s.
@@ -45,7 +45,7 @@ def divergence(query: Tensor, predicted: Tensor, key: Tensor, horizon: int, shar
 
 
 class RobustScale(nn.Module):
-    """The sum of a score's terms, each less its median and by its interquartile range over the training windows.
+    """The sum of a score's terms, each minus its median and divided by its interquartile range over training windows.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class RobustScale(nn.Module):
     median, spread : Tensors of shape (terms,)
         The spread is 0 until they are known.
     look_ahead : int
-        A window's error belongs to its centre, so many points before its last one.
+        Number of points before a window's last one at which its centre lies, to which its error belongs.
     """
 
     def __init__(self, config: AxonADConfig):
@@ -68,7 +68,7 @@ class RobustScale(nn.Module):
         self.register_buffer("spread", torch.zeros(len(self.terms)))
 
     def fit(self, represented: list[Tensor]) -> None:
-        """Learn from what training windows are scored by, tensors (B, columns)."""
+        """Learn from the scored quantities of training windows, tensors (B, columns)."""
         values = [torch.stack([columns.sum(1) for columns in self._split(part)], dim=1) for part in represented]
         lower, median, upper = np.quantile(torch.cat(values).numpy(), (0.25, 0.5, 0.75), axis=0)
         spread = np.maximum(upper - lower, LEAST_SPREAD * (1 + np.abs(median)))
@@ -76,10 +76,10 @@ class RobustScale(nn.Module):
         self.spread.copy_(torch.from_numpy(spread))
 
     def forward(self, represented: Tensor) -> Tensor:
-        """Return the scores (n, C), or (n, 1) without errors, of points by the windows that end with them.
+        """Return the scores (n, C), or (n, 1) without errors, of points from the windows that end with them.
 
-        A channel's score is the one of a window in which all channels have its error, so that their mean is the
-        window's. The last points of a row make do with its last window's error.
+        A channel's score is that of a window in which all channels have its error, so the mean over the channels is
+        the window's score. The last points of a sequence use the error of its last window.
 
         Raises
         ------
@@ -89,8 +89,8 @@ class RobustScale(nn.Module):
         median, spread = self.median.double().cpu(), self.spread.double().cpu()
         if not spread.all():
             raise ConfigError(
-                "the weights are those of an unfinished training, or published ones, without the statistics of the "
-                "training windows that a score needs: train to the end, an interrupted training with --resume"
+                "the weights come from an unfinished training or are published ones; they lack the statistics of the "
+                "training windows that a score needs: finish the training, with --resume if it was interrupted"
             )
         ends = torch.arange(len(represented))
         centres = (ends + self.look_ahead).clamp(max=len(represented) - 1)

@@ -1,4 +1,4 @@
-"""Settings of AxonAD for a series that no configuration knows."""
+"""Settings of AxonAD for a series without a configuration."""
 
 from models.suggestion import Suggestion, training_for, window_for
 
@@ -11,14 +11,14 @@ WEIGHT_DECAY, GRAD_NORM = 1e-5, 1.0
 
 
 def suggest(length: int, channels: int, period: int | None) -> Suggestion:
-    """Choose the window and the length of the training.
+    """Choose the window and the length of training.
 
     Parameters
     ----------
     length, channels : int
         Of the training series.
     period : int or None
-        Not used: one window is published for all series.
+        Not used: the published window is the same for all series.
     """
     window, _ = window_for(length, None, usual=USUAL)
     training = training_for(length, window, batch=BATCH, rate=RATE)

@@ -11,7 +11,7 @@ Dropout = Annotated[float, Field(ge=0, lt=1)]
 
 
 def _plain_norm(name):
-    """Return the plain name of a norm that is written as PyTorch's classes and the published code's options are."""
+    """Return the plain name of a norm that is written like PyTorch's class or the published code's option."""
     if not isinstance(name, str):
         return name
     plain = name.lower().replace("_", "").removesuffix("1d")
@@ -19,7 +19,7 @@ def _plain_norm(name):
 
 
 class CrossADConfig(Settings):
-    """Shape of one CrossAD network; the defaults are the most common published values."""
+    """Shape of a CrossAD network; the defaults are the most common published values."""
 
     # Window and scales
     seq_len: PositiveInt  # T, points in a window
@@ -32,7 +32,7 @@ class CrossADConfig(Settings):
     n_query: PositiveInt = 5  # queries in the library
     query_len: PositiveInt = 5  # rows of a query
     bank_size: PositiveInt = 32  # prototypes in the global context
-    decay: Annotated[float, Field(ge=0, le=1)] = 0.95  # of the prototypes' moving averages
+    decay: Annotated[float, Field(ge=0, le=1)] = 0.95  # decay of the prototypes' moving averages
     epsilon: NonNegativeFloat = 1e-5  # smoothing of the prototypes' counts
 
     # Depth
@@ -43,20 +43,20 @@ class CrossADConfig(Settings):
     # Layers
     d_model: PositiveInt = 128  # d, width of a token
     n_heads: PositiveInt = 4  # attention heads; they divide d_model
-    d_ff: PositiveInt | None = None  # width between the two maps of a feed-forward part; none means 4 d_model
+    d_ff: PositiveInt | None = None  # hidden width of the feed-forward part; none means 4 d_model
     attn_dropout: Dropout = 0.1  # on attention weights
     proj_dropout: Dropout = 0.1  # after an attention's output projection
     ff_dropout: Dropout = 0.1  # everywhere else in a layer
     norm: Annotated[Literal["layernorm", "batchnorm"], BeforeValidator(_plain_norm)] = "layernorm"  # of all layers
-    activation: Literal["gelu", "relu"] = "gelu"  # GELU is the exact one
+    activation: Literal["gelu", "relu"] = "gelu"  # GELU is the exact form
 
     @model_validator(mode="after")
     def _check(self):
         kernels = list(self.ms_kernels)
         if any(coarse <= fine for coarse, fine in itertools.pairwise(kernels)):
-            raise ValueError(f"ms_kernels must fall strictly, coarsest first: {kernels}")
+            raise ValueError(f"ms_kernels must be strictly decreasing, coarsest first: {kernels}")
         if kernels[-1] < 2:
-            raise ValueError(f"ms_kernels must be 2 or more, the window itself is always a scale: {kernels}")
+            raise ValueError(f"ms_kernels must be at least 2, as the window itself is always a scale: {kernels}")
         if kernels[0] > self.seq_len:
             raise ValueError(f"ms_kernels {kernels} must not exceed the window, seq_len {self.seq_len}")
         if self.patch_len > self.seq_len:
@@ -64,7 +64,7 @@ class CrossADConfig(Settings):
         if self.d_model % self.n_heads:
             raise ValueError(f"n_heads {self.n_heads} must divide d_model {self.d_model}")
         if self.d_model % 2:
-            raise ValueError(f"d_model {self.d_model} must be even, positions are pairs of sine and cosine")
+            raise ValueError(f"d_model {self.d_model} must be even, as positions are pairs of sine and cosine")
         bins = self.seq_len // 2 + 1
         if self.topk > bins:
             raise ValueError(f"topk {self.topk} exceeds the {bins} frequencies of a window of {self.seq_len}")
@@ -77,5 +77,5 @@ class CrossADConfig(Settings):
 
     @property
     def kernels(self) -> tuple[int, ...]:
-        """Downsampling steps of all scales, coarsest first, ending with 1 for the window itself."""
+        """Downsampling factors of all scales, coarsest first, ending with 1 for the window itself."""
         return (*self.ms_kernels, 1)

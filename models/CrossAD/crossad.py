@@ -1,11 +1,12 @@
 """CrossAD: time-series anomaly detection with cross-scale associations and cross-window modeling.
 
 NeurIPS 2025, arXiv 2510.12489. A window is reconstructed scale by scale, each scale from the coarser ones. Where an
-anomaly breaks the association between scales the reconstruction fails, and its squared error is the score.
+anomaly breaks the association between scales, the reconstruction fails, and its squared error is the score.
 
-This file reads as the paper does: `CrossAD` is the whole, and its parts follow in the order in which a window passes
-them, with the paper's section or equation beside each step. Where the published code departs from the paper the code is
-followed, since its checkpoints and results rest on it, and a comment says so. What is only speed stands in `fast.py`.
+This file follows the paper: `CrossAD` is the whole model, and its parts come in the order in which a window passes
+through them, with the paper's section or equation next to each step. Where the published code departs from the paper,
+the code is followed, since its checkpoints and results rely on it, and a comment says so. Pure optimisations are in
+`fast.py`.
 
 | paper | here |
 |---|---|
@@ -13,8 +14,8 @@ followed, since its checkpoints and results rest on it, and a comment says so. W
 | T_i, P_i | points and patches of X_i; T is T_m, the window's length |
 | P = P_0 + … + P_{m-1} | tokens of the encoder: a patch of p points each, of width d |
 | P' = P_1 + … + P_m | tokens of the decoder |
-| H, Z | what the encoder makes of its tokens, the decoder of its own |
-| M_1, M_2 | which tokens they hide from each other |
+| H, Z | the encoder's and the decoder's representations of their tokens |
+| M_1, M_2 | masks that hide tokens from each other in the encoder and the decoder |
 | Q = {q_1, …, q_n} | the library of queries, S rows of width d each |
 | R | a window's sub-series representation |
 | G = {g_1, …, g_K} | the global multi-scale context: K prototypes of sub-series representations |
@@ -37,16 +38,16 @@ from .scales import ScaleLayout, cut, downsample, stretch
 
 
 class CrossADOutput(NamedTuple):
-    """What a forward pass gives.
+    """The result of a forward pass.
 
     Attributes
     ----------
     loss : Tensor of shape ()
         Mean squared error over the points of all target scales.
     query_distance : Tensor of shape () or None
-        Mean squared distance of the windows' representations to their prototypes; only while training, not in the loss.
+        Mean squared distance of the windows' representations to their prototypes; only in training, not in the loss.
     target, reconstruction : Tensors of shape (B, T_1 + … + T_m, C)
-        All scales but the coarsest side by side, the window itself last.
+        All scales but the coarsest, concatenated, the window itself last.
     """
 
     loss: Tensor
@@ -95,7 +96,7 @@ class CrossAD(nn.Module):
         # Section "Scale-Independent Encoding": H⁰ → H^L
         h = self.encoder(h)
 
-        # Section "Cross-window Modeling": G', which moves in training alone
+        # Section "Cross-window Modeling": G', which moves only in training
         if self.training:
             g, distance = self.context(x_m, h)
         else:
@@ -106,7 +107,7 @@ class CrossAD(nn.Module):
         patches = self.decoder(z, g.flatten(0, 1)[None])  # (N, P', p)
         reconstruction = take(patches.flatten(1), self.kept_points)  # (N, T_1 + … + T_m)
         target = torch.cat(scales[1:], dim=1)
-        return target, reconstruction.float(), distance  # errors in full precision, whatever the network's is
+        return target, reconstruction.float(), distance  # errors in full precision, whatever the network's precision
 
     @torch.no_grad()
     def score(self, x: Tensor) -> Tensor:
@@ -138,17 +139,17 @@ class CrossAD(nn.Module):
         return folded.unflatten(0, (x.shape[0], x.shape[2])).transpose(1, 2)
 
     def share_statistics(self, total: Callable[[Tensor], Tensor]) -> None:
-        """Learn the global context from several batches at once, in as many processes.
+        """Learn the global context from several batches at once, one per process.
 
         Parameters
         ----------
         total : callable
-            Differentiable; turns a tensor of this process into its sum over all processes.
+            Differentiable; maps a tensor of this process to its sum over all processes.
         """
         self.context.bank.sum_over_processes = total
 
     def load_official(self, state_dict: dict[str, Tensor]) -> None:
-        """Take over the weights of a published checkpoint, given as its flat state dict.
+        """Load the weights of a published checkpoint, given as its flat state dict.
 
         Raises
         ------
@@ -163,7 +164,7 @@ class CrossAD(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Section "Scale-Independent Encoding": M_1 lets a token see the tokens of its own scale alone."""
+    """Section "Scale-Independent Encoding": M_1 lets a token see only the tokens of its own scale."""
 
     def __init__(self, config: CrossADConfig, layout: ScaleLayout):
         super().__init__()
@@ -194,13 +195,13 @@ class EncoderLayer(nn.Module):
         """Refine tokens H^{l-1} of shape (N, P, d)."""
         # Ĥ^l = LayerNorm(H^{l-1} + MaskAttn(H^{l-1}, H^{l-1}, H^{l-1}, M_1))
         h = self.norm1(self.add_attention(h, self.attention(h, m_1)))
-        h = self.norm1(h)  # once more, as the published code does
+        h = self.norm1(h)  # repeated, as in the published code
         # H^l = LayerNorm(Ĥ^l + FeedForward(Ĥ^l))
         return self.norm2(self.add_feed_forward(h, self.feed_forward(h)))
 
 
 class Context(nn.Module):
-    """Section "Cross-window Modeling": what its query finds in a window moves the prototypes that all share."""
+    """Section "Cross-window Modeling": what a query finds in a window updates the prototypes that all windows share."""
 
     def __init__(self, config: CrossADConfig):
         super().__init__()
@@ -210,11 +211,11 @@ class Context(nn.Module):
         self.extractor = nn.ModuleList(ExtractorLayer(config) for _ in range(config.m_layers))
 
     def forward(self, x_m: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-        """Learn from windows of shape (N, T) with their tokens H^L of shape (N, P, d); only while training.
+        """Learn from windows of shape (N, T) with their tokens H^L of shape (N, P, d); only in training.
 
         Returns
         -------
-        As `GlobalContext.forward`.
+        As for `GlobalContext.forward`.
         """
         # Section "Sub-series Representation": q = Σ_i choice_i q_i, and R = CrossAttention(q, H^L, H^L), layer by layer
         choice = self.router(x_m)  # (N, n)
@@ -226,7 +227,7 @@ class Context(nn.Module):
 
 
 class PeriodAwareRouter(nn.Module):
-    """Section "Sub-series Representation": choose a query for each window by the window's strongest frequencies."""
+    """Section "Sub-series Representation": choose a query for each window from its strongest frequencies."""
 
     def __init__(self, config: CrossADConfig):
         super().__init__()
@@ -234,8 +235,8 @@ class PeriodAwareRouter(nn.Module):
         self.linear = nn.Linear(config.seq_len, config.n_query)
 
     def forward(self, x_m: Tensor) -> Tensor:
-        """Return one-hot choices of shape (N, n) for windows of shape (N, T), differentiable straight through."""
-        # X_period = F⁻¹(A_topk, Φ): the amplitudes and phases of the topk frequencies of largest amplitude
+        """Return one-hot choices of shape (N, n) for windows of shape (N, T), with a straight-through gradient."""
+        # X_period = F⁻¹(A_topk, Φ): the amplitudes and phases of the topk frequencies with the largest amplitudes
         spectrum = torch.fft.rfft(x_m.float())  # (N, ⌊T/2⌋ + 1)
         strongest = spectrum.abs().topk(self.topk, dim=-1).indices
         kept = torch.zeros_like(spectrum).scatter(-1, strongest, spectrum.gather(-1, strongest))
@@ -270,7 +271,7 @@ class GlobalContext(nn.Module):
     prototypes, sums : Tensors of shape (K, S, d)
     counts : Tensor of shape (K,)
     sum_over_processes : callable
-        Sums a tensor over the processes that train together; in a single one the identity.
+        Sums a tensor over the processes that train together; the identity for a single process.
     """
 
     def __init__(self, config: CrossADConfig):
@@ -283,7 +284,7 @@ class GlobalContext(nn.Module):
         self.sum_over_processes: Callable[[Tensor], Tensor] = lambda own: own
 
     def forward(self, r: Tensor) -> tuple[Tensor, Tensor]:
-        """Move the prototypes towards the representations that are nearest to them.
+        """Move the prototypes towards the representations nearest to them.
 
         Parameters
         ----------
@@ -292,9 +293,9 @@ class GlobalContext(nn.Module):
         Returns
         -------
         prototypes : Tensor of shape (K, S, d)
-            G': the moved prototypes; their gradient goes, unchanged, to the representations that took them.
+            G': the moved prototypes; their gradient passes unchanged to the representations assigned to them.
         distance : Tensor of shape ()
-            Mean squared difference between the representations and the prototypes that they took, before the move.
+            Mean squared difference between the representations and their prototypes before the move.
         """
         flat = r.float().flatten(1)  # (N, S·d)
         with torch.no_grad():
@@ -305,11 +306,11 @@ class GlobalContext(nn.Module):
         sums = self.sum_over_processes((taken.T @ flat).view_as(self.sums))  # (K, S, d)
         with torch.no_grad():
             self._move(self.sum_over_processes(taken.sum(0)), sums)
-        # Zero in value: it only leads the gradient past the moving averages.
+        # Zero in value: it only routes the gradient around the moving averages.
         return self.prototypes + (sums - sums.detach()), distance
 
     def _move(self, counts: Tensor, sums: Tensor) -> None:
-        """Algorithm 1: g_i ← EMA(g_i, R), with counts (K,) and sums (K, S, d) of the representations that took each."""
+        """Algorithm 1: g_i ← EMA(g_i, R), with counts (K,) and sums (K, S, d) of the representations of each."""
         counts = self.counts * self.decay + counts * (1 - self.decay)
         total = counts.sum()
         values = self.sums[0].numel()
@@ -319,7 +320,7 @@ class GlobalContext(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Section "Next-scale Generation": M_2 lets a token see its own scale and the coarser ones; G' is open to all."""
+    """Section "Next-scale Generation": M_2 lets a token see its own scale and the coarser ones; all see G'."""
 
     def __init__(self, config: CrossADConfig, layout: ScaleLayout):
         super().__init__()
@@ -360,7 +361,7 @@ class DecoderLayer(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Two linear maps, token by token, with the activation and a dropout between them."""
+    """Two linear maps, applied token by token, with the activation and a dropout between them."""
 
     def __init__(self, config: CrossADConfig):
         super().__init__()
@@ -374,5 +375,5 @@ class FeedForward(nn.Module):
 
 
 def make_mask(seen: Tensor) -> Tensor:
-    """Return what is added to attention scores: 0 where a token (row) sees another (column), −inf elsewhere."""
+    """Return the additive attention mask: 0 where a token (row) sees another (column), −inf elsewhere."""
     return torch.zeros(seen.shape).masked_fill(~seen, -torch.inf)

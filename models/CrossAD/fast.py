@@ -1,8 +1,9 @@
-"""What is only speed: how attention, dropout, the nearest prototype and scoring are computed, not what they are.
+"""Pure optimisations: how attention, dropout, the nearest prototype and scoring are computed, not what they are.
 
-Written plainly, with a projection each for queries, keys and values, one softmax over all scores, PyTorch's own dropout
-and whole batches, each of these gives the same result up to rounding; a dropout zeroes other values at the same rate.
-`crossad.py` reads without this file, and each docstring here says first what is computed, then what makes it fast.
+Written plainly, with separate projections for queries, keys and values, one softmax over all scores, PyTorch's own
+dropout and whole batches, each of these gives the same result up to rounding; a dropout zeroes other values at the same
+rate. `crossad.py` can be read without this file, and each docstring here says first what is computed, then what makes
+it fast.
 """
 
 import functools
@@ -16,15 +17,15 @@ from torch.nn import functional as F
 
 from .config import CrossADConfig
 
-MASK_BLOCK = 2**16  # values of a dropout's mask made at once, few enough for the processor's cache
-QUERY_BLOCK = 512  # queries whose attention weights stay in the processor's cache
-SCORE_CHUNK = 128  # windows scored at once on a CPU, enough for full matrix products, few enough for its cache
+MASK_BLOCK = 2**16  # values of a dropout mask created at once, few enough for the CPU cache
+QUERY_BLOCK = 512  # queries whose attention weights fit in the CPU cache
+SCORE_CHUNK = 128  # windows scored at once on a CPU: enough for efficient matrix products, few enough for its cache
 
 
 class SelfAttention(nn.Module):
     """MaskAttn(X, X, X, M) = softmax((X W_q)(X W_k)ᵀ / √(d/h) + M) (X W_v) in h heads, and a linear map of the result.
 
-    W_q, W_k and W_v stand side by side in one matrix: one product in place of three.
+    W_q, W_k and W_v are concatenated in one matrix: one product instead of three.
     """
 
     def __init__(self, config: CrossADConfig):
@@ -44,7 +45,7 @@ class SelfAttention(nn.Module):
 class CrossAttention(nn.Module):
     """Attention(X, Y, Y) = softmax((X W_q)(Y W_k)ᵀ / √(d/h)) (Y W_v) in h heads, and a linear map of the result.
 
-    W_k and W_v stand side by side in one matrix. A context Y that is the same for all windows is projected once.
+    W_k and W_v are concatenated in one matrix. A context Y that is the same for all windows is projected once.
     """
 
     def __init__(self, config: CrossADConfig):
@@ -56,9 +57,9 @@ class CrossAttention(nn.Module):
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
         """Attend from tokens x of shape (N, P, d) to a context of shape (N, R, d), or (1, R, d) for all windows."""
-        # With one context for all, the windows' tokens are simply more queries to the same keys: on the CPU one large
-        # product. The fused kernels of GPUs, though, share out the gradient of keys by rows and blocks of keys alone;
-        # with a row for each window all of the device has work.
+        # With one context for all, the windows' tokens are simply more queries to the same keys: one large product on
+        # the CPU. The fused GPU kernels, however, distribute the gradient of keys only by rows and blocks of keys; with
+        # a row for each window, the whole device has work.
         rows = len(context) if x.device.type == "cpu" else len(x)
         query = self.query(x).reshape(rows, -1, self.n_heads, x.shape[-1] // self.n_heads).transpose(1, 2)
         key_value = self.key_value(context).unflatten(-1, (2, self.n_heads, -1))  # (1 or N, R, 2, h, d/h)
@@ -68,7 +69,7 @@ class CrossAttention(nn.Module):
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, rate: float) -> Tensor:
-    """Scaled dot-product attention: by the fused kernel on a GPU, by plain products on the CPU.
+    """Scaled dot-product attention: with the fused kernel on a GPU, with plain products on the CPU.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, rate:
     mask : Tensor of shape (L, R) or None
         Added to the scores; −inf hides a key from a query.
     rate : float
-        Dropout of the weights.
+        Dropout rate of the weights.
 
     Returns
     -------
@@ -85,8 +86,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, rate:
     """
     if query.device.type != "cpu":
         return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=rate)
-    # With so few keys plain products beat the fused CPU kernel, which also knows no dropout. The queries of a whole
-    # batch to the one global context, where nothing is hidden, go in parts whose weights stay in the cache.
+    # With so few keys, plain products beat the fused CPU kernel, which also lacks dropout. The queries of a whole
+    # batch to the one global context, where nothing is masked, are processed in parts whose weights fit in the cache.
     scale = 1.0 / math.sqrt(key.shape[-1])
     if mask is not None:
         # Scale and mask are part of the product.
@@ -109,7 +110,7 @@ def _softmax(scores: Tensor) -> Tensor:
 class DroppedActivation(nn.Module):
     """Dropout(ReLU(x)) or dropout(GELU(x)).
 
-    GELU's gradient needs its input alone, so that its output, the widest tensor of all, is dropped in place.
+    GELU's gradient needs only its input, so dropout modifies its output, the widest tensor of all, in place.
     """
 
     def __init__(self, activation: str, rate: float):
@@ -124,7 +125,7 @@ class DroppedActivation(nn.Module):
 
 
 class DroppedSum(nn.Module):
-    """x + dropout(y), with dropouts of several rates in a row: one mask does for all of them."""
+    """x + dropout(y), with several dropouts in sequence: one mask serves all of them."""
 
     def __init__(self, *rates: float):
         super().__init__()
@@ -136,7 +137,7 @@ class DroppedSum(nn.Module):
 
 
 def joint_rate(*rates: float) -> float:
-    """Rate of the one dropout that equals several independent ones in a row."""
+    """Rate of the single dropout equivalent to several independent ones in sequence."""
     return functools.reduce(lambda one, other: 1.0 - (1.0 - one) * (1.0 - other), rates) if rates else 0.0
 
 
@@ -160,15 +161,15 @@ def add_dropped(x: Tensor, y: Tensor, rate: float, training: bool) -> Tensor:
 
 
 def _is_native(x: Tensor) -> bool:
-    """Whether PyTorch's own dropout is the faster one."""
+    """Whether PyTorch's own dropout is faster."""
     return x.device.type != "cpu" or torch.compiler.is_compiling()
 
 
 def _mask(x: Tensor, rate: float) -> Tensor:
-    """Return zeros, a share `rate` of all (to 2⁻¹⁶), and 1 / (1 − rate) elsewhere, in the shape of `x`.
+    """Return a mask in the shape of `x`: 0 for a share `rate` of the values (to 2⁻¹⁶), 1 / (1 − rate) elsewhere.
 
-    On the CPU PyTorch draws 64 random bits for each value, one after another, which takes a fifth of a training step.
-    Here one number from its generator seeds a fast generator, and 16 of its bits decide on each value.
+    On the CPU, PyTorch draws 64 random bits for each value, one after another, which takes a fifth of a training step.
+    Here one number from its generator seeds a fast generator, 16 bits of which decide on each value.
     """
     generator = np.random.Generator(np.random.SFC64(int(torch.randint(2**62, ()))))
     threshold, scale = round(rate * 2**16) - 2**15, 1.0 / (1.0 - rate)
@@ -176,25 +177,25 @@ def _mask(x: Tensor, rate: float) -> Tensor:
     for part in mask.split(MASK_BLOCK):
         words = generator.integers(2**64, size=-(-len(part) // 4), dtype=np.uint64)
         bits = torch.from_numpy(words.view(np.int16)[: len(part)])
-        # As floats at once: comparing these in place is vectorised, a boolean result is not.
+        # Directly as floats: comparing these in place is vectorised, a boolean result is not.
         part.copy_(bits.float().ge_(threshold).mul_(scale))
     return mask.view_as(x)
 
 
 def nearest(x: Tensor, y: Tensor) -> Tensor:
-    """Return for each row of x (N, D) the index (N,) of the row of y (K, D) at the smallest distance.
+    """Return, for each row of x (N, D), the index (N,) of the nearest row of y (K, D).
 
-    By one matrix product: ‖x − y‖² is ‖y‖² − 2 x·y but for ‖x‖², which is the same for all y.
+    One matrix product suffices: ‖x − y‖² is ‖y‖² − 2 x·y up to ‖x‖², which is the same for all y.
     """
     return (y.square().sum(1) - 2 * x @ y.T).argmin(1)
 
 
 def take(x: Tensor, columns: Tensor) -> Tensor:
-    """Return the columns of x (N, L) that rising indexes name: x itself, not a copy, where these are all."""
+    """Return the columns of x (N, L) at ascending indices: x itself, not a copy, if these are all of them."""
     return x if x.shape[1] == len(columns) else x.index_select(1, columns)
 
 
 def in_parts(function: Callable[[Tensor], Tensor], windows: Tensor) -> Tensor:
-    """Return `function` of windows (N, T), which gives a row for each, on the CPU from a few windows at a time."""
+    """Apply `function`, which returns a row per window, to windows (N, T); on the CPU to a few windows at a time."""
     size = SCORE_CHUNK if windows.device.type == "cpu" else max(len(windows), 1)
     return torch.cat([function(part) for part in windows.split(size)])

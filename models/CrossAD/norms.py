@@ -14,6 +14,6 @@ class TokenBatchNorm(nn.BatchNorm1d):
 
 
 def make_norm(config: CrossADConfig) -> nn.Module:
-    """Return the normalisation of tokens that the configuration names."""
+    """Return the token normalisation that the configuration names."""
     kind = TokenBatchNorm if config.norm == "batchnorm" else nn.LayerNorm
     return kind(config.d_model)

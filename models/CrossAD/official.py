@@ -1,7 +1,7 @@
-"""Published checkpoints: their keys and layout against this network's, used only where weights enter or leave.
+"""Published checkpoints: mapping of their keys and layout to this network's, used only to load and export weights.
 
-This network keeps the projections of an attention side by side in one matrix, published checkpoints keep each by
-itself; they store the feed-forward part as 1×1 convolutions and the sinusoidal table of positions as a buffer.
+This network keeps the projections of an attention concatenated in one matrix; published checkpoints keep them
+separate, and store the feed-forward part as 1×1 convolutions and the sinusoidal position table as a buffer.
 """
 
 import re
@@ -35,7 +35,7 @@ _JOINED = {"qkv": ("W_Q", "W_K", "W_V"), "key_value": ("W_K", "W_V")}
 
 
 def official_names(key: str, config: CrossADConfig) -> list[str]:
-    """Return the published names of the tensors that, one below the other, make this network's tensor `key`."""
+    """Return the published names of the tensors that, stacked, form this network's tensor `key`."""
     for pattern, replacement in _RENAMED:
         key = re.sub(pattern, replacement, key)
     if config.norm == "batchnorm":
@@ -64,7 +64,7 @@ def from_official(
     Raises
     ------
     ConfigError
-        When a key is missing, unknown or of another shape.
+        When a key is missing or unknown, or has another shape.
     """
     expected = to_official({key: tensor.to("meta") for key, tensor in own.items()}, config)
     for name, tensor in expected.items():
@@ -72,7 +72,7 @@ def from_official(
             raise ConfigError(f"the checkpoint has no {name!r}: it belongs to another configuration")
         if official[name].shape != tensor.shape:
             raise ConfigError(
-                f"the checkpoint's {name!r} has shape {tuple(official[name].shape)}, the configuration asks for "
+                f"the checkpoint's {name!r} has shape {tuple(official[name].shape)}, but the configuration requires "
                 f"{tuple(tensor.shape)}: it belongs to another configuration"
             )
     unknown = sorted(official.keys() - expected.keys())

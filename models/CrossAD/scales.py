@@ -1,4 +1,4 @@
-"""Scales and patches: how a window becomes coarser series, and how these become tokens and come back."""
+"""Scales and patches: how a window becomes coarser series, and how these are turned into tokens and back."""
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ def downsample(x: Tensor, kernel: int, method: str) -> Tensor:
     ----------
     x : Tensor of shape (..., T)
     kernel : int
-        Points that one point of the result stands for.
+        Number of points that one point of the result represents.
     method : {"average_pooling", "interval_sampling"}
         A block's mean, or its first value.
 
@@ -56,14 +56,14 @@ def sinusoidal_positions(rows: int, width: int) -> Tensor:
 
 
 class ScaleLayout:
-    """Where each scale's points and patches stand when all scales lie side by side, coarsest first.
+    """Positions of each scale's points and patches when all scales are concatenated, coarsest first.
 
     Attributes
     ----------
     lengths, patches : list of int
         Points T_i and patches P_i of each scale; the last scale is the window itself.
     positions : Tensor of shape (P_0 + … + P_{m-1}, d)
-        Position embedding of the encoder's tokens: the finest grid's, downsampled as the series is.
+        Position embedding of the encoder's tokens: that of the finest grid, downsampled like the series.
     upsample : int64 Tensor of shape (P_1 + … + P_m,)
         The encoder's token from which each of the decoder's tokens starts (nearest neighbour).
     same_scale : bool Tensor of shape (P_0 + … + P_{m-1},) * 2
@@ -71,7 +71,7 @@ class ScaleLayout:
     own_or_coarser : bool Tensor of shape (P_1 + … + P_m,) * 2
         Whether a decoder's token (row) sees another (column).
     kept_points : int64 Tensor of shape (T_1 + … + T_m,)
-        Which points of the decoder's patches, laid side by side, are points of their scales, not padding.
+        Which points of the decoder's concatenated patches are points of their scales, not padding.
     """
 
     def __init__(self, config: CrossADConfig):
@@ -99,7 +99,7 @@ class ScaleLayout:
 
 
 def stretch(x: Tensor, length: int) -> Tensor:
-    """Interpolate the last axis linearly to `length` points, blocks' centres aligned.
+    """Interpolate the last axis linearly to `length` points, with the centres of blocks aligned.
 
     Parameters
     ----------

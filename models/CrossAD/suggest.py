@@ -1,4 +1,4 @@
-"""Settings of CrossAD for a series that no published configuration knows."""
+"""Settings of CrossAD for a series without a published configuration."""
 
 from models.suggestion import Suggestion, training_for, window_for
 
@@ -13,7 +13,7 @@ RATE = 1e-3
 
 
 def suggest(length: int, channels: int, period: int | None) -> Suggestion:
-    """Choose window, patch, kernels and the length of the training.
+    """Choose window, patch, kernels and the length of training.
 
     Parameters
     ----------
@@ -36,8 +36,8 @@ def suggest(length: int, channels: int, period: int | None) -> Suggestion:
     training = training_for(length, window, batch=ROWS // channels, rate=RATE)
     reasons = [
         f"model.seq_len {window}: {reason}",
-        f"model.patch_len {patch}: a window has {PATCHES} patches or some more",
-        f"model.ms_kernels {list(KERNELS)}: every second point must do to reconstruct the window",
+        f"model.patch_len {patch}: a window has at least {PATCHES} patches",
+        f"model.ms_kernels {list(KERNELS)}: every second point must suffice to reconstruct the window",
         f"model.topk {model['topk']}: the usual {FREQUENCIES}, or all frequencies of a window",
         f"model.n_query {QUERIES}, model.bank_size {BANK}, and model.e_layers, model.d_layers and model.m_layers "
         f"{LAYERS}: one series trains a small network",

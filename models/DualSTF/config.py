@@ -10,7 +10,7 @@ Sizes = Annotated[tuple[PositiveInt, ...], Field(min_length=1, strict=False)]
 
 
 class DualSTFConfig(Settings):
-    """Shape of one Dual-STF network; the defaults are the method's, where it names a value."""
+    """Shape of a Dual-STF network; the defaults are the method's, where it states a value."""
 
     # Window
     seq_len: PositiveInt = 100  # L, points in a window
@@ -19,20 +19,20 @@ class DualSTFConfig(Settings):
     # Layers
     d_model: PositiveInt = 128  # d, width of a token
     n_heads: PositiveInt = 4  # attention heads; they divide d_model
-    d_ff: PositiveInt | None = None  # width between the two maps of a feed-forward part; none means 2 d_model
+    d_ff: PositiveInt | None = None  # hidden width of the feed-forward part; none means 2 d_model
 
     # Temporal path
     patch_sizes: Sizes = (10, 20, 30)  # points in a patch; the window's end is padded with copies of its last point
 
     # Structural path
-    kernel_sizes: Sizes = (5,)  # points under each of the circular convolutions that are averaged
-    structural_share: Annotated[float, Field(ge=0, le=1)] = 0.7  # of the path's own, against the temporal semantics
+    kernel_sizes: Sizes = (5,)  # kernel sizes of the circular convolutions that are averaged
+    structural_share: Annotated[float, Field(ge=0, le=1)] = 0.7  # of its own semantics, against the temporal ones
     n_prototypes: PositiveInt = 10  # structural prototypes
-    temperature: PositiveFloat = 0.1  # τ of the softmax through which a choice of prototypes passes its gradient
+    temperature: PositiveFloat = 0.1  # τ of the softmax that provides the gradient of the choice of prototypes
 
     # Score and loss
     score: Literal["product", "maximum", "weighted_sum", "norm_sum", "learnable_weight", "learnable_norm_weight"] = (
-        "product"  # how the two deviations become one score
+        "product"  # how the two deviations are combined into one score
     )
     alpha: NonNegativeFloat = 1.0  # weight of the structural deviation in the loss and in score weighted_sum
 
@@ -45,7 +45,7 @@ class DualSTFConfig(Settings):
         if max(self.patch_sizes) >= self.seq_len:
             raise ValueError(
                 f"patch_sizes {list(self.patch_sizes)} must be below seq_len {self.seq_len}, "
-                "attention is among two patches or more"
+                "as attention needs at least two patches"
             )
         if any(size % 2 == 0 for size in self.kernel_sizes) or max(self.kernel_sizes) > self.seq_len:
             raise ValueError(
@@ -60,7 +60,7 @@ class DualSTFConfig(Settings):
 
     @property
     def n_tokens(self) -> int:
-        """Semantic tokens M of a window."""
+        """Number M of semantic tokens in a window."""
         return self.seq_len // self.points_per_token
 
     @property

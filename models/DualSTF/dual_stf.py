@@ -1,4 +1,4 @@
-"""Dual-STF: how badly a window can be reconstructed, and how far its points are from prototypes."""
+"""Dual-STF: how poorly a window can be reconstructed, and how far its points are from prototypes."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from .temporal import TemporalPath
 
 
 class DualSTFOutput(NamedTuple):
-    """What a forward pass gives.
+    """The result of a forward pass.
 
     Attributes
     ----------
@@ -51,8 +51,8 @@ class DualSTF(nn.Module):
     def forward(self, x: Tensor) -> DualSTFOutput:
         """Measure both deviations of windows x of shape (B, L, C).
 
-        Where the score's weight is learned, its term (`Fusion.weight_loss`) takes part in the gradient of the loss, not
-        in its value: losses stay comparable, and the best epoch is that of the best paths.
+        If the score's weight is learned, its term (`Fusion.weight_loss`) contributes to the gradient of the loss, not
+        to its value: losses stay comparable, and the best epoch is that of the best paths.
         """
         reconstruction, semantics = self.temporal(x)
         td = (reconstruction - x).square().sum(-1)
@@ -67,7 +67,8 @@ class DualSTF(nn.Module):
     def score(self, x: Tensor) -> Tensor:
         """Return the anomaly score (B, L, 1) of every point of windows x of shape (B, L, C).
 
-        The method has no score of single channels. The model is in evaluation mode meanwhile, and no gradient is kept.
+        The method has no scores for single channels. The model is in evaluation mode meanwhile, and no gradient is
+        kept.
         """
         was_training = self.training
         self.eval()

@@ -1,6 +1,6 @@
-"""The DualST block, in which tokens and semantic tokens inform each other, and the parts it is made of.
+"""The DualST block, in which tokens and semantic tokens inform each other, and its parts.
 
-All take tokens of shape (B, N, d). There is no dropout anywhere, as the method names none.
+All take tokens of shape (B, N, d). There is no dropout, as the method specifies none.
 """
 
 import torch
@@ -11,10 +11,10 @@ from .config import DualSTFConfig
 
 
 class Attention(nn.Module):
-    """Multi-head attention of tokens to a context, or among the patches of both.
+    """Multi-head attention of tokens to a context, or between the patches of both.
 
-    Queries, keys and values are linear maps of single tokens, without bias; tokens lying side by side then form a
-    patch, and what is weighed are patches as a whole. An end that fills no patch is padded with copies of its last
+    Queries, keys and values are linear maps of single tokens, without bias; neighbouring tokens then form a
+    patch, and attention weights apply to whole patches. An incomplete last patch is padded with copies of the last
     token.
 
     Parameters
@@ -49,21 +49,21 @@ class Attention(nn.Module):
 
 
 class TokenConvolution(nn.Conv1d):
-    """Convolution of width 3 along the tokens, each feature by itself, zeros beyond both ends."""
+    """Convolution of width 3 along the tokens, each feature separately, with zero padding at both ends."""
 
     def __init__(self, width: int):
         super().__init__(width, width, 3, padding=1, groups=width)
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve x of shape (B, N, width)."""
-        # As an image of one row whose features lie innermost, which takes a fourth of conv1d's time on a CPU.
+        # As an image of one row in channels-last layout, which takes a quarter of conv1d's time on a CPU.
         image = x.transpose(1, 2).unsqueeze(2)  # (B, width, 1, N)
         image = F.conv2d(image, self.weight.unsqueeze(2), self.bias, padding=(0, 1), groups=self.groups)
         return image.squeeze(2).transpose(1, 2)
 
 
 class FeedForward(nn.Module):
-    """Two linear maps with GELU between them; with `mixes_tokens` a convolution along the tokens comes before it."""
+    """Two linear maps with GELU between them, preceded by a convolution along the tokens if `mixes_tokens`."""
 
     def __init__(self, config: DualSTFConfig, *, mixes_tokens: bool):
         super().__init__()
@@ -86,13 +86,13 @@ class DualSTBlock(nn.Module):
     4. x += γ4·cross-attention(LN(x) to LN(s))
     5. x += γ5·FFN(LN(x))
 
-    Every attention ends with a linear projection, and s enters the first without a norm. Tokens x do not change before
-    step 4, so that steps 2 and 4 read them through one norm.
+    Every attention ends with a linear projection, and s enters the first one without a norm. Tokens x do not change
+    before step 4, so steps 2 and 4 share one norm of them.
 
     Attributes
     ----------
     gammas : Tensor of shape (5, d)
-        The learned factors γ1 … γ5 of each feature, 1e-6 at first: a new block all but returns what it is given.
+        The learned factors γ1 … γ5 of each feature, initially 1e-6: a new block almost returns its input.
     """
 
     def __init__(self, config: DualSTFConfig):
@@ -116,7 +116,7 @@ class DualSTBlock(nn.Module):
         ----------
         x : Tensor of shape (B, N, d)
         s : Tensor of shape (1, M, d) or (B, M, d)
-            The same for all windows, or each window's own.
+            Shared by all windows, or separate for each.
 
         Returns
         -------
@@ -124,7 +124,7 @@ class DualSTBlock(nn.Module):
         s : Tensor of shape (B, M, d)
         """
         gamma1, gamma2, gamma3, gamma4, gamma5 = self.gammas
-        # Tokens that are the same for all windows attend to each other once.
+        # Tokens that are the same for all windows attend to each other only once.
         s = (s + gamma1 * self.self_attention(s, s)).expand(len(x), -1, -1)
         read = self.tokens_norm1(x)
         s = s + gamma2 * self.to_semantics(self.semantics_norm1(s), read)

@@ -1,4 +1,4 @@
-"""How the temporal and the structural deviation become one score."""
+"""How the temporal and structural deviations are combined into one score."""
 
 import torch
 from torch import Tensor, nn
@@ -8,12 +8,12 @@ from .config import DualSTFConfig
 
 
 def standardise(deviation: Tensor) -> Tensor:
-    """Shift and scale each window's deviations (B, L) to mean 0 and variance 1; all 0 where they are all alike."""
+    """Shift and scale each window's deviations (B, L) to mean 0 and variance 1; all 0 if they are all equal."""
     return F.layer_norm(deviation, deviation.shape[-1:], eps=1e-12)
 
 
 class Fusion(nn.Module):
-    """The score of each point, from its temporal deviation td and its structural deviation rd.
+    """The score of each point, from its temporal deviation td and structural deviation rd.
 
     ========================  ==================================================
     `product`                 td·rd
@@ -21,7 +21,7 @@ class Fusion(nn.Module):
     `weighted_sum`            td + α·rd, as in the loss
     `norm_sum`                td + rd, each standardised within its window
     `learnable_weight`        w·td + (1−w)·rd, w the sigmoid of a learned scalar
-    `learnable_norm_weight`   the same, of deviations standardised as above
+    `learnable_norm_weight`   the same, for deviations standardised as above
     ========================  ==================================================
     """
 
@@ -49,18 +49,18 @@ class Fusion(nn.Module):
                 return td + rd
 
     def weight_loss(self, td: Tensor, rd: Tensor) -> Tensor:
-        """Return the term of the loss that teaches the weight w, a Tensor of shape (); only where w is learned.
+        """Return the loss term that trains the weight w, a Tensor of shape (); only if w is learned.
 
-        It is the mean over the windows of 2·log(largest score) − log w − log(1−w). The two paths' own losses do not
-        know w, and labels there are none; but training data count as normal, so that whatever peaks in them is noise,
-        and the deviation whose peaks are higher is to weigh less. The logarithms of w and 1−w keep both deviations in
-        the score, the smaller one would take all the weight without them. With single peaks a and b in the same place,
-        the term is least for w·a = (1−w)·b: both count alike, whatever their units. The mean score would not do in
-        the place of the largest: of standardised deviations it is 0 for every w.
+        It is the mean over the windows of 2·log(largest score) − log w − log(1−w). The losses of the two paths do not
+        depend on w, and there are no labels; but training data count as normal, so any peak in them is noise,
+        and the deviation with the higher peaks should weigh less. The logarithms of w and 1−w keep both deviations in
+        the score; without them the smaller one would take all the weight. With single peaks a and b in the same place,
+        the term is smallest for w·a = (1−w)·b: both count equally, whatever their units. The mean score could not
+        replace the largest: for standardised deviations it is 0 for every w.
 
-        The term trains w alone, not the two paths: the deviations are taken as given.
+        The term trains only w, not the two paths: the deviations are taken as given.
         """
         peaks = self(td.detach(), rd.detach()).amax(1)
-        # A window without any peak teaches nothing.
+        # Nothing can be learned from a window without a peak.
         peaks = peaks.clamp_min(torch.finfo(peaks.dtype).tiny)
         return 2 * peaks.log().mean() - F.logsigmoid(self.logit) - F.logsigmoid(-self.logit)

@@ -1,11 +1,11 @@
-"""Series and their frequencies: real and imaginary parts lie one after the other in the batch."""
+"""Series and their frequencies: real and imaginary parts are stacked along the batch."""
 
 import torch
 from torch import Tensor
 
 
 def to_frequencies(x: Tensor) -> Tensor:
-    """Transform series along time, keeping their energy.
+    """Transform series along time, preserving their energy.
 
     Parameters
     ----------
@@ -21,6 +21,6 @@ def to_frequencies(x: Tensor) -> Tensor:
 
 
 def to_series(parts: Tensor, length: int) -> Tensor:
-    """Turn what `to_frequencies` returns back into float32 series of shape (B, length, d)."""
+    """Convert the result of `to_frequencies` back to float32 series of shape (B, length, d)."""
     real, imaginary = parts.float().chunk(2)
     return torch.fft.irfft(torch.complex(real, imaginary), n=length, dim=1, norm="ortho")

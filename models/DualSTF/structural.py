@@ -11,7 +11,7 @@ from .spectrum import to_frequencies, to_series
 
 
 class CircularEmbedding(nn.Module):
-    """Map channels to features by circular convolutions along time, averaged over the kernels' sizes, and a norm."""
+    """Map channels to features by circular convolutions along time, averaged over the kernel sizes, and a norm."""
 
     def __init__(self, config: DualSTFConfig, channels: int):
         super().__init__()
@@ -31,8 +31,8 @@ class CircularEmbedding(nn.Module):
 class FeatureBlock(nn.Module):
     """A DualST block across features: a token is a feature's spectrum, mapped from and to its L//2 + 1 frequencies.
 
-    The block, the maps and the learned semantic tokens are the same for real and imaginary parts. What becomes of the
-    semantic tokens is of no use beyond the block.
+    The block, the maps and the learned semantic tokens are shared by real and imaginary parts. The resulting
+    semantic tokens are not used outside the block.
     """
 
     def __init__(self, config: DualSTFConfig):
@@ -53,7 +53,7 @@ class FeatureBlock(nn.Module):
 class Merge(nn.Module):
     """Self-attention over points and semantic tokens together, then an FFN on the points and an MLP on the tokens.
 
-    Each part is added to what it reads through a norm.
+    Each part reads its input through a norm and is added to it.
     """
 
     def __init__(self, config: DualSTFConfig):
@@ -76,12 +76,12 @@ class Merge(nn.Module):
 class Prototypes(nn.Module):
     """K fixed prototypes P_k = cos(2π·n·k/d), n = 0 … d−1, k = 0 … K−1.
 
-    A point x of a window with semantic tokens s takes the prototype for which softmax(x·P/τ)·softmax(mean(s)·P/τ) is
-    largest. Both denominators are the same for all prototypes, so that this is the largest (x + mean(s))·P, whatever τ:
-    sums do not vanish where products of such softmaxes do.
+    A point x of a window with semantic tokens s is assigned to the prototype with the largest
+    softmax(x·P/τ)·softmax(mean(s)·P/τ). Both denominators are the same for all prototypes, so this is the one with the
+    largest (x + mean(s))·P, whatever τ: sums do not underflow where products of such softmaxes do.
 
-    A choice has no gradient, and the semantic tokens matter for the choice alone. It passes on the gradient of the
-    normalised product itself, softmax((x + mean(s))·P/τ), in its place (straight through).
+    A choice has no gradient, and the semantic tokens affect only the choice. Instead, the gradient of the normalised
+    product itself, softmax((x + mean(s))·P/τ), is passed on (straight-through).
     """
 
     def __init__(self, config: DualSTFConfig):
@@ -90,7 +90,7 @@ class Prototypes(nn.Module):
         self.register_buffer("prototypes", cosines(config.n_prototypes, config.d_model), persistent=False)
 
     def forward(self, x: Tensor, s: Tensor) -> Tensor:
-        """Return the squared distance (B, L) of points x of shape (B, L, d) to the prototypes they take.
+        """Return the squared distance (B, L) of points x of shape (B, L, d) to their prototypes.
 
         Parameters
         ----------
@@ -105,7 +105,7 @@ class Prototypes(nn.Module):
 
 def cosines(count: int, width: int) -> Tensor:
     """Return `count` cosines of shape (count, width), of 0, 1, … periods."""
-    # Angles are reduced as whole numbers: large ones in float32 are coarse.
+    # Angles are reduced as integers, because large ones are imprecise in float32.
     steps = torch.arange(count)[:, None] * torch.arange(width) % width
     return torch.cos(2 * math.pi / width * steps)
 
@@ -115,10 +115,10 @@ class StructuralPath(nn.Module):
 
     A window is embedded by circular convolutions and refined by two DualST blocks, across features in the frequency
     domain and over time, whose points and semantic tokens are then merged. Points, with a share of the temporal path's
-    semantics, are held against prototypes.
+    semantics, are compared with prototypes.
 
-    The semantic tokens of the block over time start at zero and are learned from there. Nothing on their way tells them
-    apart, so that a window's M tokens stay alike: together they are one token of M-fold weight.
+    The semantic tokens of the block over time start at zero and are learned from there. Nothing ever distinguishes
+    them, so a window's M tokens stay identical: together they are one token with M-fold weight.
     """
 
     def __init__(self, config: DualSTFConfig, channels: int):
@@ -138,7 +138,7 @@ class StructuralPath(nn.Module):
         ----------
         x : Tensor of shape (B, L, C)
         semantics : Tensor of shape (B, L, d)
-            Of the temporal path, for each point.
+            Those of the temporal path, for each point.
         """
         points = self.features(self.embedding(x))
         points, tokens = self.merge(*self.times(points, self.semantics))

@@ -1,4 +1,4 @@
-"""Settings of Dual-STF for a series that no configuration knows."""
+"""Settings of Dual-STF for a series without a configuration."""
 
 from models.suggestion import Suggestion, training_for, window_for
 
@@ -10,7 +10,7 @@ BATCH, RATE = 32, 1e-3
 
 
 def suggest(length: int, channels: int, period: int | None) -> Suggestion:
-    """Choose the window, its tokens and patches in the published proportions, and the length of the training.
+    """Choose the window, its tokens and patches in the published proportions, and the length of training.
 
     Parameters
     ----------

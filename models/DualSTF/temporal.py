@@ -1,4 +1,4 @@
-"""The temporal path: a window's reconstruction by way of its frequencies and patches."""
+"""The temporal path: a window's reconstruction from its frequencies and patches."""
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ from .spectrum import to_frequencies, to_series
 
 
 class FrequencyEmbedding(nn.Module):
-    """Map channels to features frequency by frequency, real and imaginary parts by maps of their own."""
+    """Map channels to features frequency by frequency, with separate maps for real and imaginary parts."""
 
     def __init__(self, config: DualSTFConfig, channels: int):
         super().__init__()
@@ -26,7 +26,7 @@ class FrequencyEmbedding(nn.Module):
 
 
 class FrequencyBlock(nn.Module):
-    """A DualST block over the frequencies, the same on real and imaginary parts, with learned semantic tokens."""
+    """A DualST block over the frequencies, shared by real and imaginary parts, with learned semantic tokens."""
 
     def __init__(self, config: DualSTFConfig):
         super().__init__()
@@ -60,7 +60,7 @@ class TemporalPath(nn.Module):
 
     Channels become features frequency by frequency; a DualST block refines the frequencies and finds semantic tokens;
     points, gated with their semantics, attend to each other patch by patch, with patches of several sizes; the mean
-    over the sizes is mapped back to channels. No part is passed by: a patch is rebuilt from the patches it resembles.
+    over the sizes is mapped back to channels. There are no skip connections: a patch is rebuilt from similar patches.
     """
 
     def __init__(self, config: DualSTFConfig, channels: int):
@@ -83,7 +83,7 @@ class TemporalPath(nn.Module):
         -------
         reconstruction : Tensor of shape (B, L, C)
         semantics : Tensor of shape (B, L, d)
-            The semantic tokens, stretched to a point each.
+            The semantic tokens, interpolated to one per point.
         """
         points, semantics = self.frequencies(self.embedding(x))
         semantics = self.stretch @ semantics  # (B, L, d)
@@ -95,6 +95,6 @@ class TemporalPath(nn.Module):
 def stretching(tokens: int, length: int) -> Tensor:
     """Return the matrix (length, tokens) that interpolates tokens linearly, each at the centre of its share.
 
-    A product with it has a gradient that repeats to the last bit on every device; that of `interpolate` has not.
+    The gradient of a product with it is reproducible to the last bit on every device; that of `interpolate` is not.
     """
     return F.interpolate(torch.eye(tokens)[None], size=length, mode="linear", align_corners=False)[0].T.contiguous()

@@ -1,7 +1,7 @@
 """The recurrent graph convolutions: encoder and decoder.
 
-Inside, features come first, then windows and channels: (f, B, N). So the products with the graph, over channels, and
-with the weights, over features, are both single large matrix products, and nothing has to be rearranged in between.
+Internally, features come first, then windows and channels: (f, B, N). The products with the graph, over channels, and
+with the weights, over features, are then both single large matrix products, with nothing to rearrange in between.
 """
 
 import math
@@ -14,14 +14,14 @@ from .config import MIXADConfig
 
 
 def merge_identities(weights: Tensor, terms: int) -> Tensor:
-    """Turn the published weights of a graph convolution into this network's.
+    """Convert the published weights of a graph convolution to this network's.
 
-    Each of the two graphs has the identity as its first Chebyshev term, so that the maps of these two can be added up.
+    The first Chebyshev term of both graphs is the identity, so the maps of these two terms can be added.
 
     Parameters
     ----------
     weights : Tensor of shape (2 · terms · f, o)
-        Below each other the terms of the first graph, then those of the second.
+        Stacked: the terms of the first graph, then those of the second.
     terms : int
 
     Returns
@@ -34,7 +34,7 @@ def merge_identities(weights: Tensor, terms: int) -> Tensor:
 
 
 class GraphConvolution(nn.Module):
-    """Mix the features of each channel and, by the Chebyshev terms of two graphs, of its neighbours.
+    """Mix the features of each channel and, through the Chebyshev terms of two graphs, of its neighbours.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class GraphConvolution(nn.Module):
         """Map features (f, B, N), given all Chebyshev terms (N, N) but the identity, to (o, B, N)."""
         mixed = torch.cat([features, *(features @ term.mT for term in terms)]).flatten(1)  # (terms · f, B · N)
         output = torch.addmm(self.bias[:, None], self.weight, mixed)
-        # In mixed precision the products are narrower; the state, which passes through all steps, stays as it is.
+        # In mixed precision the products are narrower; the state, which passes through all steps, keeps its precision.
         return output.unflatten(1, features.shape[1:]).to(features.dtype)
 
 
@@ -75,7 +75,7 @@ class RecurrentCell(nn.Module):
         self.candidate = GraphConvolution(inputs + units, units, terms)
 
     def forward(self, x: Tensor, state: Tensor, terms: Sequence[Tensor]) -> Tensor:
-        """Return the next state (u, B, N) after an input x (f, B, N) to a state (u, B, N)."""
+        """Return the next state (u, B, N) for an input x (f, B, N) and a state (u, B, N)."""
         used, kept = self.gates(torch.cat([x, state]), terms).sigmoid().chunk(2)
         candidate = self.candidate(torch.cat([x, used * state]), terms).tanh()
         return torch.lerp(candidate, state, kept)
@@ -114,10 +114,10 @@ class Decoder(nn.Module):
         Parameters
         ----------
         state : Tensor of shape (u, B, N)
-            Of every layer before the first step.
+            That of every layer before the first step.
         windows : Tensor of shape (T, B, N)
         feeds_truth : bool Tensor of shape (T,)
-            Step by step, whether the next one is given the true value instead of the one just written.
+            For each step, whether the next one is fed the true value instead of the one just written.
         terms : sequence of Tensors of shape (N, N)
 
         Returns
@@ -137,13 +137,13 @@ class Decoder(nn.Module):
 
 
 def truth_probability(batches: Tensor, decay: int) -> Tensor:
-    """Return how likely a true value is fed after so many batches: decay / (decay + exp(batches / decay))."""
+    """Return the probability of feeding a true value after `batches`: decay / (decay + exp(batches / decay))."""
     # In this form the exponential does not overflow.
     return torch.sigmoid(math.log(decay) - batches / decay)
 
 
 def _step(cells: nn.ModuleList, x: Tensor, states: list[Tensor], terms: Sequence[Tensor]) -> list[Tensor]:
-    """Return the next states of cells that lie one above the other."""
+    """Return the next states of stacked cells."""
     after = []
     for cell, state in zip(cells, states, strict=True):
         x = cell(x, state, terms)

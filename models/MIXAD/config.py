@@ -1,4 +1,4 @@
-"""The hyperparameters of MIXAD, by the published names."""
+"""The hyperparameters of MIXAD, under their published names."""
 
 from typing import Annotated, Literal
 
@@ -10,7 +10,7 @@ AtLeastTwo = Annotated[int, Field(ge=2)]
 
 
 class MIXADConfig(Settings):
-    """Shape and loss of one MIXAD network; the defaults are those published for SMD."""
+    """Shape and loss of a MIXAD network; the defaults are those published for SMD."""
 
     seq_len: PositiveInt = 30  # T, points in a window
 
@@ -24,12 +24,12 @@ class MIXADConfig(Settings):
     mem_dim: PositiveInt = 64  # features of a slot
     graph: Literal["mode", "sample"] = "mode"  # in evaluation: each edge's likelier choice, or a draw as in training
 
-    # Curriculum: in training the decoder is fed true values, ever fewer of them
-    use_curriculum_learning: bool = True  # else the decoder is always fed its own values
-    cl_decay_steps: PositiveInt = 2000  # batches; how slowly they get fewer
+    # Curriculum: in training the decoder is fed true values, gradually fewer of them
+    use_curriculum_learning: bool = True
+    cl_decay_steps: PositiveInt = 2000  # in batches; how slowly their number decreases
 
     # Loss
     lamb_cont: NonNegativeFloat = 0.01  # weight of the contrast between the two nearest slots
     lamb_cons: NonNegativeFloat = 0.1  # weight of the distance to the nearest slot
-    lamb_kl: NonNegativeFloat = 0.0001  # weight of the slots' unequal use
-    margin: NonNegativeFloat = 1.0  # of the contrast
+    lamb_kl: NonNegativeFloat = 0.0001  # weight of the slots' uneven use
+    margin: NonNegativeFloat = 1.0  # margin of the contrast

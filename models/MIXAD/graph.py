@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 
 def edge_probabilities(source: Tensor, target: Tensor) -> Tensor:
-    """Return how likely an edge is from each channel to each other one, by the cosine of their embeddings.
+    """Return the probability of an edge from each channel to every other, from the cosine of their embeddings.
 
     Parameters
     ----------
@@ -18,16 +18,16 @@ def edge_probabilities(source: Tensor, target: Tensor) -> Tensor:
     Returns
     -------
     Tensor of shape (..., N, N)
-        Values in [0, 1]; row i is the edges of channel i.
+        Values in [0, 1]; row i has the edges from channel i.
     """
     norms = source.norm(dim=-1)[..., :, None] * target.norm(dim=-1)[..., None, :]
     return ((source @ target.mT) / (norms + 1e-6) + 1) / 2
 
 
 def draw_edges(probabilities: Tensor) -> Tensor:
-    """Draw each edge by a hard Gumbel choice between p and 1 − p, differentiable straight through.
+    """Draw each edge by a hard Gumbel choice between p and 1 − p, with a straight-through gradient.
 
-    The logits are p and 1 − p themselves, as in the published network, so that no edge is ever certain.
+    The logits are p and 1 − p themselves, as in the published network, so no edge is ever certain.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def draw_edges(probabilities: Tensor) -> Tensor:
 
 
 def likelier_edges(probabilities: Tensor) -> Tensor:
-    """Return the adjacency of the edges that are likelier than not; shapes as in `draw_edges`."""
+    """Return the adjacency of the edges with a probability above a half; shapes as in `draw_edges`."""
     return _without_loops((probabilities >= 0.5).to(probabilities.dtype))
 
 
@@ -52,10 +52,10 @@ def _without_loops(adjacency: Tensor) -> Tensor:
 
 
 def scaled_laplacian(adjacency: Tensor) -> Tensor:
-    """Return 2 L / (max L − min L) − I of the Laplacian L, row sums less adjacency; both of shape (..., N, N)."""
+    """Return 2 L / (max L − min L) − I for the Laplacian L, row sums minus adjacency; both of shape (..., N, N)."""
     laplacian = adjacency.sum(-1).diag_embed() - adjacency
     spread = laplacian.amax((-2, -1), keepdim=True) - laplacian.amin((-2, -1), keepdim=True)
-    # One edge makes the spread 2 or more; without any the Laplacian is 0.
+    # A single edge makes the spread at least 2; without any the Laplacian is 0.
     return 2 * laplacian / spread.clamp(min=1) - _identity(adjacency)
 
 
@@ -66,7 +66,7 @@ def chebyshev_terms(laplacian: Tensor, count: int) -> Tensor:
     ----------
     laplacian : Tensor of shape (..., N, N)
     count : int
-        2 or more.
+        At least 2.
 
     Returns
     -------

@@ -4,16 +4,16 @@ import numpy as np
 
 
 def rank_channels(scores: np.ndarray) -> np.ndarray:
-    """Rank the channels of an event, likeliest cause first.
+    """Rank the channels of an event, the likeliest cause first.
 
-    The first is the channel whose score peaks highest; the others follow by how strongly their score correlates with
-    its score within the event (absolute Pearson; a constant score does not correlate), and, where this is equal, by
-    their peak. So the channels of an event of one point are ranked by the score itself.
+    The first is the channel whose score has the highest peak; the others are ordered by the strength of their score's
+    correlation with that channel's score within the event (absolute Pearson; a constant score does not correlate), and
+    on ties by their peak. The channels of a one-point event are thus ranked by the score itself.
 
     Parameters
     ----------
     scores : array of shape (points, C)
-        Of the event's points, one or more.
+        Those of the event's points, at least one.
 
     Returns
     -------
@@ -35,6 +35,6 @@ def rank_channels(scores: np.ndarray) -> np.ndarray:
     centred /= np.where(varies, np.abs(centred).max(0), 1)
     norms = np.where(varies, np.linalg.norm(centred, axis=0), 1)
     unit = centred / norms
-    # Rounded, since of a few points many correlations are 1 but for the last digits.
+    # Rounded, since with few points many correlations are 1 up to the last digits.
     strength = np.abs(unit.T @ unit[:, peaks.argmax()]).round(9)
     return np.lexsort((-peaks, -strength))

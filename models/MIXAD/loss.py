@@ -1,4 +1,4 @@
-"""The parts of MIXAD's loss."""
+"""The terms of MIXAD's loss."""
 
 import math
 
@@ -13,12 +13,12 @@ def masked_absolute_error(reconstruction: Tensor, target: Tensor) -> Tensor:
 
 
 def contrast(query: Tensor, positive: Tensor, negative: Tensor, margin: float) -> Tensor:
-    """Return how far queries lack the margin by which they shall be nearer to one slot than to the next.
+    """Return by how much queries miss the margin by which they should be nearer to one slot than to the next.
 
     Parameters
     ----------
     query, positive, negative : Tensors of shape (..., d)
-        No gradient goes to the slots.
+        The slots receive no gradient.
     margin : float
 
     Returns
@@ -32,7 +32,7 @@ def contrast(query: Tensor, positive: Tensor, negative: Tensor, margin: float) -
 def consistency(query: Tensor, positive: Tensor) -> Tensor:
     """Return the mean squared difference between queries and their nearest slots, both of shape (..., d).
 
-    No gradient goes to the slots.
+    The slots receive no gradient.
     """
     return F.mse_loss(query, positive.detach())
 

@@ -1,4 +1,4 @@
-"""The memory: slots that windows are compared with, and from which the graph's embeddings of the channels are made."""
+"""The memory: slots that windows are compared with and from which the graph's channel embeddings are computed."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ class Read(NamedTuple):
     Attributes
     ----------
     query, value, positive, negative : Tensors of shape (B, N, d)
-        What is asked; the slots' mean, weighted by the attention; the slots of largest and second largest attention.
+        The query; the slots' mean weighted by the attention; the slots with the largest and second largest attention.
     attention : Tensor of shape (B, N, S)
     """
 
@@ -26,7 +26,7 @@ class Read(NamedTuple):
 
 
 class Memory(nn.Module):
-    """S slots of d features.
+    """S slots with d features each.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class Memory(nn.Module):
         return self.source @ self.slots, self.target @ self.slots
 
     def forward(self, state: Tensor) -> Read:
-        """Read by states of shape (B, N, u)."""
+        """Read the memory with states of shape (B, N, u)."""
         query = state @ self.query
         attention = (query @ self.slots.T).float().softmax(-1)
         nearest = attention.topk(2, dim=-1).indices

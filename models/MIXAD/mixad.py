@@ -1,4 +1,4 @@
-"""MIXAD: windows' channels on a graph that is made from a memory, compared with it (ICPR 2024, arXiv 2410.22735)."""
+"""MIXAD: channels on a graph built from a memory and compared with it (ICPR 2024, arXiv 2410.22735)."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from .score import divergences, without_season
 
 
 class MIXADOutput(NamedTuple):
-    """What a forward pass gives.
+    """The result of a forward pass.
 
     Attributes
     ----------
@@ -27,9 +27,9 @@ class MIXADOutput(NamedTuple):
         To be minimised.
     reconstruction : Tensor of shape (B, T, C)
     query, value, positive, negative : Tensors of shape (B, C, d)
-        As `memory.Read` tells, at each window's last point.
+        As in `memory.Read`, at each window's last point.
     attention : Tensor of shape (B, C, S)
-        On the memory's slots, at each window's last point.
+        Attention to the memory's slots at each window's last point.
     adjacency : Tensor of shape (2, C, C)
         The two graphs, of zeros and ones.
     """
@@ -56,7 +56,7 @@ class MIXAD(nn.Module):
     Attributes
     ----------
     batches : Tensor of shape ()
-        Batches trained on so far, on which the curriculum rests.
+        Number of batches trained on so far, which drives the curriculum.
 
     Raises
     ------
@@ -64,13 +64,13 @@ class MIXAD(nn.Module):
         When there are fewer than two channels.
     """
 
-    # Channels of windows that a CPU works on at once: enough for full matrix products, few enough for its cache.
+    # Channels of windows that a CPU processes at once: enough for efficient matrix products, few enough for its cache.
     chunk = 1024
 
     def __init__(self, config: MIXADConfig, channels: int):
         super().__init__()
         if channels < 2:
-            raise ConfigError(f"MIXAD needs a graph of two channels or more, the data have {channels}")
+            raise ConfigError(f"MIXAD needs a graph of at least two channels, but the data has {channels}")
         self.config = config
         self.memory = Memory(config, channels)
         self.encoder = Encoder(config)
@@ -80,7 +80,8 @@ class MIXAD(nn.Module):
     def forward(self, x: Tensor) -> MIXADOutput:
         """Reconstruct windows x of shape (B, T, C).
 
-        In training mode the graphs are drawn first, then which true values the decoder is fed, and the batch counts.
+        In training mode, the graphs are drawn first, then the true values that the decoder is fed; the batch is
+        counted.
         """
         adjacency = self._graphs()
         terms = self._terms(adjacency)
@@ -93,7 +94,7 @@ class MIXAD(nn.Module):
 
     @torch.no_grad()
     def represent(self, x: Tensor) -> Tensor:
-        """Return the attention (B, C, S) on the memory's slots at the last points of windows x of shape (B, T, C).
+        """Return the attention (B, C, S) to the memory's slots at the last points of windows x of shape (B, T, C).
 
         The model is in evaluation mode meanwhile, and no gradient is kept.
         """
@@ -105,7 +106,7 @@ class MIXAD(nn.Module):
         return attention
 
     def score_sequence(self, representation: Tensor) -> Tensor:
-        """Return the divergence of neighbouring points by their representations, as `score.divergences` tells.
+        """Return the divergence between neighbouring points from their representations; see `score.divergences`.
 
         Parameters
         ----------
@@ -119,11 +120,11 @@ class MIXAD(nn.Module):
         return torch.from_numpy(divergences(representation.numpy()))
 
     def adjust_series(self, scores: np.ndarray) -> np.ndarray:
-        """Return the scores (n, C) of a whole part less what of them is seasonal, as published."""
+        """Return the scores (n, C) of a whole part minus their seasonal component, as published."""
         return without_season(scores)
 
     def load_official(self, state_dict: dict[str, Tensor]) -> None:
-        """Take over the weights of a published checkpoint, given as its flat state dict; the curriculum starts anew.
+        """Load the weights of a published checkpoint, given as its flat state dict; the curriculum restarts.
 
         Raises
         ------
@@ -141,7 +142,7 @@ class MIXAD(nn.Module):
         return likelier_edges(probabilities)
 
     def _terms(self, adjacency: Tensor) -> Sequence[Tensor]:
-        """Return the Chebyshev terms of both graphs but the identity, each of shape (C, C)."""
+        """Return the Chebyshev terms of both graphs except the identity, each of shape (C, C)."""
         return chebyshev_terms(scaled_laplacian(adjacency), self.config.max_diffusion_step).flatten(0, 1).unbind()
 
     def _curriculum(self, x: Tensor) -> Tensor:
@@ -153,7 +154,7 @@ class MIXAD(nn.Module):
         return torch.rand(x.shape[1], device=x.device) < probability
 
     def _parts(self, x: Tensor) -> Sequence[Tensor]:
-        """Cut windows x (B, T, C) into parts (T, b, C) that are worked on at once."""
+        """Split windows x (B, T, C) into parts (T, b, C) that are processed at once."""
         windows = x.transpose(0, 1)
         size = max(self.chunk // x.shape[2], 1) if x.device.type == "cpu" else max(len(x), 1)
         return windows.split(size, dim=1)

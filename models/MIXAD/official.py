@@ -1,4 +1,4 @@
-"""Published checkpoints: their keys and layout against this network's, used only where weights enter."""
+"""Published checkpoints: mapping of their keys and layout to this network's, used only for loading."""
 
 import re
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ def from_official(official: Mapping[str, Tensor], own: Mapping[str, Tensor], con
     Raises
     ------
     ConfigError
-        When a key is missing, unknown or of another shape.
+        When a key is missing or unknown, or has another shape.
     """
     terms = config.max_diffusion_step
     filled = {"batches": torch.zeros_like(own["batches"])}
@@ -48,8 +48,8 @@ def from_official(official: Mapping[str, Tensor], own: Mapping[str, Tensor], con
         expected = _official_shape(name, own[key].shape, terms)
         if official[name].shape != expected:
             raise ConfigError(
-                f"the checkpoint's {name!r} has shape {tuple(official[name].shape)}, configuration and data ask for "
-                f"{expected}: it belongs to others"
+                f"the checkpoint's {name!r} has shape {tuple(official[name].shape)}, configuration and data require "
+                f"{expected}: it belongs to different ones"
             )
         filled[key] = merge_identities(official[name], terms) if name.endswith(".weights") else official[name]
     unknown = sorted(official.keys() - names.values())

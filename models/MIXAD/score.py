@@ -1,4 +1,4 @@
-"""MIXAD's anomaly score: how much the attention of neighbouring points differs, less what of it is seasonal."""
+"""MIXAD's anomaly score: how much the attention of neighbouring points differs, minus its seasonal component."""
 
 import math
 
@@ -7,12 +7,12 @@ from scipy.special import xlogy
 
 
 def divergences(attention: np.ndarray) -> np.ndarray:
-    """Return the divergence of every point and channel from the point before.
+    """Return the divergence of every point from the previous one, for each channel.
 
     Parameters
     ----------
     attention : array of shape (n, C, S)
-        Of neighbouring points; sums to 1 over the S slots.
+        That of consecutive points; sums to 1 over the S slots.
 
     Returns
     -------
@@ -29,10 +29,10 @@ def divergences(attention: np.ndarray) -> np.ndarray:
 
 
 def without_season(scores: np.ndarray) -> np.ndarray:
-    """Return scores (n, C) less what of them is seasonal, the published score of a whole part.
+    """Return scores (n, C) minus their seasonal component, the published score of a whole part.
 
-    As the seasonal part can be larger, a score can be negative; so it is published, and a point's score, the largest of
-    its channels', needs no other sign.
+    As the seasonal component can be larger, a score can be negative; this is as published, and a point's score, the
+    largest of its channels', does not need a fixed sign.
     """
     adjusted = scores.astype(np.float64)
     for channel in adjusted.T:
@@ -66,7 +66,7 @@ def jensen_shannon(p: np.ndarray, q: np.ndarray) -> np.ndarray:
 
 
 def dominant_period(series: np.ndarray) -> int | None:
-    """Return the period of the strongest frequency that comes round at least twice.
+    """Return the period of the strongest frequency that completes at least two cycles.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def dominant_period(series: np.ndarray) -> int | None:
     Returns
     -------
     int or None
-        In points, from 2 to n / 2; none where the series is constant, holds NaN or has fewer than four points.
+        In points, from 2 to n / 2; None if the series is constant, holds NaN or has fewer than four points.
     """
     if len(series) < 4 or not np.ptp(series) > 0:
         return None
@@ -84,14 +84,14 @@ def dominant_period(series: np.ndarray) -> int | None:
 
 
 def seasonal_part(series: np.ndarray, period: int) -> np.ndarray:
-    """Return the seasonal part of a series by STL, the seasonal–trend decomposition with LOESS.
+    """Return the seasonal component of a series by STL, the seasonal–trend decomposition with LOESS.
 
     Parameters
     ----------
     series : array of shape (n,)
-        Two periods or more.
+        At least two periods.
     period : int
-        In points, 2 or more.
+        In points, at least 2.
 
     Returns
     -------
@@ -101,10 +101,10 @@ def seasonal_part(series: np.ndarray, period: int) -> np.ndarray:
     ----------
     R. B. Cleveland et al., STL: A seasonal–trend decomposition procedure based on loess, J. Off. Stat. 6, 1990.
     """
-    from statsmodels.tsa.seasonal import STL  # seconds to import, which only scoring needs
+    from statsmodels.tsa.seasonal import STL  # takes seconds to import and only scoring needs it
 
-    # Smooth parts are fitted at ten points per window, linear in between, as the authors advise: the time then does not
-    # grow with the period.
-    trend = 1.5 * period / (1 - 1.5 / 7)  # for STL's own choice, the seasonal part of a phase smoothed over 7 periods
+    # Smooth components are fitted at ten points per window, linear in between, as the authors advise, so the time does
+    # not grow with the period.
+    trend = 1.5 * period / (1 - 1.5 / 7)  # STL's default, the seasonal component of a phase smoothed over 7 periods
     jumps = {"trend_jump": math.ceil(trend / 10), "low_pass_jump": math.ceil((period + 1) / 10)}
     return STL(series, period=period, **jumps).fit().seasonal

@@ -11,7 +11,7 @@ from .config import PCAConfig
 
 
 class PCAOutput(NamedTuple):
-    """What a forward pass gives.
+    """The result of a forward pass.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class PCA(nn.Module):
     ----------
     mean : Tensor of shape (T·C,)
     components : Tensor of shape (k, T·C)
-        Orthonormal; as few as explain the wanted share of the training windows' variance.
+        Orthonormal; the fewest that explain the requested share of the training windows' variance.
 
     References
     ----------
@@ -55,7 +55,7 @@ class PCA(nn.Module):
 
     def fit_windows(self, batches: Iterable[Tensor]) -> None:
         """Decompose windows, given in batches of shape (B, T, C)."""
-        from sklearn.decomposition import PCA as Decomposition  # only fitting needs it
+        from sklearn.decomposition import PCA as Decomposition  # needed only for fitting
 
         windows = np.concatenate([batch.flatten(1).cpu().numpy() for batch in batches])
         if len(windows) > 1:
@@ -78,7 +78,7 @@ class PCA(nn.Module):
         return (x - self(x).reconstruction).square()
 
     def _load_from_state_dict(self, state_dict, prefix, *arguments):
-        # How many components there are is known from the weights alone.
+        # The number of components is known only from the weights.
         found = state_dict.get(f"{prefix}components")
         if found is not None and found.ndim == 2 and found.shape[1] == self.components.shape[1]:
             self.components = self.components.new_empty(found.shape)

@@ -1,9 +1,9 @@
-"""Settings of PCA for a series that no configuration knows."""
+"""Settings of PCA for a series without a configuration."""
 
 from models.suggestion import SHORTEST_WINDOW, Suggestion, window_for
 
-WINDOWS, BATCH = 20_000, 1024  # windows that are decomposed at most, and read at once
-WIDTH = 4096  # window times channels at most, where a window may be so short: time grows with its cube
+WINDOWS, BATCH = 20_000, 1024  # largest numbers of windows to decompose, and to read at once
+WIDTH = 4096  # largest window times channels, if a window can be that short: time grows with its cube
 
 
 def suggest(length: int, channels: int, period: int | None) -> Suggestion:

@@ -1,4 +1,4 @@
-"""The isolation forest against their definitions on small series, and on a series with a planted event."""
+"""The isolation forest against its definition on small series, and on a series with an injected event."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ EVENT = slice(300, 312)
 
 
 def make_parts(n=600, m=500, seed=0):
-    """Three channels of waves with noise, of different means and units, and one that hardly ever changes."""
+    """Three channels of noisy waves with different means and units, and one that hardly ever changes."""
     rng = np.random.default_rng(seed)
     phase = np.arange(n + m)[:, None] * np.array([0.2, 0.31, 0.47])
     waves = np.sin(phase) + 0.1 * rng.standard_normal(phase.shape)
@@ -34,7 +34,7 @@ def windows_of(values):
 
 
 def mean_over_windows(scores, n):
-    """Mean of each point over the windows that hold it; `scores` has shape (windows, WINDOW, …)."""
+    """Mean of each point over the windows that contain it; `scores` has shape (windows, WINDOW, …)."""
     return np.array(
         [
             np.mean([scores[s, t - s] for s in range(max(0, t - WINDOW + 1), min(t, n - WINDOW) + 1)], axis=0)

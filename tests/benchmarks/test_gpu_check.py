@@ -1,4 +1,4 @@
-"""The check of a GPU, on the CPU with tiny sizes: what it plans, runs, ends and keeps."""
+"""The GPU check, on the CPU with tiny sizes: what it plans, runs, stops and keeps."""
 
 import csv
 import json
@@ -92,7 +92,7 @@ def test_the_step_tests(tmp_path):
         (["--device", "cuda"], "--device cuda: PyTorch finds no CUDA device here"),
         (["--device", "cpu", "--data", "nowhere"], "nowhere: no such folder"),
         (["--device", "cpu", "--seeds", "1", "1"], "--seeds: seeds must be unique"),
-        (["--device", "cpu", "--models", "CrossADD"], "--models: no configuration of CrossADD"),
+        (["--device", "cpu", "--models", "CrossADD"], "--models: no configuration for CrossADD"),
     ],
 )
 def test_bad_arguments(tmp_path, monkeypatch, capsys, arguments, text):
@@ -103,7 +103,7 @@ def test_bad_arguments(tmp_path, monkeypatch, capsys, arguments, text):
 
 
 def test_data_that_is_not_there(tmp_path):
-    with pytest.raises(DataError, match="none of MSL, UCR is in it"):
+    with pytest.raises(DataError, match="contains none of MSL, UCR"):
         find_sources(tmp_path, ["MSL", "UCR"])
 
 
@@ -141,7 +141,7 @@ def test_the_plan(tmp_path):
 
 
 def fake(folder, name, script, *, gigabytes=1.0, rescue=(), dataset="D"):
-    """A run whose command is a script of Python."""
+    """A run whose command is a Python script."""
     command = [sys.executable, "-c", script]
     return Run(dataset, name, 1, command, list(rescue), [], folder / name, 1.0, gigabytes)
 
@@ -160,7 +160,7 @@ def test_runs_side_by_side_and_the_end_of_the_time(tmp_path, monkeypatch):
         fake(tmp_path, "large", "print('done')", gigabytes=9.0),
     ]
     ended = {}
-    # The time is up as soon as the two short ones have ended.
+    # Time is up as soon as the two short ones have ended.
     monkeypatch.setattr(pool.time, "monotonic", lambda: 100.0 if {"quick", "faulty"} <= ended.keys() else 0.0)
     work_through(
         runs,
@@ -200,7 +200,7 @@ def test_the_script_takes_the_python_that_it_is_given(tmp_path):
 
 @pytest.mark.parametrize("name", bench_model.CASES)
 def test_speed_is_that_of_the_configurations(name):
-    """The channels are those of the dataset that the configuration does not drop."""
+    """The channels are those of the dataset that the configuration keeps."""
     case = bench_model.CASES[name]
     config = bench_model.settings(case)
     mapping = yaml.safe_load(Path(REPOSITORY / "configs" / case.file).read_text())

@@ -12,7 +12,7 @@ from tests.support.paths import GOLDEN, REPOSITORY
 CONFIGS = REPOSITORY / "configs"
 PUBLISHED = json.loads((GOLDEN / "configs.json").read_text())
 DATASETS = ("GECCO", "MSL", "PSM", "SMAP", "SMD", "SWAN", "SWAT")
-# Channels used of those in the file.
+# Number of channels used.
 CHANNELS = {"SMD": (38, 38), "MSL": (1, 55), "SMAP": (1, 25), "SWAT": (31, 51), "PSM": (25, 25), "GECCO": (9, 9)}
 
 
@@ -49,7 +49,7 @@ def test_data(name):
 def test_every_file_builds_its_network(file):
     mapping = read_yaml(file)
     mapping.pop("series", None)
-    for keys in mapping.pop("settings", {}).values():  # the last one stands for all
+    for keys in mapping.pop("settings", {}).values():  # the last one represents all
         mapping["model"] |= keys
     config = resolve(mapping, [], str(file))
     used, _ = CHANNELS.get(config.data.name, (10, 10))

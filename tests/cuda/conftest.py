@@ -9,7 +9,7 @@ CUDA = pytest.param(
 )
 
 
-# Other tests show the same of the CPU; here it shows that these would run.
+# Other tests check the same on the CPU; this shows that these tests would run.
 CPU = pytest.param("cpu", marks=pytest.mark.slow)
 
 

@@ -1,4 +1,4 @@
-"""Every registered model through the programs on a device, and CrossAD's detector and its streams."""
+"""Every registered model through the programs on a device, and CrossAD's detector and streams."""
 
 import json
 import subprocess

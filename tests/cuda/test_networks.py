@@ -1,4 +1,4 @@
-"""The networks on a device: golden numbers, and what the CPU gives."""
+"""The networks on a device: golden numbers, and agreement with the CPU."""
 
 import copy
 import json
@@ -13,8 +13,8 @@ from models import DETECTORS
 from tests.models.CrossAD.test_golden import CASES, FOLDER, build, walk
 from tests.support.network_cases import BY_STEPS, CHANNELS, SMALL_NETWORKS, small_network
 
-# Largest difference to the golden numbers, as a share of the largest of these: sums in another order, and products of
-# eight bits.
+# Largest difference from the golden numbers, relative to the largest of them: different order of sums, and products
+# with eight bits.
 TOLERANCE = {"fp32": 1e-4, "bf16": 0.05}
 
 
@@ -41,7 +41,7 @@ def test_golden_scores(device, case, precision):
 
 
 def drawn_on_the_cpu(logits, tau, hard):
-    """Gumbel's choice with the noise that the CPU draws, so that devices can be compared."""
+    """The Gumbel choice with noise drawn on the CPU, so that devices can be compared."""
     noise = -torch.empty(logits.shape).exponential_().log().to(logits.device)
     soft = ((logits + noise) / tau).softmax(-1)
     choice = functional.one_hot(soft.argmax(-1), logits.shape[-1]).to(soft)
@@ -67,7 +67,7 @@ def test_golden_training(device, case, monkeypatch):
 
 @pytest.mark.parametrize("name", BY_STEPS)
 def test_loss_gradient_and_score_are_those_of_the_cpu(device, name):
-    """In evaluation mode nothing is drawn; gradients flow all the same."""
+    """In evaluation mode nothing is drawn, but gradients still flow."""
     model, x = small_network(name)
     results = []
     for place in ("cpu", device):

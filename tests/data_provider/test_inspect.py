@@ -46,7 +46,7 @@ def test_report():
         "TOY: 4 channels\n"
         "training: 3 points, not labelled\n"
         "test: 5 points, 3 anomalous points (60.00%) in 2 events, shortest 1, median 2, longest 2\n"
-        "missing values: none (a file with some is refused)\n"
+        "missing values: none (files with missing values are refused)\n"
         "constant channels: 2 (1, 2) in training, 2 (1, 3) in test\n"
         "\n"
         "index  channel  training min  max  test min   max\n"
@@ -105,9 +105,12 @@ def test_the_module_as_a_command(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["TOY", "--root_path", "ROOT", "--out", "x.jpg"], "x.jpg: an overview is written as .png or .pdf: name such"),
+        (["TOY", "--root_path", "ROOT", "--out", "x.jpg"], "x.jpg: an overview can be saved as .png or .pdf: name"),
         (["TOY", "--root_path", "ROOT", "--out", "ROOT/no/x.png"], "[Errno 2] No such file or directory"),
-        (["NO", "--root_path", "ROOT"], "ROOT/DETECT_META.csv: column 'file_name' has no NO.csv, nearest are TOY.csv"),
+        (
+            ["NO", "--root_path", "ROOT"],
+            "ROOT/DETECT_META.csv: column 'file_name' has no NO.csv, the nearest are TOY.csv",
+        ),
         (["no.txt"], "no.txt: no such file; download the UCR Anomaly Archive"),
     ],
 )
@@ -131,7 +134,7 @@ def check_fault(arguments, message, capsys):
 
 
 def test_no_peak_is_lost(tmp_path):
-    """One high point among a million gives another picture than none."""
+    """A single high point among a million changes the picture."""
     flat = np.tile(np.sin(np.arange(1_000_000.0))[:, None], 2)
     peak = flat.copy()
     peak[654_321, 1] = 2.5
@@ -144,7 +147,7 @@ def test_no_peak_is_lost(tmp_path):
 
 
 def test_an_outlier_does_not_flatten_its_lane():
-    """All but the outlier keeps a fifth of the lane's height or more."""
+    """Everything but the outlier keeps at least a fifth of the lane's height."""
     wave = np.sin(np.arange(10_000.0))
     far = wave.copy()
     far[5000] = 1000

@@ -72,7 +72,7 @@ def test_select(series):
 
 @pytest.mark.parametrize("index", [3, -1])
 def test_select_beyond_the_channels(series, index):
-    with pytest.raises(DataError, match=f"toy: there is no channel {index} to drop, the channels are 0 to 2: correct"):
+    with pytest.raises(DataError, match=f"toy: there is no channel {index} to drop; the channels are 0 to 2: correct"):
         series.select(drop=[0, index])
 
 
@@ -92,7 +92,7 @@ def test_min_max_scaling_equals_the_min_max_scaler(series):
 
 
 def one_channel(train, test=None, **options):
-    """Return the parts of a series with one channel, whose test part is as the training part unless it is given."""
+    """Return the parts of a series with one channel; the test part equals the training part unless given."""
     train = np.asarray(train, float)[:, None]
     test = train if test is None else np.asarray(test, float)[:, None]
     return split_series(Series("toy", train, test, np.zeros(len(test), np.uint8), ("heat",)), **options)
@@ -131,9 +131,9 @@ def test_a_channel_that_is_constant_up_to_rounding_is_not_blown_up(value, units)
         ("train", 1e200, "beyond 1e.150"),
         ("train", -1e308, "beyond 1e.150"),
         ("test", 1e200, "beyond 1e.150"),
-        ("train", 1e39, "the other values of the channel are all alike"),
-        ("test", 1e30, "too far from the values of training"),
-        ("test", -1e21, "too far from the values of training"),
+        ("train", 1e39, "the other values of the channel look identical"),
+        ("test", 1e30, "too far from the training values"),
+        ("test", -1e21, "too far from the training values"),
     ],
 )
 @pytest.mark.parametrize("scaling", ["standard", "min-max"])

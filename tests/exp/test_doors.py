@@ -1,4 +1,4 @@
-"""Every model of the registry, and a toy of twenty lines, through every door of the house."""
+"""Every model of the registry, and a toy of twenty lines, in every way a model can be used."""
 
 import json
 import pickle
@@ -162,7 +162,7 @@ def configuration(name):
 
 
 def labelled_file(folder):
-    """Write a series of two parts in the form of the UCR archive, and return its path."""
+    """Write a series of two parts in the UCR archive's format, and return its path."""
     values = np.concatenate([waves(400)[:, 0], disturbed(300)[:, 0]])
     path = folder / "001_UCR_Anomaly_toy_400_520_529.txt"
     path.write_text("\n".join(f"{value:.7e}" for value in values))
@@ -179,7 +179,9 @@ def test_an_experiment_measures_resumes_and_has_a_page(name, tmp_path):
     weights = folder.checkpoint.read_bytes()
     experiment.train(resume=True)
     assert folder.checkpoint.read_bytes() == weights
-    experiment = Experiment(config, series, folder, torch.device("cpu"), bars=False)  # knows nothing of that training
+    experiment = Experiment(
+        config, series, folder, torch.device("cpu"), bars=False
+    )  # knows nothing about that training
     experiment.train(resume=True)
     experiment = Experiment(config, series, folder, torch.device("cpu"), bars=False)
     assert experiment.test(["auc"])["auc"]["AUC_ROC"][0] > 0.8

@@ -1,4 +1,4 @@
-"""What the tests of AxonAD share: small networks whose target differs from the online encoder, and windows."""
+"""Shared by the tests of AxonAD: small networks whose target differs from the online encoder, and windows."""
 
 import torch
 from hypothesis import strategies as st
@@ -31,7 +31,7 @@ def windows(count=4, channels=3, length=12, seed=1):
 
 @st.composite
 def configs(draw):
-    """Draw configurations of every kind that is allowed, with few features."""
+    """Draw valid configurations of every kind, with few features."""
     length = draw(st.integers(2, 14))
     block = draw(st.floats(0.05, 1))
     score = draw(st.sampled_from(SCORES))

@@ -1,4 +1,4 @@
-"""What the tests of run.py share: a small dataset with its configuration, and run.py in processes of its own."""
+"""Shared by the tests of run.py: a small dataset with its configuration, and run.py in separate processes."""
 
 import copy
 import itertools
@@ -98,7 +98,7 @@ class Place:
         self.config.write_text(yaml.safe_dump(settings(**changes)))
 
     def copy_to(self, path):
-        """Return a copy of this place and all that is in it."""
+        """Return a copy of this place and its content."""
         return Place(shutil.copytree(self.path, path, dirs_exist_ok=True))
 
     def arguments(self, *more):
@@ -107,11 +107,11 @@ class Place:
         return [str(argument) for argument in (*places, *more)]
 
     def run(self, *more, die_at=None):
-        """Run run.py here, to its end."""
+        """Run run.py in this process, to its end."""
         return run(*self.arguments(*more), die_at=die_at)
 
     def bytes(self, *names):
-        """Return what files of the run hold, by default the weights, scores and measures."""
+        """Return the content of files of the run, by default the weights, scores and measures."""
         files = [self.results / name for name in names] or [
             *(self.results / name for name in ("checkpoint.pth", "a_test_energy.npy", "a_gt.npy")),
             *self.results.glob("_*.csv"),
@@ -135,14 +135,14 @@ def run_command(*arguments, cwd=REPOSITORY):
 
 
 def run(*arguments, die_at=None):
-    """Run run.py in a process of its own that has everything imported already, which saves seconds.
+    """Run run.py in a separate process that has already imported everything, which saves seconds.
 
     Parameters
     ----------
     *arguments : str
     die_at : (str, str or None, int), optional
-        Kill the process, as a power cut would, "before" or "after" a file of this name is put in its place, for the
-        time of this number (from 0); or, without a name, before or after any file is put in its place or removed.
+        Kill the process, like a power cut, "before" or "after" a file with this name is moved into place, the time
+        with this number (from 0); or, without a name, before or after any file is moved into place or removed.
     """
     with started(*arguments, die_at=die_at) as (process, output):
         process.join()
@@ -151,7 +151,7 @@ def run(*arguments, die_at=None):
 
 @contextmanager
 def started(*arguments, die_at=None):
-    """Yield such a process while it runs, and a function that returns what it has written to stdout and stderr."""
+    """Yield such a process while it runs, and a function that returns its output to stdout and stderr."""
     folder = Path(arguments[arguments.index("--save_path") + 1]).parent
     files = folder / "stdout.txt", folder / "stderr.txt"
     process = _context().Process(target=_child, args=(arguments, files, die_at))
@@ -165,12 +165,12 @@ def started(*arguments, die_at=None):
 
 @cache
 def _context():
-    """Start the process that has everything imported and of which the others are forks."""
+    """Start the process that has imported everything, from which the others are forked."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
         ["tests.support.command_line", "exp.cli.run", "torch._dynamo", "pandas", "sklearn.metrics"]
     )
-    # Killed processes give nothing back, of which multiprocessing's tracker would warn at the end of the tests.
+    # Killed processes release nothing, which multiprocessing's tracker would warn about at the end of the tests.
     changes = {"PYTHONPATH": str(REPOSITORY), "PYTHONWARNINGS": "ignore:resource_tracker"}
     with mock.patch.dict(os.environ, changes):
         forkserver.ensure_running()

@@ -1,4 +1,4 @@
-"""What the tests of the network share: small configurations of every shape, and networks of random weights."""
+"""Shared by the tests of the network: small configurations of every shape, and networks with random weights."""
 
 import torch
 from hypothesis import strategies as st
@@ -27,7 +27,7 @@ def small(**changes):
 
 
 def network(config=None, seed=0):
-    """Return a network of random weights; no bias, norm or moving average is as simple as a new network's."""
+    """Return a network with random weights; no bias, norm or moving average has the simple value of a new network's."""
     torch.manual_seed(seed)
     model = CrossAD(config or small())
     for name, tensor in model.state_dict().items():
@@ -45,7 +45,7 @@ def windows(count=3, channels=2, length=24, seed=1):
 
 @st.composite
 def configs(draw, **fixed):
-    """Draw configurations of every shape that is allowed, with narrow layers."""
+    """Draw valid configurations of every shape, with narrow layers."""
     length = draw(st.integers(4, 50))
     kernels = draw(st.sets(st.integers(2, length), min_size=1, max_size=4))
     drawn = {

@@ -1,4 +1,4 @@
-"""What the tests of detectors and streams share: noisy waves, and small detectors fitted to them."""
+"""Shared by the tests of detectors and streams: noisy waves, and small detectors fitted to them."""
 
 from functools import cache
 
@@ -28,7 +28,7 @@ CONFIG = {
 
 
 def waves(rows, channels=2, seed=0):
-    """Return noisy waves of shape (rows, channels), each channel with an offset and a scale of its own."""
+    """Return noisy waves of shape (rows, channels), each channel with its own offset and scale."""
     random = np.random.default_rng(seed)
     time = np.arange(rows)[:, None]
     index = np.arange(channels)
@@ -36,7 +36,7 @@ def waves(rows, channels=2, seed=0):
 
 
 def frame(rows, names=("cpu", "disk"), seed=0):
-    """Return the same as a DataFrame with named channels."""
+    """Return them as a DataFrame with named channels."""
     return pd.DataFrame(waves(rows, len(names), seed), columns=list(names))
 
 
@@ -47,11 +47,11 @@ def unfitted(**parameters):
 
 @cache
 def fitted(channels=2, **parameters):
-    """Return a small detector fitted to an array; only to be read."""
+    """Return a small detector fitted to an array; read-only."""
     return unfitted(**parameters).fit(waves(400, channels))
 
 
 @cache
 def fitted_to_names(*names, **parameters):
-    """Return a small detector fitted to a DataFrame; only to be read."""
+    """Return a small detector fitted to a DataFrame; read-only."""
     return unfitted(**parameters).fit(frame(400, names))

@@ -1,4 +1,4 @@
-"""What the tests of Dual-STF share: small configurations of every shape, and networks of random weights."""
+"""Shared by the tests of Dual-STF: small configurations of every shape, and networks with random weights."""
 
 import torch
 from hypothesis import strategies as st
@@ -24,7 +24,7 @@ def small(**changes):
 
 
 def noisy(module, scale=0.3):
-    """Return a module after adding noise to its parameters: no bias, norm, token or γ is as simple as a new one."""
+    """Return a module after adding noise to its parameters: no bias, norm, token or γ keeps its initial value."""
     torch.manual_seed(3)
     with torch.no_grad():
         for parameter in module.parameters():
@@ -33,7 +33,7 @@ def noisy(module, scale=0.3):
 
 
 def network(config=None, channels=2, seed=0):
-    """Return a network of random weights."""
+    """Return a network with random weights."""
     torch.manual_seed(seed)
     return noisy(DualSTF(config or small(), channels))
 
@@ -45,7 +45,7 @@ def windows(count=3, channels=2, length=24, seed=1):
 
 @st.composite
 def configs(draw):
-    """Draw configurations of every shape that is allowed, with narrow layers."""
+    """Draw valid configurations of every shape, with narrow layers."""
     length = draw(st.integers(2, 40))
     return small(
         seq_len=length,

@@ -1,4 +1,4 @@
-"""What the tests of the measures share: golden cases, random cases, and inputs that are undefined."""
+"""Shared by the tests of the measures: golden cases, random cases, and inputs for which they are undefined."""
 
 import json
 
@@ -10,7 +10,7 @@ from tests.support.paths import GOLDEN as ROOT_GOLDEN
 from tests.support.paths import SHARED as ROOT_SHARED
 
 COPIES = ROOT_GOLDEN / "evaluation"
-SHARED = ROOT_SHARED / "golden" / "evaluation"  # has the one real run, GECCO, besides
+SHARED = ROOT_SHARED / "golden" / "evaluation"  # also has the only real run, GECCO
 
 GOLDEN = (
     "close_events_buffers_overlap",
@@ -54,7 +54,7 @@ def expected_row(expected, entry, row=0):
 
 
 def random_cases(count, max_length=40, seed=0):
-    """Yield small labels and scores: events at the ends and side by side, single points, ties."""
+    """Yield small labels and scores: events at the ends and adjacent, single points, ties."""
     rng = np.random.default_rng(seed)
     for _ in range(count):
         n = int(rng.integers(2, max_length + 1))
@@ -70,7 +70,7 @@ def random_cases(count, max_length=40, seed=0):
 
 @st.composite
 def cases(draw, max_length=60):
-    """Draw a label with both classes and a score of as many small integers, so that ties are common."""
+    """Draw a label with both classes and a score of small integers of the same length, so that ties are common."""
     label = draw(st.lists(st.booleans(), min_size=2, max_size=max_length).filter(lambda x: any(x) and not all(x)))
     score = draw(st.lists(st.integers(-20, 20), min_size=len(label), max_size=len(label)))
     return np.array(label, dtype=np.int8), np.array(score, dtype=np.float64)
@@ -88,7 +88,7 @@ UNDEFINED = [
     pytest.param([0, np.nan, 1], [1, 2, 3], "only 0 and 1, found nan at index 1", id="label of NaN"),
     pytest.param(["0", "1", "0"], [1, 2, 3], "label must be numeric, got dtype <U1", id="label of text"),
     pytest.param(np.array(["0", 1, 0], object), [1, 2, 3], "found '0' at index 0", id="label of text and numbers"),
-    pytest.param([[0, 1], [0]], [1, 2, 3], "label must be an array, got lists of several lengths", id="ragged"),
+    pytest.param([[0, 1], [0]], [1, 2, 3], "label must be an array, got lists of different lengths", id="ragged"),
     pytest.param([], [], "label is empty", id="empty"),
     pytest.param([0, 1], [], "score is empty", id="empty score"),
     pytest.param([0, 1], ["a", "b"], "score must be numeric", id="text"),

@@ -1,4 +1,4 @@
-"""A web site on this machine that may do wrong what real ones do."""
+"""A web site on this machine with the faults of real ones."""
 
 import gzip
 import http.server
@@ -6,15 +6,15 @@ import threading
 
 
 class Site:
-    """What the server gives: contents by path, and what it does wrong."""
+    """What the server provides: contents by path, and its faults."""
 
     def __init__(self):
         self.contents = {}  # path → bytes
-        self.breaks = {}  # path → how many bytes it gives before it breaks off, one for each request
+        self.breaks = {}  # path → how many bytes it sends before it breaks off, one for each request
         self.version = '"1"'  # ETag of all files; None: none
         self.ranges = True
-        self.packed = False  # whether it sends everything by gzip, asked for or not
-        self.release = threading.Event()  # it ends no answer before
+        self.packed = False  # whether it sends everything gzipped, requested or not
+        self.release = threading.Event()  # no answer ends before this
         self.release.set()
         self.requests = []  # (path, the header Range or None)
 

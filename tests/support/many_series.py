@@ -1,4 +1,4 @@
-"""What the tests of many series share: a small benchmark in UCR's or TSB-AD's format, and its program."""
+"""Shared by the tests of many series: a small benchmark in UCR's or TSB-AD's format, and its program."""
 
 import copy
 import json
@@ -70,7 +70,7 @@ class ManySeries:
         return main(self.benchmark, "program", self.arguments(*more))
 
     def run_until(self, when, name, number):
-        """Run it in a process of its own that dies "before" or "after" a file of this name is written, and join it."""
+        """Run it in a separate process that dies "before" or "after" a file with this name is written, and join it."""
         process = command_line._context().Process(
             target=_child, args=(self.tsb_ad, self.arguments(), when, name, number)
         )
@@ -79,13 +79,13 @@ class ManySeries:
         return process.exitcode
 
     def table(self, folder="."):
-        """Return the table of results, less the times."""
+        """Return the table of results without the times."""
         return pd.read_csv(self.results / folder / self.benchmark.table.format(detector="CrossAD")).drop(
             columns="Time", errors="ignore"
         )
 
     def not_counted(self):
-        """Return status and reason of the series without figures."""
+        """Return status and reason of the series without results."""
         table = pd.read_csv(self.results / "not_counted.csv", keep_default_na=False)
         return {row.iloc[0]: (row["status"], row["reason"]) for _, row in table.iterrows()}
 

@@ -1,4 +1,4 @@
-"""What the tests of MIXAD share: small networks of random weights, and windows."""
+"""Shared by the tests of MIXAD: small networks with random weights, and windows."""
 
 import torch
 from hypothesis import strategies as st
@@ -14,7 +14,7 @@ def small(**changes):
 
 
 def network(config=None, channels=4, seed=0):
-    """Return a network of random weights, whose biases are not the zeros of a new one."""
+    """Return a network with random weights, whose biases are not the zeros of a new one."""
     torch.manual_seed(seed)
     model = MIXAD(config or small(), channels)
     with torch.no_grad():

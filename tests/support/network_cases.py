@@ -1,4 +1,4 @@
-"""A small configuration of every registered model, for tests that run through all of them."""
+"""A small configuration of every registered model, for tests that run all of them."""
 
 import torch
 

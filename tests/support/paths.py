@@ -1,4 +1,4 @@
-"""Where the tests find the repository, their golden numbers, and the folder `shared` beside the clone."""
+"""Where the tests find the repository, their golden numbers, and the folder `shared` next to the clone."""
 
 from pathlib import Path
 

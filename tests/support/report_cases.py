@@ -1,4 +1,4 @@
-"""Reports for the tests of exp.report, and what a page holds, decoded as its script does."""
+"""Reports for the tests of exp.report, and the content of a page, decoded like its script does."""
 
 import base64
 import html
@@ -17,7 +17,7 @@ NAMES = ("cpu", EVIL, 'disk "C:" & <b>', "Temperatur °C — 温度", "net", "qu
 
 
 def report(n=6000, count=7, **changes):
-    """Return a report of `count` noisy waves with five events, of which the labels know three and one more."""
+    """Return a report of `count` noisy waves with five events; the labels have three of them and one more."""
     random = np.random.default_rng(3)
     time = np.arange(n)
     values = np.stack([np.sin(time / (40 + 9 * c)) * (c + 1) + 10 * c for c in range(count)], axis=1)

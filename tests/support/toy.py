@@ -13,7 +13,7 @@ class ToyConfig(Settings):
 
 
 class ToyOutput:
-    """What the trainer asks for."""
+    """What the trainer requires."""
 
     def __init__(self, loss):
         self.loss = loss

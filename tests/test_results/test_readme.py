@@ -1,4 +1,4 @@
-"""The tables of test_results/README.md against the files they are made from."""
+"""The tables of test_results/README.md against the files behind them."""
 
 import csv
 import json
@@ -22,7 +22,7 @@ def rows_of(file, **options):
 
 
 def readme_tables():
-    """Return the tables, each a list of dicts, by the names of their first two columns."""
+    """Return the tables, each a list of dicts, by their first two column names."""
     tables, table = {}, []
     for line in [*(RESULTS / "README.md").read_text(encoding="utf-8").splitlines(), ""]:
         if line.startswith("|"):

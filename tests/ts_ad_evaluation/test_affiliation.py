@@ -1,4 +1,4 @@
-"""Affiliation against golden numbers, its definition, and laws."""
+"""Affiliation against golden numbers, its definition, and general properties."""
 
 from itertools import pairwise
 
@@ -19,7 +19,7 @@ def test_golden(name):
         assert got == pytest.approx(expected_row(expected, "affiliation", row), rel=1e-9, abs=0)
 
 
-# From here to the first test that uses them: the definition, integrated over pieces on which it is linear.
+# From here to the first test that uses it: the definition, integrated over pieces on which it is linear.
 
 
 def intervals_of(mask):

@@ -1,4 +1,4 @@
-"""AUC against golden numbers, scikit-learn, its definition, and laws."""
+"""AUC against golden numbers, scikit-learn, its definition, and general properties."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The checks return what the measures compute with, and their errors name the fault."""
+"""The checks return the arrays that the measures use, and their errors name the fault."""
 
 import numpy as np
 import pytest

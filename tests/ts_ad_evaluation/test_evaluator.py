@@ -156,7 +156,7 @@ def test_names_and_arguments(metrics, arguments, text):
         ({"method": "sport"}, "unknown method 'sport', choose from spot, prior_anomaly_rate"),
         ({"method": "spot", "q": [0.01]}, "spot needs the score of the training part: pass init_score=..."),
         ({"method": "spot", "init_score": SCORE}, r"spot needs at least one value: pass q=\[...\]"),
-        ({"method": "spot", "pAR": [0.1]}, "pAR belongs to the method prior_anomaly_rate: leave it out of spot"),
+        ({"method": "spot", "pAR": [0.1]}, "pAR belongs to the method prior_anomaly_rate: leave it out for spot"),
         ({"method": "spot", "init_score": SCORE, "q": ["a"]}, r"q must be a list of numbers, got \['a'\]"),
         ({"method": "prior_anomaly_rate"}, r"prior_anomaly_rate needs at least one value: pass pAR=\[...\]"),
     ],

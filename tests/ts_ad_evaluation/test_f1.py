@@ -1,4 +1,4 @@
-"""The F1 family against golden numbers, its definitions, and laws."""
+"""The F1 family against golden numbers, its definitions, and general properties."""
 
 import numpy as np
 import pytest

@@ -59,7 +59,7 @@ def test_threshold_is_drawn_and_what_is_above_it_marked(example):
     assert set(line.get_ydata()) == {threshold}
     above = score > threshold
     marked = np.zeros(500, dtype=bool)
-    # Event bars share the height; alarms stand at the foot of the panel.
+    # Event bars share the height; alarms are at the bottom of the panel.
     for collection in lower.collections:
         for path in collection.get_paths():
             (left, bottom), (right, top) = path.vertices.min(axis=0), path.vertices.max(axis=0)

@@ -1,4 +1,4 @@
-"""Hit rates against their definition over all orders, and laws."""
+"""Hit rates against their definition over all orders, and general properties."""
 
 import logging
 import math
@@ -49,7 +49,7 @@ def cases(draw, max_channels=5):
 
 
 def orders_of(values):
-    """All rankings of the channels that are downward in `values`."""
+    """All rankings of the channels by descending `values`."""
     orders = permutations(range(len(values)))
     return [order for order in orders if all(values[a] >= values[b] for a, b in pairwise(order))]
 
@@ -125,7 +125,7 @@ def test_a_share_of_places_is_rounded_down_exactly():
     for level, true_channels in [(110, 10), (115, 20), (150, 3), (199, 1)]:
         n_places = level * true_channels // 100
         ranking = [*range(true_channels, 100), *range(true_channels)]
-        ranking.insert(n_places - 1, ranking.pop())  # a true channel on the last place that counts
+        ranking.insert(n_places - 1, ranking.pop())  # a true channel at the last rank that counts
         got = hit_rate_of_rankings([ranking], [1], [range(true_channels)], at=[level, level - 1])
         assert got[level] == 1 / true_channels
         if (level - 1) * true_channels // 100 < n_places:
@@ -149,7 +149,7 @@ def test_long_events_weigh_more():
         (np.diag([0, 0, np.nan, 0, 0]), LABEL, CHANNELS, "NaN or infinity, first at point 2, channel 2"),
         (np.zeros((4, 4)), LABEL, CHANNELS, "channel_scores and label differ in length: 4 and 5"),
         (np.zeros((5, 4)), [0, 2, 1, 0, 1], CHANNELS, "label must hold only 0 and 1, found 2 at index 1"),
-        (np.zeros((5, 4)), np.zeros(5), [], "label has no anomalous point, the hit rate is undefined"),
+        (np.zeros((5, 4)), np.zeros(5), [], "label has no anomalous point: the hit rate is undefined"),
     ],
 )
 def test_undefined(scores, label, channels, text):
@@ -163,7 +163,7 @@ def test_undefined(scores, label, channels, text):
         ([[0, 1]], "channels_of_event has 1 entries, the label 2 events"),
         ([[], []], "channels_of_event has no channels for any event"),
         ([None, ()], "channels_of_event has no channels for any event"),
-        ([[0], 3], "event 1 must have a list of at least one channel, got 3"),
+        ([[0], 3], "event 1 must be a list of at least one channel, got 3"),
         ([[0, 4], [1]], "event 0: there is no channel 4, the channels are 0 to 3"),
         ([[0], [-1]], "event 1: there is no channel -1"),
         ([[0], [2, 1, 2]], "event 1 holds channel 2 more than once"),
@@ -193,7 +193,7 @@ def test_events_without_channels_are_left_out_and_counted(unknown, caplog):
         found = hit_rate_of_rankings(rankings, label, [[0, 2], unknown])
         assert found == hit_rate_of_rankings(rankings[:1], first, [[0, 2]])
         assert random_hit_rate(4, label, [[0, 2], unknown]) == random_hit_rate(4, first, [[0, 2]])
-    assert caplog.messages == ["hit rate over 1 of 2 events: no channels for the others"] * 3
+    assert caplog.messages == ["hit rate over 1 of 2 events: unknown channels in the others"] * 3
 
 
 @pytest.mark.parametrize(

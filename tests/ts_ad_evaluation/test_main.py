@@ -119,7 +119,7 @@ def test_spot_finds_the_thresholds(arrays, files, tmp_path):
 
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 def test_a_header_is_no_matter_of_a_mark(tmp_path, mark):
-    """Six points of which the anomaly has the lowest but one score, and a first line that is data."""
+    """Six points, with the second-lowest score for the anomaly, and a first line that is data."""
     (tmp_path / "label.csv").write_text(mark + "1\n0\n0\n0\n1\n0\n", encoding="utf-8")
     (tmp_path / "score.csv").write_text(mark + ".1\n.2\n.3\n.4\n.9\n.5\n", encoding="utf-8")
     outcome = run_command("--label", tmp_path / "label.csv", "--score", tmp_path / "score.csv", "--metrics", "auc")
@@ -144,16 +144,19 @@ def test_a_header_is_no_matter_of_a_mark(tmp_path, mark):
         (["--score", "{}/nan.npy"], "nan.npy: score holds NaN or infinity, first at index 1"),
         (["--label", "{}/channels.npy"], "label must be one-dimensional"),
         (["--metrics", "f1_raw"], "f1_raw needs thresholds: give --thresholds, or --init-score"),
-        (["--risk", "0.1"], "--risk is SPOT's and needs --init-score"),
+        (["--risk", "0.1"], "--risk is for SPOT and needs --init-score"),
         (["--figure", "scores"], "--figure needs --out"),
-        (["--events", "1"], "--series and --events belong to --figure scores"),
-        (["--metrics", "auc", "--thresholds", "1"], "--thresholds has no effect: it is for f1_raw, f1_pa, "),
+        (["--events", "1"], "--series and --events need --figure scores"),
+        (["--metrics", "auc", "--thresholds", "1"], "--thresholds has no effect: it applies to f1_raw, f1_pa, "),
         (
             ["--metrics", "auc", "--init-score", "{}/scores.npz:init_score"],
-            "--init-score has no effect: it is for f1_raw",
+            "--init-score has no effect: it applies to f1_raw",
         ),
-        (["--metrics", "pate", "--window", "0"], "--window has no effect: it is for r_auc, vus, vus_2022, of which"),
-        (["--metrics", "r_auc", "--vus-rule", "2022"], "--vus-rule has no effect: it is for vus, of which"),
+        (
+            ["--metrics", "pate", "--window", "0"],
+            "--window has no effect: it applies to r_auc, vus, vus_2022, none of which",
+        ),
+        (["--metrics", "r_auc", "--vus-rule", "2022"], "--vus-rule has no effect: it applies to vus, none of which"),
         (["--figure-format", "pdf"], "--figure-format has no effect without --figure"),
         (["--window", "-1"], "window must be"),
         (["--metrics", "auk"], "invalid choice: 'auk'"),

@@ -84,7 +84,7 @@ def test_with_a_limit_only_the_last_excesses_count():
 
 
 def test_published_rule_prefers_the_exponential_for_a_large_mean_excess():
-    """Its log-likelihood enters with the opposite sign, so that the choice depends on the unit of the scores."""
+    """Its log-likelihood enters with the opposite sign, so the choice depends on the unit of the scores."""
     excesses = np.random.default_rng(3).pareto(1.0, 200)
     assert ParetoTail(100 * excesses, "published").shape == 0
     assert ParetoTail(excesses / 100, "published").shape > 0.5

@@ -1,4 +1,4 @@
-"""PATE against golden numbers, its definition, and laws."""
+"""PATE against golden numbers, its definition, and general properties."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from sklearn.metrics import precision_recall_curve
 from tests.support.evaluation_cases import GOLDEN, UNDEFINED, cases, expected_row, golden_case, random_cases
 from ts_ad_evaluation import EvaluationError, pate
 
-# What the package PATE 0.1.1 gives for these cases with its default, the mean over the four pairs of buffers.
+# What the PATE package 0.1.1 returns for these cases by default, the mean over the four pairs of buffers.
 WITH_ZERO = {
     "close_events_buffers_overlap": 0.2482868194491311,
     "event_at_start": 0.06791118184403848,
@@ -45,7 +45,7 @@ def weight_by_definition(t, event, far_end):
 
 
 def buffers_by_definition(events, n, early, late):
-    """Per event the weights of its early and of its late points, by position."""
+    """The weights of each event's early and late points, by position."""
     all_early, all_late, free = [], [], 0
     for i, event in enumerate(events):
         following = events[i + 1][0] if i + 1 < len(events) else n
@@ -128,7 +128,7 @@ def test_an_exact_score_is_perfect(case, early, late):
 
 @given(cases(), st.integers(0, 30), st.integers(0, 30), st.sampled_from([0.25, 8]))
 def test_the_scale_of_the_score_does_not_matter(case, early, late, scale):
-    """Other monotone maps may: a percentile between two scores lies where their values say."""
+    """Other monotone maps may: a percentile between two scores depends on their values."""
     label, score = case
     assert pate(label, scale * score, early=early, late=late) == pate(label, score, early=early, late=late)
 

@@ -1,4 +1,4 @@
-"""Range AUC and VUS against golden numbers, their definitions, and laws."""
+"""Range AUC and VUS against golden numbers, their definitions, and general properties."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def thresholds_of(score, n_thresholds):
 
 
 def extended(label, width, first_after, end_after):
-    """Raise the label beside each event [a, b], after it from b + first_after to b + end_after(width) − 1."""
+    """Raise the label next to each event [a, b]; after it, from b + first_after to b + end_after(width) − 1."""
     raised = label.astype(float)
     for a, b in events_of(label):
         for t in range(b + first_after, min(b + end_after(width), len(label))):

@@ -1,4 +1,4 @@
-"""SPOT against golden numbers, its definition, and laws."""
+"""SPOT against golden numbers, its definition, and general properties."""
 
 import json
 import math
@@ -36,7 +36,7 @@ def test_golden(name, risk):
 
 @pytest.mark.parametrize("name", ["shorter_than_buffer", "perfect_scores"])
 def test_likelihood_is_not_below_the_golden_one(name):
-    """Where no test score is above the level, the three thresholds tell the golden shape and scale."""
+    """If no test score is above the level, the three thresholds determine the golden shape and scale."""
     init_score, score, expected = golden_spot(name)
     level = expected["0.1"]["init_threshold"]
     assert not np.any(score > level)
@@ -55,7 +55,7 @@ def test_likelihood_is_not_below_the_golden_one(name):
 
 
 def by_definition(init_score, score, risk, level, rule, drift_window=None):
-    """Alarms and the threshold that each score is held against, with a fit from scratch after each excess."""
+    """Alarms and the threshold that each score is compared with, with a fit from scratch after each excess."""
     normal = list(init_score)
     values = list(init_score)
     if drift_window is not None:

@@ -1,4 +1,4 @@
-"""Thresholds without a fit against golden numbers, their definition, and laws."""
+"""Thresholds without a fit against golden numbers, their definition, and general properties."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""TSB-AD's nine measures and its period against golden numbers, their definition, and laws."""
+"""TSB-AD's nine measures and its period against golden numbers, their definition, and general properties."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""UCR accuracy against golden numbers, its definition, and laws."""
+"""UCR accuracy against golden numbers, its definition, and general properties."""
 
 from itertools import combinations
 

@@ -83,7 +83,7 @@ def test_archives(tmp_path, out, capsys, name, as_folder):
     assert [path.name for path in out.iterdir()] == [target.name]
     (target / "other.txt").write_text("kept")
     assert run(name, source, out) == 0
-    assert capsys.readouterr().out == f"{name}: 2 series\n{target}: done already, nothing changed\n"
+    assert capsys.readouterr().out == f"{name}: 2 series\n{target}: already done, nothing changed\n"
     (target / next(iter(expected))).unlink()
     assert run(name, source, out) == 0
     assert contents(target) == expected | {"other.txt": b"kept"}
@@ -112,9 +112,9 @@ OUTSIDE = [
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        *[({member: "x"}, f"holds '{member}', which leads outside of it: get it from") for member in OUTSIDE],
-        ({f"../{FIRST}": "1 2 3 4 5 6 7"}, f"holds '../{FIRST}', which leads outside of it"),
-        ({LINK: "/etc/passwd"}, "holds 'link.txt', which leads outside of it"),
+        *[({member: "x"}, f"holds '{member}', which leads outside it: get it from") for member in OUTSIDE],
+        ({f"../{FIRST}": "1 2 3 4 5 6 7"}, f"holds '../{FIRST}', which leads outside it"),
+        ({LINK: "/etc/passwd"}, "holds 'link.txt', which leads outside it"),
         ({f"again/{FIRST}": "1 2 3 4 5 6 8"}, f"holds two different files {FIRST}: get it from its publisher"),
         ({f"{FOLDER}/{FIRST}": "1 2 3 4 5 6 x"}, f"{FIRST}: cannot be read as a list of numbers: could not convert"),
         ({f"{FOLDER}/{FIRST}": "1 2 3 4 5"}, f"{FIRST}: the event 4-6 in the name does not fit 5 values"),
@@ -143,7 +143,7 @@ def test_an_archive_without_any_of_the_series(tmp_path, out, capsys, members):
 def test_an_archive_with_part_of_the_series(tmp_path, out, capsys):
     target = out / "UCR_Anomaly_FullData"
     path = pack(tmp_path / "x.zip", {f"{FOLDER}/{FIRST}/": "", f"{FOLDER}/{SECOND}": "1 2 3"})
-    for ending in ("written", "done already, nothing changed"):
+    for ending in ("written", "already done, nothing changed"):
         assert run("UCR", path, out) == 0
         written = capsys.readouterr().out
         assert written == f"UCR: 1 of 2 series; {target} still lacks 1: 001\n{target}: {ending}\n"
@@ -200,10 +200,10 @@ def test_wrong_places(tmp_path, out, capsys):
     expect_error(capsys, f"{tmp_path / 'no'}: no such file or folder; name the zip file", "UCR", tmp_path / "no", out)
     source = tmp_path / "downloads"
     source.mkdir()
-    expect_error(capsys, f"{source}: 0 zip files in it, where one must be: name the zip file", "UCR", source, out)
+    expect_error(capsys, f"{source}: 0 zip files in it, expected one: name the zip file", "UCR", source, out)
     for file in ("a.zip", "b.zip"):
         pack(source / file, CONTENTS["UCR"])
-    expect_error(capsys, f"{source}: 2 zip files in it, where one must be: name the zip file", "UCR", source, out)
+    expect_error(capsys, f"{source}: 2 zip files in it, expected one: name the zip file", "UCR", source, out)
 
 
 def test_a_password(tmp_path, out, capsys):
@@ -220,7 +220,7 @@ def test_truncated_archives(tmp_path, out, capsys, share):
     path = pack(tmp_path / "x.zip", CONTENTS["UCR"])
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    expect_error(capsys, f"{path}: truncated, or not a sound zip file: ", "UCR", path, out)
+    expect_error(capsys, f"{path}: truncated, or not a valid zip file: ", "UCR", path, out)
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
@@ -262,5 +262,5 @@ def test_an_interrupt_between_two_files_takes_the_first_back(tmp_path, out, caps
 
     monkeypatch.setattr("os.replace", give_name)
     assert run("UCR", path, out) == 130
-    assert capsys.readouterr().err == "interrupted: start it again\n"
+    assert capsys.readouterr().err == "interrupted: run the command again\n"
     assert not out.parent.exists()

@@ -1,4 +1,4 @@
-"""Fetching of sources, from a server on this machine."""
+"""Fetching sources from a server on this machine."""
 
 import hashlib
 import http.server
@@ -51,7 +51,7 @@ TRAIN, TEST, LABEL = FILES
 
 @pytest.fixture
 def swan(site, monkeypatch):
-    """Let SWAN be a miniature that the server has, and a mirror of it at the same server's path mirror/."""
+    """Let SWAN be a miniature on the server, with a mirror at the same server's path mirror/."""
     sizes = {"channels": 2, "train_rows": 4, "test_rows": 5, "anomalous": 20.0}
     monkeypatch.setitem(datasets.MULTIVARIATE, "SWAN", datasets.MULTIVARIATE["SWAN"]._replace(**sizes))
     site.contents = {f"{place}{name}": content for place in ("", "mirror/") for name, content in FILES.items()}
@@ -99,7 +99,7 @@ def test_a_download_is_prepared_and_kept(swan, places, capsys):
     assert swan.paths() == list(FILES)
     assert kept(places[0]) == sorted(f"first/{file}" for file in FILES)
     assert run(places) == 0
-    assert capsys.readouterr().out.endswith("SWAN.csv: done already, nothing changed\n")
+    assert capsys.readouterr().out.endswith("SWAN.csv: already done, nothing changed\n")
     assert swan.paths() == list(FILES)  # no further request
 
 
@@ -119,7 +119,7 @@ def test_no_mirror_has_it(swan, places, capsys):
     assert not places[1].parent.exists()
     swan.contents[TEST] = FILES[TEST]
     assert run(places) == 0
-    assert swan.paths().count(TRAIN) == 1  # what was sound is kept
+    assert swan.paths().count(TRAIN) == 1  # valid files are kept
 
 
 def test_nobody_answers(swan, places, capsys, monkeypatch):
@@ -144,7 +144,7 @@ def test_a_break_is_gone_on_from(swan, places, breaks):
 
 def test_a_download_that_is_always_cut_short(swan, places, capsys):
     size = len(FILES[TEST])
-    swan.version = None  # so that it starts again each time
+    swan.version = None  # so that it starts over each time
     for path in (TEST, f"mirror/{TEST}"):
         swan.breaks[path] = [50] * download.ATTEMPTS
     assert run(places) == 2
@@ -169,7 +169,7 @@ def test_a_later_run_goes_on_with_what_is_there(swan, places):
 
 @pytest.mark.parametrize("ranges", [True, False])
 def test_a_file_that_changed_meanwhile_is_fetched_whole(swan, places, ranges):
-    """The part that is there is of other bytes; put together the two would be an array of wrong numbers."""
+    """The existing part has different bytes; joined, the two would be an array of wrong numbers."""
     swan.contents[TEST] = as_npy(np.full((5, 2), 7.0))
     swan.breaks[TEST] = [140, 1, 1, 1]
     swan.breaks[f"mirror/{TEST}"] = [1, 1, 1, 1]
@@ -202,7 +202,7 @@ def test_an_altered_file_is_refused_by_its_digest(swan, places, monkeypatch, cap
     monkeypatch.setattr(download, "mirrors", lambda *_: [Mirror("first", files)])
     swan.contents[TEST] = as_npy(np.full((5, 2), 7.0))
     assert run(places) == 2
-    assert f"{swan.address}/{TEST}: it is not the file that its publisher describes (md5:" in error_of(capsys)
+    assert f"{swan.address}/{TEST}: its content does not match the publisher's digest (md5:" in error_of(capsys)
     assert kept(places[0]) == [f"first/{TRAIN}"]
     assert not places[1].parent.exists()
     swan.contents[TEST] = FILES[TEST]
@@ -223,7 +223,7 @@ def test_an_altered_file_is_refused_by_its_content(swan, places, capsys, content
     assert run(places) == 2
     assert "SWAN cannot be downloaded: " in error_of(capsys)
     assert kept(places[0]) == []
-    check_swan(places[1])  # what was there stays
+    check_swan(places[1])  # existing content stays
 
 
 def test_a_cache_that_cannot_be_written(swan, places, capsys):
@@ -303,7 +303,7 @@ def test_a_zip_file_that_is_damaged_at_its_source(telemanom, places, capsys, sha
     content = telemanom.contents["data.zip"]
     telemanom.contents["data.zip"] = content[: int(share * len(content))]
     assert run(places, "MSL") == 2
-    assert "data.zip: truncated, or not a sound zip file: " in error_of(capsys)
+    assert "data.zip: truncated, or not a valid zip file: " in error_of(capsys)
     assert kept(places[0]) == []
     telemanom.contents["data.zip"] = content
     assert run(places, "MSL") == 0
@@ -327,10 +327,10 @@ def test_an_archive_of_series(site, places, monkeypatch, tmp_path, capsys):
     [
         (
             ["SWAT", "--download"],
-            "SWAT cannot be downloaded: iTrust gives it on request alone: ask for SWaT.A1 & A2 at ",
+            "SWAT cannot be downloaded: iTrust provides it on request only: ask for SWaT.A1 & A2 at ",
         ),
-        (["SWAN", "--download", "--server", "all"], "--server: SWAN is no dataset of servers"),
-        (["SWAN", "--source", "x", "--cache", "y"], "--cache is for --download: leave it out, or download"),
+        (["SWAN", "--download", "--server", "all"], "--server: SWAN is not a dataset of servers"),
+        (["SWAN", "--source", "x", "--cache", "y"], "--cache needs --download: leave it out, or add --download"),
     ],
 )
 def test_requests_without_an_effect(capsys, tmp_path, monkeypatch, arguments, message):
@@ -348,7 +348,7 @@ def test_a_source_or_a_download(capsys, options):
 
 
 def test_an_interrupted_download_is_gone_on_with(tmp_path, site):
-    """A real process that is killed while the server waits, and another one after it."""
+    """A real process that is killed while the server waits, followed by another one."""
     code = (
         "import sys\n"
         "from data_provider.prepare import download\n"

@@ -33,7 +33,7 @@ def expect_sizes(monkeypatch, train, test, anomalous, channels=9):
 
 
 def frame(rows=9):
-    """Return what the package's data frame looks like: nine measurements, rows 1 and 4 incomplete, two events."""
+    """Return a data frame like the package's: nine measurements, rows 1 and 4 incomplete, two events."""
     columns = {"Time": np.arange(float(rows))}
     columns |= {name: np.arange(rows) + index / 8 for index, name in enumerate(CHANNELS)}
     table = pd.DataFrame(columns | {"EVENT": np.arange(rows) % 7 == 5})
@@ -55,7 +55,7 @@ def test_the_packages_file_is_cut_in_half_without_its_incomplete_rows(tmp_path, 
     expect_sizes(monkeypatch, 3, 4, 25.0)
     with caplog.at_level("INFO"):
         assert run("GECCO", tmp_path, tmp_path / "out") == 0
-    assert f"{path}: 2 of 9 rows have a missing value and are left out" in caplog.messages
+    assert f"{path}: 2 of 9 rows have a missing value and are dropped" in caplog.messages
     found = read_dataset(tmp_path / "out", "GECCO")
     assert found.channels == CHANNELS
     np.testing.assert_array_equal(found.train[:, 0], [0, 2, 3])
@@ -75,9 +75,9 @@ def test_a_row_without_a_label_is_left_out(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("table", "name", "message"),
     [
-        (frame().drop(columns="pH"), "geccoIC2018Train", "geccoIC2018Train has no column pH: get it again"),
-        (frame(), "geccoIC2018Test", "there is no data frame geccoIC2018Train in it: get it again"),
-        (frame().assign(Cl="x"), "geccoIC2018Train", "geccoIC2018Train holds what is not a number: "),
+        (frame().drop(columns="pH"), "geccoIC2018Train", "geccoIC2018Train has no column pH: download it again"),
+        (frame(), "geccoIC2018Test", "has no data frame geccoIC2018Train: download it again"),
+        (frame().assign(Cl="x"), "geccoIC2018Train", "geccoIC2018Train has a cell that is not a number: "),
         (frame().assign(Cl=np.inf), "geccoIC2018Train", "row 1, column 2 holds inf, which is not a finite number"),
         (frame().assign(EVENT=3.0), "geccoIC2018Train", "row 1 holds 3; a label must be 0 or 1"),
     ],
@@ -100,7 +100,7 @@ def test_a_damaged_file_of_the_package(tmp_path, capsys, content):
 def test_without_the_package_that_reads_it(tmp_path, capsys, monkeypatch):
     (tmp_path / "geccoIC2018Train.rda").write_bytes(b"x")
     monkeypatch.setitem(sys.modules, "rdata", None)
-    message = f"{tmp_path / 'geccoIC2018Train.rda'}: needs the package rdata to be read: pip install rdata"
+    message = f"{tmp_path / 'geccoIC2018Train.rda'}: reading it needs the package rdata: pip install rdata"
     refuse(capsys, message, "GECCO", tmp_path, tmp_path / "out")
 
 
@@ -128,16 +128,16 @@ def test_an_archive_of_arrays(tmp_path, monkeypatch, as_folder, columns, channel
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"test_label": None}, ": there is no array test_label in it: add what is missing"),
-        ({"train": np.array(["a"])}, ": train: holds no table of numbers: get it again"),
+        ({"test_label": None}, ": has no array test_label: add what is missing"),
+        ({"train": np.array(["a"])}, ": train: contains no table of numbers: download it again"),
         ({"train": np.array([[1.0, np.nan]])}, ": train: row 1, column 2 holds nan, which is not a finite number"),
-        ({"test": np.ones((5, 3))}, ": test: 3 channels, the training part has 2: get both again"),
+        ({"test": np.ones((5, 3))}, ": test: 3 channels, the training part has 2: download both again"),
         ({"test_label": np.ones(4)}, ": test_label: 4 x 1 labels for 5 test rows"),
         ({"test_label": np.full(5, 2)}, ": test_label: row 1 holds 2; a label must be 0 or 1"),
-        ({"columns": np.array(["a"])}, ": columns must be 2 different texts"),
-        ({"columns": np.array(["a", "a"])}, ": columns must be 2 different texts"),
+        ({"columns": np.array(["a"])}, ": columns must be 2 unique strings"),
+        ({"columns": np.array(["a", "a"])}, ": columns must be 2 unique strings"),
         ({"train": np.array([None])}, ": cannot be read as a NumPy archive: "),
-        ({}, ": GECCO has 2 channels where 9 are expected, 4 training rows where "),
+        ({}, ": GECCO has 2 channels instead of 9, 4 training rows instead of "),
     ],
 )
 def test_a_faulty_archive_of_arrays(tmp_path, capsys, changed, message):
@@ -167,7 +167,7 @@ def test_the_real_numbers(tmp_path):
 
 @pytest.mark.skipif(not (SHARED / "GECCO.npz").exists(), reason="needs ../shared/data/GECCO.npz")
 def test_the_real_numbers_in_the_packages_form(tmp_path):
-    """The complete rows, with incomplete ones strewn among them, written as the package has them."""
+    """The complete rows with incomplete ones scattered among them, written like the package's."""
     parts = np.load(SHARED / "GECCO.npz")
     values = np.concatenate([parts["train"], parts["test"]])
     label = np.concatenate([parts["train_label"], parts["test_label"]]).astype(bool)

@@ -26,7 +26,7 @@ MSL_TEST_ROWS = {
 
 
 def run(name, source, out):
-    """Run the command line here; return its exit code."""
+    """Run the command line in this process; return its exit code."""
     return main([name, "--source", str(source), "--out", str(out)])
 
 
@@ -36,7 +36,7 @@ def contents(folder):
 
 
 def expect_error(capsys, message, name, source, out):
-    """Check that the command ends with exit code 2, one line that starts so, and nothing written."""
+    """Check that the command ends with exit code 2, one line with this start, and nothing written."""
     before = contents(out) if out.exists() else None
     assert run(name, source, out) == 2
     written = capsys.readouterr()
@@ -49,7 +49,7 @@ def expect_error(capsys, message, name, source, out):
 
 
 def make_parts(rows, channels, seed=0):
-    """Return values that text keeps exactly, and labels with a third of ones."""
+    """Return values that text represents exactly, and labels of which a third are ones."""
     values = np.random.default_rng(seed).normal(size=(rows, channels)).astype(np.float32).astype(float)
     return values, (np.arange(rows) % 3 == 0).astype(np.uint8)
 
@@ -60,13 +60,13 @@ def write_rows(path, rows, head=None, separator=",", number=repr):
     path.write_text("\n".join(([head] if head else []) + lines) + "\n")
 
 
-# One builder a source: writes a miniature of its layout and returns what must come of it.
+# One builder per source: writes a miniature of its layout and returns the expected result.
 
 
 def build_smd(folder):
     base = folder / "OmniAnomaly" / "ServerMachineDataset"
     parts = {}
-    # The published order, written out: 3-10 and 3-11 stand before 3-2.
+    # The published order, written out: 3-10 and 3-11 come before 3-2.
     order = [f"1-{n}" for n in range(1, 9)] + [f"2-{n}" for n in range(1, 10)] + ["3-1", "3-10", "3-11"]
     order += [f"3-{n}" for n in range(2, 10)]
     for seed, server in enumerate(order):
@@ -163,7 +163,7 @@ BUILDERS = {
 
 @pytest.fixture
 def miniature(tmp_path, monkeypatch):
-    """Return a function that builds a source and expects its figures: (name, folder, parts, channels)."""
+    """Return a function that builds a source and expects its sizes: (name, folder, parts, channels)."""
     monkeypatch.setattr(swat, "START_ROWS", 2)
 
     def build(key):
@@ -202,9 +202,9 @@ def test_a_second_run_changes_nothing(miniature, out, capsys, key):
     capsys.readouterr()
     before, status = contents(out), (out / "data" / f"{name}.csv").stat()
     assert run(name, source, out) == 0
-    assert capsys.readouterr().out.endswith(f"{name}.csv: done already, nothing changed\n")
+    assert capsys.readouterr().out.endswith(f"{name}.csv: already done, nothing changed\n")
     assert contents(out) == before
-    assert (out / "data" / f"{name}.csv").stat().st_mtime_ns == status.st_mtime_ns  # so that its cache stays good
+    assert (out / "data" / f"{name}.csv").stat().st_mtime_ns == status.st_mtime_ns  # so that its cache stays valid
     (out / "data" / f"{name}.csv").write_text("another")
     assert run(name, source, out) == 0
     assert contents(out) == before
@@ -242,8 +242,8 @@ def test_the_list_of_datasets_gets_the_line_it_lacks(miniature, out, before, aft
     ("meta", "message"),
     [
         (b"file_name,train_lens\nSWAN.csv,8\n", "column 'train_lens' of SWAN.csv holds 8, the dataset has 7 training"),
-        (b"file_name\nX.csv\n", "there is no column 'train_lens': copy the file from the repository's dataset folder"),
-        (b"", "there is no column 'file_name'"),
+        (b"file_name\nX.csv\n", "has no column 'train_lens': copy the file from the repository's dataset folder"),
+        (b"", "has no column 'file_name'"),
         (b"file_name,\xff\n", "not a text file"),
     ],
 )
@@ -255,7 +255,7 @@ def test_a_faulty_list_of_datasets(miniature, out, capsys, meta, message):
 
 
 def replace(file, old, new):
-    """Return a change of a source: replace text in a file of it."""
+    """Return a change of a source: replace text in one of its files."""
 
     def change(source):
         (path,) = source.rglob(file)
@@ -307,16 +307,20 @@ FAULTS = [
     (
         "SMD",
         cut("train/machine-1-2.txt", 0),
-        "OmniAnomaly/ServerMachineDataset/train/machine-1-2.txt: this is not a sou",
+        "OmniAnomaly/ServerMachineDataset/train/machine-1-2.txt: this is not a val",
     ),
     (
         "SMD",
         cut("train/machine-1-3.txt", 9),
-        "OmniAnomaly/ServerMachineDataset/train/machine-1-3.txt: 1 columns, where",
+        "OmniAnomaly/ServerMachineDataset/train/machine-1-3.txt: 1 columns, but",
     ),
     ("SMD", replace("test_label/machine-2-3.txt", "0.0\n", ""), f"{SMD_LABEL}: 14 x 1 labels for 15 test rows"),
     ("SMD", replace("test_label/machine-2-3.txt", "0.0", "2"), f"{SMD_LABEL}: row 2 holds 2; a label must be 0 or 1"),
-    ("MSL", remove("train/A-2.npy"), "data/train/A-2.npy: no such file; the source is incomplete, get it again (see"),
+    (
+        "MSL",
+        remove("train/A-2.npy"),
+        "data/train/A-2.npy: no such file; the source is incomplete: download it again (see",
+    ),
     ("MSL", remove("labeled_anomalies.csv"), ": there is no labeled_anomalies.csv in it: name the folder of"),
     ("MSL", cut("test/A-2.npy"), "data/test/A-2.npy: cannot be read as a NumPy array: "),
     ("MSL", cut("test/A-2.npy", 0), "data/test/A-2.npy: cannot be read as a NumPy array: "),
@@ -326,14 +330,18 @@ FAULTS = [
         store("test/A-2.npy", [[1.0, np.nan]]),
         "data/test/A-2.npy: row 1, column 2 holds nan, which is not a finite",
     ),
-    ("MSL", store("test/A-2.npy", np.ones((9, 3))), "data/test/A-2.npy: 3 columns, where A-1.npy has 2: get it again"),
+    ("MSL", store("test/A-2.npy", np.ones((9, 3))), "data/test/A-2.npy: 3 columns, but A-1.npy has 2: replace it"),
     (
         "MSL",
         store("test/A-2.npy", np.ones((3, 2))),
         "labeled_anomalies.csv: column 'anomaly_sequences' of A-2 is faulty",
     ),
     ("MSL", store("test/A-2.npy", np.array([{}]), allow_pickle=True), "data/test/A-2.npy: cannot be read as a NumPy"),
-    ("MSL", store("test/A-2.npy", np.array(["x"])), "data/test/A-2.npy: holds no table of numbers: get it again"),
+    (
+        "MSL",
+        store("test/A-2.npy", np.array(["x"])),
+        "data/test/A-2.npy: contains no table of numbers: download it again",
+    ),
     ("MSL", replace("labeled_anomalies.csv", "[[1, 3]", "[[1, 3"), "labeled_anomalies.csv: cannot be read as a list"),
     (
         "MSL",
@@ -342,9 +350,9 @@ FAULTS = [
     ),
     ("MSL", replace("labeled_anomalies.csv", "[[1, 3]", "[1"), "labeled_anomalies.csv: column 'anomaly_sequences' of"),
     ("MSL", replace("labeled_anomalies.csv", "[[1, 3]", '[["a", 3]'), "labeled_anomalies.csv: "),
-    ("MSL", replace("labeled_anomalies.csv", "spacecraft", "craft"), "labeled_anomalies.csv: there is no column 'spac"),
+    ("MSL", replace("labeled_anomalies.csv", "spacecraft", "craft"), "labeled_anomalies.csv: has no column 'spac"),
     ("PSM", remove("test_label.csv"), ": there is no test_label.csv in it: name the folder of the unpacked source"),
-    ("PSM", replace("test.csv", "feature_1", "feature_9"), "data/test.csv: its columns are not those of train.csv"),
+    ("PSM", replace("test.csv", "feature_1", "feature_9"), "data/test.csv: its columns differ from those of train.csv"),
     ("PSM", replace("train.csv", "\n0.0,", "\n0.0,inf"), "data/train.csv: "),
     ("PSM", replace("test_label.csv", "\n0.0,1.0", ""), "data/test_label.csv: 5 x 1 labels for 6 test rows"),
     ("SWAT", remove("SWaT_Dataset_Normal_v1.csv"), ": there is no SWaT_Dataset_Normal_v1.csv in it: name the folder"),
@@ -358,7 +366,7 @@ FAULTS = [
         replace("SWaT_Dataset_Attack_v0.csv", ",A ttack", ",Odd"),
         "SWaT_Dataset_Attack_v0.csv: column 'Normal/Att",
     ),
-    ("SWAT", replace("SWaT_Dataset_Attack_v0.csv", "P101", "P102"), "SWaT_Dataset_Attack_v0.csv: its columns are not"),
+    ("SWAT", replace("SWaT_Dataset_Attack_v0.csv", "P101", "P102"), "SWaT_Dataset_Attack_v0.csv: its columns differ"),
     (
         "SWAT",
         replace("SWaT_Dataset_Normal_v1.csv", ",Normal\n", ",Attack\n"),
@@ -367,7 +375,7 @@ FAULTS = [
     (
         "SWAT",
         replace("SWaT_Dataset_Normal_v1.csv", "AM,", "AM,,"),
-        "SWaT_Dataset_Normal_v1.csv: line 2: 6 cells, where",
+        "SWaT_Dataset_Normal_v1.csv: line 2: 6 cells, but",
     ),
     (
         "SWAT",
@@ -377,7 +385,7 @@ FAULTS = [
     (
         "SWAT",
         replace("SWaT_Dataset_Normal_v1.csv", "P101", "FIT101"),
-        "SWaT_Dataset_Normal_v1.csv: column 'FIT101' stands",
+        "SWaT_Dataset_Normal_v1.csv: column 'FIT101' occurs",
     ),
     (
         "SWAT",
@@ -399,14 +407,14 @@ FAULTS = [
         store("NIPS_TS_Swan_test_label.npy", np.ones((2, 3))),
         "NIPS_TS_Swan_test_label.npy: 2 x 3 labels for 6 tes",
     ),
-    ("SWAN", store("NIPS_TS_Swan_train.npy", np.float64(1)), "NIPS_TS_Swan_train.npy: holds no table of numbers"),
-    ("SWAN", store("NIPS_TS_Swan_train.npy", np.ones((0, 2))), "NIPS_TS_Swan_train.npy: there are no numbers in it"),
+    ("SWAN", store("NIPS_TS_Swan_train.npy", np.float64(1)), "NIPS_TS_Swan_train.npy: contains no table of numbers"),
+    ("SWAN", store("NIPS_TS_Swan_train.npy", np.ones((0, 2))), "NIPS_TS_Swan_train.npy: contains no numbers"),
     (
         "SWAN",
         store("NIPS_TS_Swan_train.npy", np.ones((8, 2))),
-        ": SWAN has 8 training rows where 7 are expected: the so",
+        ": SWAN has 8 training rows instead of 7: the so",
     ),
-    ("SWAN", store("NIPS_TS_Swan_test_label.npy", np.ones(6)), ": SWAN has 100.0 % of the test rows anomalous where"),
+    ("SWAN", store("NIPS_TS_Swan_test_label.npy", np.ones(6)), ": SWAN has 100.0 % of the test rows anomalous instead"),
 ]
 
 
@@ -435,10 +443,10 @@ def test_a_file_that_is_there_twice(miniature, out, capsys):
     for folder in ("__MACOSX", ".hidden", "one", "two"):
         (source / folder).mkdir()
         (source / folder / "NIPS_TS_Water_train.npy").write_bytes((source / "NIPS_TS_Water_train.npy").read_bytes())
-    assert run(name, source, out) == 0  # the one that lies highest counts
+    assert run(name, source, out) == 0  # the one at the highest level counts
     capsys.readouterr()
     (source / "NIPS_TS_Water_train.npy").unlink()
-    message = f"{source}: NIPS_TS_Water_train.npy is in it twice, as {source / 'one'}"
+    message = f"{source}: contains NIPS_TS_Water_train.npy twice, as {source / 'one'}"
     expect_error(capsys, message, name, source, out)
 
 
@@ -467,7 +475,7 @@ def test_expectations_are_those_of_the_benchmark():
 @pytest.mark.parametrize("fault", [KeyboardInterrupt, OSError(28, "No space left on device")])
 @pytest.mark.parametrize("call", range(3))
 def test_what_is_interrupted_leaves_nothing(miniature, out, capsys, monkeypatch, call, fault, keeps):
-    """The names given are those of the finished CSV, in the folder of its own, and then of both files in place."""
+    """The names are those of the finished CSV, in its own folder, and then of both files in place."""
     name, source, _ = miniature("SWAN")
     if keeps:
         (out / "data").mkdir(parents=True)
@@ -481,7 +489,7 @@ def test_what_is_interrupted_leaves_nothing(miniature, out, capsys, monkeypatch,
 
     monkeypatch.setattr("os.replace", fail)
     assert run(name, source, out) == (130 if fault is KeyboardInterrupt else 2)
-    ending = "interrupted: start it again\n" if fault is KeyboardInterrupt else "No space left on device\n"
+    ending = "interrupted: run the command again\n" if fault is KeyboardInterrupt else "No space left on device\n"
     assert capsys.readouterr().err.endswith(ending)
     assert contents(out) == before
     assert out.parent.exists() == keeps
@@ -550,7 +558,7 @@ def test_install_gives_back_what_it_has_replaced(tmp_path, monkeypatch, call, li
 
 @pytest.fixture(scope="module")
 def msl(tmp_path_factory):
-    """Return telemanom's layout with the real numbers, and these; the training part is cut at any places."""
+    """Return telemanom's layout with the real numbers, and these; the training part is cut at arbitrary points."""
     path = SHARED / "data" / "MSL.npz"
     if not path.exists():
         pytest.skip("needs ../shared/data/MSL.npz")
@@ -599,5 +607,5 @@ def test_an_end_by_signal_while_the_file_is_written(msl, tmp_path):
             time.sleep(0.001)
         process.send_signal(signal.SIGTERM)
         assert process.wait() == 130
-        assert process.stderr.read() == "interrupted: start it again\n"
+        assert process.stderr.read() == "interrupted: run the command again\n"
     assert not list(tmp_path.iterdir())

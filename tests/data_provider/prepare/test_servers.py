@@ -17,7 +17,7 @@ SIZES = {"SMD": (38, 7, 8), "ASD": (19, 7, 6)}  # channels, training rows, test 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    """Expect miniatures' numbers of rows of all servers."""
+    """Expect the miniatures' numbers of rows for all servers."""
     for module, name in ((smd, "SMD"), (asd, "ASD")):
         for server in module.ROWS:
             monkeypatch.setitem(module.ROWS, server, SIZES[name][1:])
@@ -55,7 +55,7 @@ def parts(name, server):
 
 
 def write(name, folder, *servers):
-    """Write servers as their publisher does, the event at 1 and 2 with its channels."""
+    """Write servers like their publisher, with the event at 1 and 2 and its channels."""
     for server in servers:
         for part, values in parts(name, server).items():
             if name == "SMD":
@@ -106,7 +106,7 @@ def test_servers_become_datasets_of_their_own(tmp_path, out, capsys, name, write
         assert [(event.start, event.end) for event in events] == [(1, 3)]
         assert channels_of_events(events, found.test_label) == [(1, 4)]
     assert run(name, source, out, *servers) == 0
-    assert capsys.readouterr().out.endswith("done already, nothing changed\n")
+    assert capsys.readouterr().out.endswith("already done, nothing changed\n")
 
 
 def test_asd_is_all_its_servers(tmp_path, out, capsys):
@@ -118,7 +118,7 @@ def test_asd_is_all_its_servers(tmp_path, out, capsys):
 
 def test_one_archive_is_one_server(tmp_path, out, capsys):
     source = write_npz("ASD", tmp_path / "source", "omi-1") / "omi-1.npz"
-    message = f"{source}: a file holds one server: say which with --server, or name a folder with --source"
+    message = f"{source}: a file contains one server: say which with --server, or name a folder with --source"
     for servers in ([], ["all"], ["omi-1", "omi-2"]):
         refuse(capsys, message, "ASD", source, out, *servers)
     assert run("ASD", source, out, "omi-1") == 0
@@ -127,14 +127,14 @@ def test_one_archive_is_one_server(tmp_path, out, capsys):
 @pytest.mark.parametrize(
     ("name", "servers", "message"),
     [
-        ("MSL", ["machine-1-1"], "--server: MSL is no dataset of servers, only SMD and ASD are: leave it out"),
-        ("UCR", ["all"], "--server: UCR is no dataset of servers"),
-        ("SMD", ["machine-1-9"], "--server machine-1-9: no server of SMD, nearest are machine-"),
-        ("SMD", ["omi-1"], "--server omi-1: no server of SMD, nearest are "),
-        ("ASD", ["omi-1", "all"], "--server all: no server of ASD"),
+        ("MSL", ["machine-1-1"], "--server: MSL is not a dataset of servers, only SMD and ASD are: leave it out"),
+        ("UCR", ["all"], "--server: UCR is not a dataset of servers"),
+        ("SMD", ["machine-1-9"], "--server machine-1-9: not a server of SMD, the nearest are machine-"),
+        ("SMD", ["omi-1"], "--server omi-1: not a server of SMD, the nearest are "),
+        ("ASD", ["omi-1", "all"], "--server all: not a server of ASD"),
         ("ASD", ["omi-1", "omi-1"], "--server omi-1: servers must be unique: name it once"),
         ("ASD", ["omi-3"], "SOURCE: there is no omi-3_train.pkl, no omi-3_test.pkl, no omi-3_test_label.pkl in it"),
-        ("SMD", ["all"], "SOURCE: there is no server of SMD in it: name the folder of the source"),
+        ("SMD", ["all"], "SOURCE: has no server of SMD: name the folder of the source"),
     ],
 )
 def test_wrong_servers(tmp_path, out, capsys, name, servers, message):
@@ -143,7 +143,7 @@ def test_wrong_servers(tmp_path, out, capsys, name, servers, message):
 
 
 class Evil:
-    """Pickles as a call that makes a file."""
+    """Pickles as a call that creates a file."""
 
     def __reduce__(self):
         return open, ("evil", "w")
@@ -152,11 +152,11 @@ class Evil:
 @pytest.mark.parametrize(
     ("part", "value", "message"),
     [
-        ("train", Evil(), "omi-2_train.pkl: cannot be read as a pickled array: it calls for "),
-        ("train", np.array([None]), "omi-2_train.pkl: holds no table of numbers"),
+        ("train", Evil(), "omi-2_train.pkl: cannot be read as a pickled array: it refers to "),
+        ("train", np.array([None]), "omi-2_train.pkl: contains no table of numbers"),
         ("test", np.ones((6, 18)), "omi-2_test.pkl: 18 channels, the training part has 19"),
         ("test_label", np.ones(5), "omi-2_test_label.pkl: 5 x 1 labels for 6 test rows"),
-        ("train", np.ones((6, 19)), "omi-2 has 6 training rows where 7 are expected: the source is incomplete"),
+        ("train", np.ones((6, 19)), "omi-2 has 6 training rows instead of 7: the source is incomplete"),
     ],
 )
 def test_a_faulty_server_leaves_nothing_of_the_others(tmp_path, out, capsys, monkeypatch, part, value, message):

@@ -21,10 +21,10 @@ def test_header(tmp_path, content):
     [
         (b"", "the first line must name the columns: add it"),
         (b"\n1,2\n", "the first line must name the columns: add it"),
-        (b"1,2\n3,4\n", "the first line '1, 2' holds numbers, where the names of the columns must be: add them"),
+        (b"1,2\n3,4\n", "the first line '1, 2' holds numbers instead of column names: add them"),
         (b"a;label\n3;0\n", "the first line 'a;label' has no commas: separate the columns with commas"),
         ("a,b\n".encode("utf-16"), "is written in UTF-16: save it as CSV in UTF-8"),
-        (b"a,b,a\n", "column 'a' stands in the header more than once: rename one"),
+        (b"a,b,a\n", "column 'a' occurs in the header more than once: rename one"),
         (b"a,\xff\xfe\n", "cannot be read as a CSV file of UTF-8 text"),
         (b"a,\x00" + b"b" * 200_000, "cannot be read as a CSV file of UTF-8 text"),
     ],
@@ -52,7 +52,7 @@ def test_no_rows(tmp_path, content):
 
 
 def test_text_that_is_not_utf8(tmp_path):
-    with pytest.raises(DataError, match=r"line 2: this is not a sound CSV file, mend or replace it: .*UTF8"):
+    with pytest.raises(DataError, match=r"line 2: this is not a valid CSV file, repair or replace it: .*UTF8"):
         list(stream_columns(write(tmp_path, b"a,b\n1,\xff\n"), {"a": pa.float64(), "b": pa.string()}))
 
 

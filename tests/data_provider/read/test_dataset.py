@@ -32,7 +32,7 @@ def root(tmp_path):
 
 
 def expect(message, read, *arguments, **options):
-    """Check that the call fails with one line that starts so."""
+    """Check that the call fails with one line with this start."""
     with pytest.raises(DataError) as caught:
         read(*arguments, **options)
     assert str(caught.value).startswith(message)
@@ -90,7 +90,7 @@ def test_a_missing_dataset_names_the_command_that_makes_it(root, name, command):
     for folder in (root, root / "nowhere"):
         path = folder / "data" / f"{name}.csv"
         ready = f", or download {name}.csv of the TAB benchmark" if name in TABLES else ""
-        message = f"{path}: no such file; make it: {PREPARE} {command} --out {folder}{ready} (see dataset/README.md)"
+        message = f"{path}: no such file; create it: {PREPARE} {command} --out {folder}{ready} (see dataset/README.md)"
         expect(message, read_dataset, folder, name)
         expect(message, read_dataset, folder, name, train_rows=3)
 
@@ -120,7 +120,7 @@ def test_the_commands_are_those_of_the_preparation():
 
 def test_a_dataset_that_the_list_does_not_know(root):
     meta = root / "DETECT_META.csv"
-    message = f"{meta}: column 'file_name' has no msl2.csv, nearest are MSL.csv, "
+    message = f"{meta}: column 'file_name' has no msl2.csv, the nearest are MSL.csv, "
     expect(message, read_dataset, root, "msl2")
     expect(f"{meta}: column 'train_lens' of BAD.csv must be a whole number: correct it", read_dataset, root, "BAD")
     meta.write_text("name\nTOY.csv\n")
@@ -131,10 +131,10 @@ def test_a_dataset_that_the_list_does_not_know(root):
     ("text", "message"),
     [
         ("", "the first line must name the columns"),
-        ("a,b\n1,2\n", "there is no column named 'label' (0 normal, 1 anomalous): add it"),
+        ("a,b\n1,2\n", "has no column named 'label' (0 normal, 1 anomalous): add it"),
         ("data,cols\n1,a\n2,a\n", "0 columns are named 'label'"),
-        ("data,cols\n", "there are no rows of data below the header"),
-        ("data,cols\n1,a\n2,a\n0,label\n", "column 'label' has 1 rows, the longest has 2: complete it"),
+        ("data,cols\n", "has no rows of data below the header"),
+        ("data,cols\n1,a\n2,a\n0,label\n", "column 'label' has 1 rows, but the longest has 2: complete it"),
         ("data,cols\n1,a\n,a\n3,a\n0,label\n0,label\n0,label\n", "row 2 of column 'a' holds nan; every value"),
         (WIDE.replace("z,3", "z,inf"), "row 3 of column 'a' holds inf; every value must be a finite number"),
         (WIDE.replace("6,1", "6,3"), "row 3 of column 'label' holds 3; a label must be 0 or 1"),
@@ -209,7 +209,7 @@ def test_ucr_event_without_points(tmp_path):
         ("1_UCR_Anomaly_toy_1_2_4.txt", "1 2 3", "the event 2-4 in the name does not fit 3 values"),
         ("1_UCR_Anomaly_toy_1_3_2.txt", "1 2 3", "the event 3-2 in the name does not fit 3 values"),
         ("1_UCR_Anomaly_toy_3_2_3.txt", "1 2 3", "a training part of 3 rows does not fit 3 rows of data"),
-        ("1_UCR_Anomaly_toy_0_0_0.txt", "", "there are no rows of data"),
+        ("1_UCR_Anomaly_toy_0_0_0.txt", "", "has no rows of data"),
     ],
 )
 def test_ucr_faults(tmp_path, name, text, message):
@@ -250,7 +250,7 @@ def test_tsb_ad_holds_ucr_135():
     ("name", "text", "message"),
     [
         ("001_tr_2.csv", "Data,Label\n1,0\n", "the name must end like _tr_TRAIN_1st_FIRST.csv: rename the file"),
-        ("001_tr_2_1st_3.csv", "Data\n1\n", "there is no column named 'label'"),
+        ("001_tr_2_1st_3.csv", "Data\n1\n", "has no column named 'label'"),
         ("001_tr_2_1st_3.csv", "Data,Label\n1,0\n2,1\n", "a training part of 2 rows does not fit 2 rows of data"),
         ("001_tr_1_1st_3.csv", "Data,Label\n1,0\n2,1\nx,0\n", "line 4: column 'Data' holds 'x'"),
     ],

@@ -104,9 +104,9 @@ def test_an_encoding_that_must_be_named():
     for written in ("utf-8-sig", "utf-16", "utf-32"):
         assert decided("a,b\n1,2\n", written)[:3] == (",", ".", True)
         assert decided("a,b\n1,2\n", written, encoding=written)[:3] == (",", ".", True)
-        with pytest.raises(DataError, match=r"F: --encoding iso8859-1: begins with the mark of UTF-.*: leave it out"):
+        with pytest.raises(DataError, match=r"F: --encoding iso8859-1: the byte order mark is that of UTF-.*: leave"):
             decided("a,b\n1,2\n", written, encoding="latin-1")
-    with pytest.raises(DataError, match="bytes of zero"):
+    with pytest.raises(DataError, match="zero bytes"):
         decide(b"\0\1\2\n\0\0\n1,2\n", "F")
 
 

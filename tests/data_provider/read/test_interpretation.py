@@ -38,19 +38,19 @@ def test_forms_of_the_same_line(tmp_path, text):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "there are no lines START-END:CHANNEL,CHANNEL,… in it"),
-        ("\n \n", "there are no lines START-END:CHANNEL,CHANNEL,… in it"),
-        ("1-2:1\n\n3-4\n", "line 3 is no START-END:CHANNEL,CHANNEL,…"),
-        ("1-2:\n", "line 1 is no START-END:CHANNEL,CHANNEL,…"),
-        ("1-2:1,\n", "line 1 is no START-END:CHANNEL,CHANNEL,…"),
-        ("1-2:1,a\n", "line 1 is no START-END:CHANNEL,CHANNEL,…"),
-        ("1-2:1.0\n", "line 1 is no START-END:CHANNEL,CHANNEL,…"),
-        ("-1-2:1\n", "line 1 is no START-END:CHANNEL,CHANNEL,…"),
-        ("1-2-3:1\n", "line 1 is no START-END:CHANNEL,CHANNEL,…"),
-        (f"1-2:{'9' * 10}\n", "line 1 is no START-END:CHANNEL,CHANNEL,…"),
-        ("1-2:1\n5-5:1\n", "line 2: 5-5 has no points, as END is behind the last: correct it"),
+        ("", "has no lines START-END:CHANNEL,CHANNEL,…"),
+        ("\n \n", "has no lines START-END:CHANNEL,CHANNEL,…"),
+        ("1-2:1\n\n3-4\n", "line 3 is not START-END:CHANNEL,CHANNEL,…"),
+        ("1-2:\n", "line 1 is not START-END:CHANNEL,CHANNEL,…"),
+        ("1-2:1,\n", "line 1 is not START-END:CHANNEL,CHANNEL,…"),
+        ("1-2:1,a\n", "line 1 is not START-END:CHANNEL,CHANNEL,…"),
+        ("1-2:1.0\n", "line 1 is not START-END:CHANNEL,CHANNEL,…"),
+        ("-1-2:1\n", "line 1 is not START-END:CHANNEL,CHANNEL,…"),
+        ("1-2-3:1\n", "line 1 is not START-END:CHANNEL,CHANNEL,…"),
+        (f"1-2:{'9' * 10}\n", "line 1 is not START-END:CHANNEL,CHANNEL,…"),
+        ("1-2:1\n5-5:1\n", "line 2: 5-5 has no points, as END is after the last: correct it"),
         ("7-5:1\n", "line 1: 7-5 has no points"),
-        ("1-2:1\n3-4:2,0\n", "line 2 holds channel 0, where they are counted from 1: correct it"),
+        ("1-2:1\n3-4:2,0\n", "line 2 holds channel 0, but they are counted from 1: correct it"),
     ],
 )
 def test_faulty_files(tmp_path, text, message):
@@ -128,7 +128,7 @@ def test_an_end_that_is_included(tmp_path):
         read_interpretation(write(tmp_path, "5-4:1\n"), end_included=True)
 
 
-# Of each server with lines that are not the runs of its label: events without a line.
+# For each server whose lines differ from the runs of its label: events without a line.
 UNEVEN = {"machine-1-3": 1, "machine-2-3": 0, "machine-3-2": 1}
 
 

@@ -71,10 +71,10 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ("1,a\n2,a\n3,b\n0,label\n1,label", "column 'b' has 1 rows, the longest has 2: complete it"),
+        ("1,a\n2,a\n3,b\n0,label\n1,label", "column 'b' has 1 rows, but the longest has 2: complete it"),
         ("1,a\n2,b\n3,a\n4,b\n0,label", "column 'cols' has a second block of 'a': put its rows together"),
         ("1,a\nx1,a\n0,label", "line 3: column 'data' holds 'x1', which is not a number: correct it"),
-        ("1,a\n1\n0,label\n0,label", "line 3: 1 cells, where the header has 2 columns: correct the line"),
+        ("1,a\n1\n0,label\n0,label", "line 3: 1 cells, but the header has 2 columns: correct the line"),
     ],
 )
 def test_faults(tmp_path, rows, message):
@@ -108,7 +108,7 @@ def test_msl_round_trip(tmp_path):
 
 
 def test_memory_stays_near_the_size_of_the_values(tmp_path):
-    """4 million lines are 32 MB of values; a reader that keeps the rows' names takes many times that."""
+    """4 million lines are 32 MB of values; a reader that keeps the row names needs many times that."""
     values = np.arange(500_000.0)[:, None].repeat(7, axis=1)
     path = tmp_path / "X.csv"
     write_long_csv(path, Series("X", values[:9], values[9:], np.zeros(499_991, np.uint8), tuple("abcdefg")))

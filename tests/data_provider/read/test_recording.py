@@ -40,7 +40,7 @@ def parquet(tmp_path):
 
 
 def refuse(path, *, says, **options):
-    """Check that the file is refused in one line that names it and holds all texts of `says`."""
+    """Check that the file is refused in one line that names it and contains all texts in `says`."""
     with pytest.raises(DataError) as caught:
         read_recording(path, **options)
     text = str(caught.value)
@@ -196,7 +196,7 @@ def test_dates_are_times_by_content(csv, dates):
 
 
 def test_a_day_of_the_month_is_never_taken_for_the_month(csv):
-    """The 13th can be no month, so that in this file the 1st to the 12th are none either."""
+    """13 cannot be a month, so in this file 1 to 12 are not months either."""
     days = [f"{day:02d}/03/2024,{day}" for day in range(1, 32)]
     recording = read_recording(csv("\n".join(["date,a", *days])))
     assert recording.values[:, 0].tolist() == list(range(1, 32))
@@ -207,10 +207,12 @@ def test_dates_that_can_be_read_in_two_ways(csv):
     path = csv("date,a\n01/02/2024 10:00,1\n01/02/2024 11:00,2\n")
     refuse(path, says=["row 1", "01 February 2024", "02 January 2024", "--date-format"])
     assert read_recording(path, date_format="%m/%d/%Y %H:%M").times[0] == pd.Timestamp("2024-01-02 10:00")
-    recording = read_recording(csv("date,a\n11/02/2024,1\n12/02/2024,2\n01/03/2024,3\n"))  # by month they go back
+    recording = read_recording(
+        csv("date,a\n11/02/2024,1\n12/02/2024,2\n01/03/2024,3\n")
+    )  # read as months, they go back
     assert recording.values[:, 0].tolist() == [1, 2, 3]
     assert recording.times[0] == pd.Timestamp("2024-02-11")
-    recording = read_recording(csv("date,a\n01.02.2024,1\n02.02.2024,2\n"))  # so dates with points are written
+    recording = read_recording(csv("date,a\n01.02.2024,1\n02.02.2024,2\n"))  # the usual form of dates with points
     assert recording.times[0] == pd.Timestamp("2024-02-01")
 
 
@@ -275,7 +277,7 @@ def test_time_zones(csv, parquet):
 
 
 def test_offsets_that_change_with_summer_time(csv):
-    """By the clock the third point comes before the second."""
+    """By the clock, the third point comes before the second."""
     path = csv(
         "time,a\n2024-10-27T01:45+02:00,1\n2024-10-27T02:30+02:00,2\n2024-10-27T02:15+01:00,3\n2024-10-27T03:00+01:00,4\n"
     )
@@ -431,8 +433,8 @@ def test_no_column_of_numbers(csv):
 def test_channels_that_are_none(csv):
     path = csv("time,a,kind,label\n1,2,x,0\n2,3,y,1\n")
     refuse(path, channels=["a", "a"], says=["a a", "unique"])
-    refuse(path, channels=["a", "time"], time="time", says=["a time", "neither time nor label"])
-    refuse(path, channels=["a", "label"], says=["a label", "neither time nor label"])
+    refuse(path, channels=["a", "time"], time="time", says=["a time", "neither times nor labels"])
+    refuse(path, channels=["a", "label"], says=["a label", "neither times nor labels"])
     refuse(path, channels=["a", "kind"], says=["'kind'", "no numbers", "choose"])
 
 
@@ -506,7 +508,7 @@ def test_the_row_of_a_gap_is_that_of_the_file_where_it_was_sorted(csv):
 
 @pytest.mark.parametrize("content", ["", "\n", "\n\n \n"])
 def test_an_empty_file(csv, content):
-    refuse(csv(content), says=["empty", "names of the columns"])
+    refuse(csv(content), says=["empty", "column names"])
 
 
 def test_files_without_rows(csv, parquet):
@@ -528,14 +530,14 @@ def test_a_missing_file(tmp_path):
 def test_broken_parquet(tmp_path, content, suffix):
     path = tmp_path / f"X{suffix}"
     path.write_bytes(content)
-    refuse(path, says=["Parquet", "write it again"])
+    refuse(path, says=["Parquet", "save it again"])
 
 
 @pytest.mark.parametrize("kept", [0.2, 0.6, 0.95])
 def test_truncated_parquet(parquet, kept):
     path = parquet(pd.DataFrame({"a": np.arange(1000.0)}))
     path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
-    refuse(path, says=["Parquet", "write it again"])
+    refuse(path, says=["Parquet", "save it again"])
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Files as people write them: input → what is read, and what is said."""
+"""Files as people write them: input → what is read, and what is reported."""
 
 import bz2
 import gzip
@@ -66,7 +66,7 @@ def test_separators_and_decimal_commas(read, text, values, encoding):
         ("Report\n\na;b\n1;2\n2;3\n", ["'Report'", "remove"]),
         ("t,p\ns,bar\n0,1\n1,2\n2,4\n", ["row 1", "'s'", "units"]),
         ("a,b\n1,2\n?,3\n3,4\n", ["row 2", "'?'", "--missing-values"]),
-        ("a\n1\n\0\n", ["bytes of zero"]),
+        ("a\n1\n\0\n", ["zero bytes"]),
         ("t,v\n1,2,\n2,3,\n", ["'t,v' has 2 cells", "below have 3"]),
         ("t,v\na,5%\nb,6%\n", ["no column of numbers", "'t' holds 'a'"]),
         ("v\n1\n1e400\n2\n", ["row 2", "'1e400'", "too large", "correct it"]),
@@ -116,7 +116,11 @@ def test_days_and_times_of_parquet_are_joined(read):
     [
         ("year,month,day,hour,v", lambda hour, row: f"{hour.year},{hour.month},{hour.day},{hour.hour},{row}", "year, "),
         ("Date,Time,v", lambda hour, row: f"{hour:%Y-%m-%d},{hour:%H:%M:%S}+00:00,{row}", "'Date' and 'Time' together"),
-        ("Date,Time,v", lambda hour, row: f"{hour:%Y-%m-%d},{hour},{row}", "column 'Time', for 'Date' has no times"),
+        (
+            "Date,Time,v",
+            lambda hour, row: f"{hour:%Y-%m-%d},{hour},{row}",
+            "column 'Time', because 'Date' has no times",
+        ),
     ],
 )
 def test_times_in_other_columns(read, header, form, said):
@@ -153,7 +157,7 @@ def test_the_hour_that_comes_twice_keeps_its_order(read, rows, newest_first):
     if not newest_first or len(rows) > 4:
         recording = read(content)
         assert recording.values[:, 0].tolist() == list(range(len(rows)))
-        assert any("comes twice" in note for note in recording.notes)
+        assert any("occurs twice" in note for note in recording.notes)
         assert not any("irregular" in note or "sorted" in note for note in recording.notes)
     recording = read(content, timezone="Europe/Berlin")
     assert recording.times.is_monotonic_increasing
@@ -216,7 +220,7 @@ def test_labels_by_their_usual_names(read, name, marks):
 
 def test_points_of_change_are_labels_too(read):
     text = "v,anomaly,changepoint\n1,0,0\n2,1,1\n3,1,0\n"
-    with pytest.raises(DataError, match="anomaly, changepoint: say by --label"):
+    with pytest.raises(DataError, match="anomaly, changepoint: say which one"):
         read(text)
     assert read(text, label="anomaly").channels == ("v",)
 
@@ -225,7 +229,7 @@ def test_points_of_change_are_labels_too(read):
 def test_channels_that_rise_as_unix_times(read, header):
     recording = read(header + "".join(f"{1718150400 + 10 * row},{row % 5}\n" for row in range(20)))
     assert len(recording.channels) == 2
-    assert any("rise as Unix times" in note and "--time" in note for note in recording.notes)
+    assert any("rise like Unix times" in note and "--time" in note for note in recording.notes)
 
 
 def test_scores_below_a_name_of_labels_are_doubtful(read):

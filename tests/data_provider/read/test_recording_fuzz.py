@@ -1,4 +1,4 @@
-"""Files that were damaged: they are refused in one line, or read without loss."""
+"""Damaged files: they are refused in one line, or read without loss."""
 
 import warnings
 from datetime import timedelta
@@ -71,7 +71,7 @@ def edited(text, kind, place, snippet):
 
 
 def read(path, missing):
-    """Return what is read, or the text of the error."""
+    """Return what is read, or the error message."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")

@@ -16,9 +16,9 @@ def table(**columns):
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"a": [], "label": []}, "there are no rows of data below the header: complete the file"),
-        ({"a": [1]}, "0 columns are named 'label', where one must be (0 normal, 1 anomalous): name the labels'"),
-        ({"Label": [1], "label": [1]}, "2 columns are named 'label', where one must be"),
+        ({"a": [], "label": []}, "has no rows of data below the header: complete the file"),
+        ({"a": [1]}, "0 columns are named 'label', expected one (0 normal, 1 anomalous): give only the"),
+        ({"Label": [1], "label": [1]}, "2 columns are named 'label', expected one"),
         (
             {"a": [0, 1, np.nan], "b": [0, np.inf, 1], "c": [0, np.nan, 1], "label": [0, 0, 0]},
             "row 2 of column 'b' holds inf; every value must be a finite number: fill or remove it",
@@ -59,5 +59,5 @@ def test_training_rows_that_do_not_fit(train_rows):
 
 
 def test_labels_alone():
-    with pytest.raises(DataError, match="there is no column beside 'label': add one per channel"):
+    with pytest.raises(DataError, match="has no column besides 'label': add one per channel"):
         series_from_table(PATH, "X", table(label=[0, 1]), 1, test_start=1)

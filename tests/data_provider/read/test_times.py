@@ -6,7 +6,7 @@ from data_provider import DataError
 from data_provider.read.columns import numbers_are_times
 from data_provider.read.times import TimeReader, read_times
 
-DAYS = pd.date_range("2005-01-01", "2005-01-12 23:00", freq="h")  # so that each day may be a month
+DAYS = pd.date_range("2005-01-01", "2005-01-12 23:00", freq="h")  # so that each day could be a month
 
 
 def column(cells):

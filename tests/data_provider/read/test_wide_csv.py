@@ -53,7 +53,7 @@ def test_a_missing_cell_is_nan_and_left_to_the_check(tmp_path):
     ("rows", "message"),
     [
         ("1,0\n2,O\n", "line 3: column 'label' holds 'O', which is not a number: correct it"),
-        ("1,0\n2,0,7\n", "line 3: 3 cells, where the header has 2 columns: correct the line"),
+        ("1,0\n2,0,7\n", "line 3: 3 cells, but the header has 2 columns: correct the line"),
     ],
 )
 def test_faults(tmp_path, rows, message):

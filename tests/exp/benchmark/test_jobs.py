@@ -1,4 +1,4 @@
-"""Jobs: which there are, what of them is done already, and how they end."""
+"""Jobs: which there are, what is already done, and how they end."""
 
 import json
 import logging
@@ -69,7 +69,7 @@ def test_a_configuration_of_another_kind_is_refused(many, section, value):
         ("name\na\n", "no column 'model_setting'"),
         ("name,model_setting\n", "lists no series"),
         ("name,model_setting\na,1\nb,3\n", "line 3: model_setting '3' is unknown"),
-        ("name,model_setting\na,1\na,2\n", "line 2: name 'a' is empty or stands twice"),
+        ("name,model_setting\na,1\na,2\n", "line 2: name 'a' is empty or occurs twice"),
         ("name,model_setting\na,1\n,2\n", "line 3: name '' is empty"),
     ],
 )
@@ -105,7 +105,7 @@ def test_a_pattern_that_matches_nothing_is_refused(many, patterns):
 def test_finished():
     states = ("training", "trained", "done", "undefined", "failed")
     begun = {status: Outcome("", status, data={"file": "now"}) for status in states}
-    for file in ("now", None):  # without the file nothing can be done again
+    for file in ("now", None):  # without the file nothing can be redone
         assert [status for status in begun if finished(begun[status], "all", file)] == ["done", "undefined"]
         assert [status for status in begun if finished(begun[status], "test", file)] == ["done", "undefined"]
         assert [status for status in begun if finished(begun[status], "train", file)] == [

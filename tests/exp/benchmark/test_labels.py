@@ -1,4 +1,4 @@
-"""Why nothing can be measured, and where the events lie instead."""
+"""Why nothing can be evaluated, and where the events are instead."""
 
 import numpy as np
 import pytest

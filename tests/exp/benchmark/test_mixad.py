@@ -1,4 +1,4 @@
-"""MIXAD in an experiment: does it find the channel that breaks from the others?"""
+"""MIXAD in an experiment: does it find the channel that departs from the others?"""
 
 import json
 
@@ -18,7 +18,7 @@ STARTS = range(100, 1600, 150)
 
 
 def coupled(points, begin, random):
-    """Return channels that repeat one rhythm, each a little later than the one before, with noise."""
+    """Return noisy channels that repeat one rhythm, each slightly later than the previous one."""
     time = np.arange(begin, begin + points)[:, None] - np.linspace(0, 20, CHANNELS)
     rhythm = np.sin(2 * np.pi * time / 40) + 0.5 * np.sin(2 * np.pi * time / 97)
     return rhythm + 0.05 * random.standard_normal(rhythm.shape)

@@ -1,4 +1,4 @@
-"""Digests: the same for the same content, others for others; and what they say has changed."""
+"""Digests: equal for equal content, different otherwise; and what they report as changed."""
 
 import dataclasses
 
@@ -77,4 +77,4 @@ def test_the_origin_of_scores():
     assert other_origin(then, then) is None
     assert "earlier version" in other_origin(None, then)
     now = {**then, "weights": "v", "settings": {"model": {"topk": 2}}}
-    assert other_origin(then, now) == "what gave them has changed (the weights, model.topk 3 against 2)"
+    assert other_origin(then, now) == "their origin has changed (the weights, model.topk 3 vs. 2)"

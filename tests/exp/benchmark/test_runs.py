@@ -94,7 +94,7 @@ def test_series_are_averaged_over_the_defined_ones(tmp_path):
         "c: undefined: 3_alpha, 10_alpha, alpha_quantile",
         "d: failed: file is empty",
         "e: undefined: no anomaly",
-        "1 series not run to the end",
+        "1 series not finished",
     )
 
 

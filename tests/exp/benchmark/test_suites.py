@@ -1,4 +1,4 @@
-"""What one series gives by the rules of its benchmark, and the means over them."""
+"""The results of one series under the rules of its benchmark, and their means."""
 
 import numpy as np
 import pandas as pd

@@ -22,7 +22,7 @@ def add_run(folder, auc="0.78,0.3", **info):
 
 @pytest.fixture
 def results(tmp_path):
-    """Four seeds of MSL of which one failed and one lacks a figure, a dataset that failed, and UCR."""
+    """Four seeds of MSL, of which one failed and one lacks a value, a dataset that failed, and UCR."""
     root = tmp_path / "test_results"
     for seed, auc in ((2021, "0.76,0.3"), (2022, "0.80,"), (2023, "0.78,0.2")):
         add_run(root / "MSL" / f"seed_{seed}", auc, dataset="MSL", model="CrossAD", seed=seed)
@@ -113,7 +113,7 @@ TSB_HEADER = "file,Time,AUC-PR,VUS-PR\n"
 
 
 def add_sweep(folder, table, text, *, model="", seed=2025, **settings):
-    """Write a sweep's table and, where its model is given, the record of its one series."""
+    """Write a sweep's table and, if its model is given, the record of its one series."""
     seeded = folder.parent if folder.name.startswith("seed_") else folder
     folder.mkdir(parents=True, exist_ok=True)
     (folder / table).write_text(text)

@@ -1,4 +1,4 @@
-"""Jobs on several workers, of which some are killed.
+"""Jobs on several workers, some of which are killed.
 
 The tests of Dask and Ray need `pip install -r requirements-cluster.txt`; each starts a local cluster of two workers.
 """
@@ -21,7 +21,7 @@ from tests.support.paths import REPOSITORY
 
 
 class Toy:
-    """A job that kills its worker the first times."""
+    """A job that kills its worker the first few times."""
 
     def __init__(self, number, folder, kills=0):
         self.number, self.kills = number, kills
@@ -65,7 +65,7 @@ def test_a_killed_worker_is_replaced(tmp_path):
 
 @pytest.fixture
 def pool(monkeypatch):
-    """A pool of so many workers that all die with one, as loky's do, without a process."""
+    """A pool of workers that all die with one, like loky's, but without processes."""
 
     def parallel(jobs, work, backend, n_workers, begun):
         waiting = list(jobs)
@@ -86,7 +86,7 @@ def pool(monkeypatch):
 @pytest.mark.parametrize("deadly", [{0}, {3}, {7}, {2, 3}, {0, 7}])
 def test_only_the_job_that_always_kills_its_worker_is_given_up(pool, tmp_path, deadly, n_workers):
     jobs = [Toy(number, tmp_path, kills=9 * (number in deadly)) for number in range(8)]
-    expected = {number: "every worker that began it died" if number in deadly else number for number in range(8)}
+    expected = {number: "every worker that started it died" if number in deadly else number for number in range(8)}
     assert outcomes(jobs, n_workers=n_workers) == expected
     assert all(jobs[number].deaths <= ATTEMPTS for number in deadly)
 
@@ -114,7 +114,7 @@ def free_port():
 
 
 def start(log, *command):
-    """Start a part of a cluster, which can import this repository."""
+    """Start part of a cluster that can import this repository."""
     environment = {**os.environ, "PYTHONPATH": ".", "RAY_USAGE_STATS_ENABLED": "0"}
     program = str(Path(sys.executable).parent / command[0])
     with open(log, "a") as stream:
@@ -195,7 +195,7 @@ def test_cluster_with_a_killed_worker(cluster, tmp_path):
 
 def test_cluster_with_a_job_that_always_kills_its_worker(cluster, tmp_path):
     jobs = [Toy(number, tmp_path, kills=99 * (number == 1)) for number in range(5)]
-    expected = {number: number for number in range(5)} | {1: "every worker that began it died"}
+    expected = {number: number for number in range(5)} | {1: "every worker that started it died"}
     assert outcomes(jobs, *cluster) == expected
 
 

@@ -21,12 +21,12 @@ ONE_EPOCH = ("--set", "train.train_epochs=1")
 
 
 def write(place, points, label, names=("a", "b")):
-    """Write the dataset again, later, so that no copy of the parsed file is taken for it."""
+    """Write the dataset again, later, so that no copy of the parsed file is mistaken for it."""
     write_long_csv(place.csv, Series("TOY", points[:TRAIN_ROWS], points[TRAIN_ROWS:], label[TRAIN_ROWS:], tuple(names)))
 
 
 def replaced(place, what):
-    """Replace a part of the dataset."""
+    """Replace part of the dataset."""
     points, label = values()
     if what == "labels":
         label[:] = 0
@@ -65,7 +65,7 @@ def test_resuming_on_other_data_is_refused(place, what, says, interrupted, optio
     die_at = ("after", "training_state.pth", 0) if interrupted else None
     place.run("--mode", "train", *options, die_at=die_at)
     replaced(place, what)
-    says = [place.results, "since this training began", "--save_path", *says]
+    says = [place.results, "since training began", "--save_path", *says]
     refuse(place, *(options or ["--resume"]), says=says)
 
 
@@ -93,7 +93,7 @@ def test_a_resumed_training_may_have_another_test_part(place, tmp_path):
 
 @pytest.mark.parametrize("what", ["labels", "test"])
 def test_seeds_again(place, tmp_path, what):
-    """Corrected labels are measured from the kept scores, other test values are scored with the kept weights."""
+    """Corrected labels are evaluated with the kept scores; changed test values are scored with the kept weights."""
     command = ("--seeds", "1", *ONE_EPOCH)
     succeed(place, *command)
     fresh = place.copy_to(tmp_path / "fresh")
@@ -103,9 +103,9 @@ def test_seeds_again(place, tmp_path, what):
         one.results = one.save_path / "TOY" / "seed_1"
         replaced(one, what)
     log = succeed(place, *command).stderr
-    assert "the training had finished" in log
+    assert "training had already finished" in log
     assert ("scored" not in log) is (what == "labels")
-    assert ("the labels have changed since: the scores are measured again" in log) is (what == "labels")
+    assert ("the labels have changed since: the scores are evaluated again" in log) is (what == "labels")
     succeed(fresh, *command)
     assert place.bytes() == fresh.bytes()
     assert (place.save_path / "TOY" / "seeds.csv").read_bytes() == (fresh.save_path / "TOY" / "seeds.csv").read_bytes()
@@ -136,13 +136,13 @@ def test_evaluating_again(finished, copied, tmp_path, what):
     assert (copied.results / "_auc.csv").exists() is False  # of the old labels or scores
     again = succeed(copied, "--mode", "evaluate").stderr
     assert "using the scores" in again
-    assert "made again" not in again
-    # The folder's weights stay those of the old data, which is said each time.
+    assert "recomputed" not in again
+    # The folder's weights still belong to the old data, which is reported each time.
     assert ("the training values have changed since these weights were trained" in again) is (what == "train")
 
 
 def test_evaluating_scores_of_another_checkpoint(finished, copied):
-    """Without --checkpoint the folder's own weights are meant, whatever gave the scores that are there."""
+    """Without --checkpoint, the folder's own weights are used, whatever produced the existing scores."""
     other = copied.path / "other.pth"
     content = torch.load(copied.results / "checkpoint.pth", weights_only=True)
     content["weights"]["decoder.projection.weight"] += 0.5
@@ -151,13 +151,12 @@ def test_evaluating_scores_of_another_checkpoint(finished, copied):
     succeed(copied, "--mode", "evaluate")
     own = copied.bytes(*names)
     assert (
-        "what gave them has changed (the weights)"
-        in succeed(copied, "--mode", "evaluate", "--checkpoint", other).stderr
+        "their origin has changed (the weights)" in succeed(copied, "--mode", "evaluate", "--checkpoint", other).stderr
     )
     others = copied.bytes(*names)
     assert "using the scores" in succeed(copied, "--mode", "evaluate", "--checkpoint", other).stderr
     assert copied.bytes(*names) == others != own
-    assert "what gave them has changed (the weights)" in succeed(copied, "--mode", "evaluate").stderr
+    assert "their origin has changed (the weights)" in succeed(copied, "--mode", "evaluate").stderr
     assert copied.bytes(*names) == own
     succeed(copied, "--mode", "test", "--checkpoint", other)
     (copied.results / "checkpoint.pth").unlink()
@@ -190,7 +189,7 @@ def test_the_record_says_what_made_the_results(finished):
 
 
 def of_an_earlier_version(place, path):
-    """Make the folder what earlier versions have left."""
+    """Turn the folder into one left by an earlier version."""
     folder = RunFolder(path)
     entries = {key: value for key, value in folder.read_record().items() if key not in NEW_ENTRIES}
     folder.record.write_text(json.dumps(entries))
@@ -203,11 +202,11 @@ def test_folders_of_an_earlier_version(finished, copied):
     succeed(copied, "--mode", "evaluate")
     of_an_earlier_version(copied, copied.results)
     log = succeed(copied, "--mode", "evaluate").stderr
-    assert "made again: they were made by an earlier version" in log
+    assert "recomputed: they were made by an earlier version" in log
     assert copied.bytes("a_test_energy.npy") == finished.bytes("a_test_energy.npy")
     of_an_earlier_version(copied, copied.results)
     log = succeed(copied, "--resume").stderr
-    assert "made by an earlier version, which does not say from what data" in log
+    assert "made by an earlier version, which does not record the data" in log
     assert copied.bytes() == finished.bytes()
 
 
@@ -217,6 +216,6 @@ def test_seeds_of_an_earlier_version(place):
     tables = pd.read_csv(place.save_path / "TOY" / "seeds.csv")
     log = succeed(place, "--seeds", "1", *ONE_EPOCH).stderr
     assert "earlier version" in log
-    assert "the training had finished" in log
+    assert "training had already finished" in log
     assert "scored" in log
     pd.testing.assert_frame_equal(pd.read_csv(place.save_path / "TOY" / "seeds.csv"), tables)

@@ -28,7 +28,7 @@ RESULTS = {"scores.csv", "events.csv", "run.json", "report.html"}
 
 
 def plant(rows=ROWS):
-    """Return two noisy waves with an event behind the training part, their times and labels."""
+    """Return two noisy waves with an event after the training part, their times and labels."""
     time = np.arange(rows)
     waves = np.stack([np.sin(time / 3), 5 + np.cos(time / 5)], axis=1)
     waves += 0.1 * np.random.default_rng(0).standard_normal(waves.shape)
@@ -59,7 +59,7 @@ def trained(tmp_path_factory):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Leave out the drawing of the report, which takes most of a run's time and is tested by itself."""
+    """Skip drawing the report, which takes most of a run's time and has its own tests."""
     monkeypatch.setattr("exp.cli.findings.write_report", lambda path, report: path.write_text(report.title))
 
 
@@ -77,14 +77,14 @@ def series(tmp_path):
 
 @pytest.fixture
 def refuse(capsys, tmp_path):
-    """Check that the program ends with one line that holds all texts of `says`, and leaves every file as it was."""
+    """Check that the program ends with one line that contains all texts in `says`, and leaves every file as it was."""
 
     def check(*arguments, says):
         before = files_below(tmp_path)
         capsys.readouterr()
         code = run(*arguments)
         written = capsys.readouterr()
-        errors = [line for line in written.err.splitlines() if not line[:2].isdigit()]  # log lines begin with the time
+        errors = [line for line in written.err.splitlines() if not line[:2].isdigit()]  # log lines start with the time
         assert len(errors) == 1, written.err
         assert errors[0].startswith("error: ")
         for text in says:
@@ -314,7 +314,7 @@ def test_time_zones_come_back(trained, tmp_path, quick):
 
 
 def test_times_of_events_are_written_as_those_of_scores(trained, tmp_path, series, quick):
-    """Also where all of a column are at midnight."""
+    """Also if all times in a column are midnight."""
     expected = expected_scores(trained)["score"]
     peak = int(expected.idxmax())
     threshold = float(expected.nlargest(2).mean())
@@ -450,7 +450,7 @@ def test_training_rows_by_time_in_a_time_zone():
     for until in ("2024-01-02", "2024-01-02T00:00+01:00", "2024-01-01T23:00Z"):
         assert training_rows(recording(berlin), until) == 24
     march = pd.date_range("2024-03-30", periods=100, freq="h", tz="Europe/Berlin")
-    assert training_rows(recording(march), "2024-03-31 02:30") == 26  # an hour that clocks leave out
+    assert training_rows(recording(march), "2024-03-31 02:30") == 26  # an hour that clocks skip
     october = pd.date_range("2024-10-26", periods=100, freq="h", tz="Europe/Berlin")
     assert training_rows(recording(october), "2024-10-27 02:00") == 26  # and one that they show twice
 
@@ -491,7 +491,7 @@ def test_training_until_a_time_in_a_file_without_dates(times):
 
 @pytest.mark.parametrize("until", ["0.6", "2024-01-07"])
 def test_only_the_training_part_trains(trained, tmp_path, series, quick, until):
-    """What is behind it changes neither the detector nor its threshold, however the end is said."""
+    """What comes after it changes neither the detector nor its threshold, however the end is given."""
     behind = plant()["heat"].where(lambda column: column.index < TRAIN_ROWS, 7)
     assert run(series(heat=behind), "--out", tmp_path / "out", "--train-until", until, *SMALL) == 0
     for name in ("channels", "threshold", "train_score_quantiles", "weights"):
@@ -730,7 +730,7 @@ def test_an_altered_threshold_is_found(trained, tmp_path, model, refuse):
         (["--device", ""], ["--device"]),
         (["--device", "cuda:99"], ["--device cuda:99"]),
         (["--channels", "flow", "flow"], ["flow flow", "unique"]),
-        (["--channels", "flow", "label"], ["flow label", "neither time nor label"]),
+        (["--channels", "flow", "label"], ["flow label", "neither times nor labels"]),
     ],
 )
 def test_options(tmp_path, series, refuse, options, says):

@@ -1,4 +1,4 @@
-"""Output on a terminal that is not UTF-8: what it lacks becomes a question mark, and no result is lost."""
+"""Output on a terminal that is not UTF-8: missing characters become question marks, and no result is lost."""
 
 import os
 import subprocess

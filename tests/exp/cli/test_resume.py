@@ -1,4 +1,4 @@
-"""Training that is interrupted at any instant and resumed."""
+"""Training that is interrupted at any moment and resumed."""
 
 import io
 import json
@@ -29,7 +29,7 @@ def finish(place, *more):
 
 
 def assert_loadable(place):
-    """Check that a checkpoint, if there is one, is whole."""
+    """Check that a checkpoint, if there is one, is complete."""
     file = place.results / "checkpoint.pth"
     if file.exists():
         assert torch.load(io.BytesIO(file.read_bytes()), weights_only=True)["weights"]
@@ -48,7 +48,7 @@ def test_resumed_training_gives_the_same_bytes(place, schedule, optimizer):
 
 
 def test_killed_at_every_change_of_a_file(finished, tmp_path):
-    """The folder holds a finished run already, as it does for one who trains anew."""
+    """The folder already holds a finished run, as when retraining."""
     for number in range(100):
         place = finished.copy_to(tmp_path / str(number))
         killed = place.run("--mode", "train", die_at=("before", None, number)).returncode
@@ -85,7 +85,7 @@ def test_interrupted_from_the_keyboard(place):
         os.kill(process.pid, signal.SIGINT)
         process.join()
     assert process.exitcode == 130
-    # Not always the last line: tqdm complains when a bar is interrupted while it is being made.
+    # Not always the last line: tqdm complains if a bar is interrupted while it is being created.
     assert "interrupted: --resume goes on after the last finished epoch" in output()[1].splitlines()
     assert_loadable(place)
 
@@ -104,7 +104,7 @@ def test_a_finished_training_is_not_repeated(finished, copied):
     (copied.results / "a_test_energy.npy").unlink()
     before = json.loads((copied.results / "run.json").read_text())
     ended = finish(copied)
-    assert "the training had finished after 3 epochs" in ended.stderr
+    assert "training had already finished after 3 epochs" in ended.stderr
     assert "epoch 1/3" not in ended.stderr
     assert copied.bytes() == finished.bytes()
     after = json.loads((copied.results / "run.json").read_text())
@@ -144,7 +144,7 @@ def test_a_changed_configuration_is_refused(place):
 
 
 def test_resuming_with_results_of_other_weights(finished, copied):
-    """Scores stand beside the weights that gave them, also where only they were left of an earlier run."""
+    """Scores are next to the weights that produced them, even if nothing else was left of an earlier run."""
     (copied.results / "training_state.pth").unlink()
     train(copied, "--resume", "--seed", "5")
     assert not (copied.results / "a_test_energy.npy").exists()
@@ -152,7 +152,7 @@ def test_resuming_with_results_of_other_weights(finished, copied):
 
 
 def test_a_test_in_the_middle_of_a_training_does_not_end_it(place):
-    """A second run of the seeds goes on with what was interrupted, measured or not."""
+    """A second run of the seeds continues what was interrupted, evaluated or not."""
     seeds = ("--seeds", "2025")
     place.run(*seeds, die_at=AFTER_ONE_EPOCH)
     assert place.run("--mode", "test", *seeds).returncode == 0

@@ -55,7 +55,7 @@ def succeed(place, *more):
 
 
 def test_the_same_command_again_gives_the_same_bytes(finished, place, tmp_path):
-    """Also where it is given in another folder, and in a process that has imported everything itself."""
+    """Also in another folder, and in a process that has imported everything itself."""
     ended = run_command(*place.arguments(), cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert place.bytes() == finished.bytes()
@@ -282,7 +282,7 @@ def test_a_folder_as_configuration_and_its_own_name(place):
 
 
 def test_a_short_validation_part(place):
-    """Twenty rows are no window: the training part's last window validates."""
+    """Twenty rows are too few for a window: the training part's last window validates."""
     succeed(place, "--set", "data.validation_share=0.1", "train.train_epochs=1", "--mode", "train")
     (epoch,) = json.loads((place.results / "run.json").read_text())["epochs"]
     train = StandardScaler().fit_transform(values()[0][:TRAIN_ROWS]).astype(np.float32)
@@ -308,7 +308,7 @@ def test_compiled(place):
     succeed(place, "--set", "train.compile=true", *without_dropout)
     compiled = score_of(place)
     succeed(place, "--set", *without_dropout)
-    # The router's noise is drawn in another way, and barely matters after so few steps.
+    # The router's noise is drawn differently, and barely matters after so few steps.
     assert np.abs(compiled - score_of(place)).max() < 0.01 * compiled.max()
 
 

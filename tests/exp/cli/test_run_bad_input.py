@@ -15,20 +15,20 @@ from tests.support.command_line import TRAIN_ROWS, WINDOW, run_command, settings
 
 
 def files_below(folder):
-    """Return the content of every file, but for the copies of parsed CSV files."""
+    """Return the content of every file except the copies of parsed CSV files."""
     found = (path for path in sorted(folder.rglob("*")) if path.suffix != ".cache")
     return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in found}
 
 
 def refuse(place, *more, says):
-    """Check that run.py ends with one line that holds all texts of `says`, and leaves every file as it was."""
+    """Check that run.py ends with one line that contains all texts in `says`, and leaves every file as it was."""
     before = files_below(place.path)
     ended = place.run(*more)
     after = files_below(place.path)
     for name in ("stdout.txt", "stderr.txt"):
         after.pop(name)
         before.pop(name, None)
-    errors = [line for line in ended.stderr.splitlines() if not line[:2].isdigit()]  # log lines begin with the time
+    errors = [line for line in ended.stderr.splitlines() if not line[:2].isdigit()]  # log lines start with the time
     assert len(errors) == 1, ended.stderr
     assert errors[0].startswith("error: ")
     for text in says:
@@ -192,9 +192,9 @@ def test_the_file_of_a_series_is_not_named(place):
 # The configuration
 
 WRONG_SETTINGS = [
-    ("model.ms_kernels=[2, 4]", ["ms_kernels", "fall"]),
-    ("model.ms_kernels=[4, 4]", ["ms_kernels", "fall"]),
-    ("model.ms_kernels=[4, 1]", ["ms_kernels", "2 or more"]),
+    ("model.ms_kernels=[2, 4]", ["ms_kernels", "decreasing"]),
+    ("model.ms_kernels=[4, 4]", ["ms_kernels", "decreasing"]),
+    ("model.ms_kernels=[4, 1]", ["ms_kernels", "at least 2"]),
     ("model.ms_kernels=[48, 2]", ["ms_kernels", "window", "24"]),
     ("model.ms_kernels=[]", ["model.ms_kernels"]),
     ("model.ms_kernels=4", ["model.ms_kernels"]),
@@ -430,7 +430,7 @@ def test_a_training_that_diverges_leaves_no_checkpoint(place):
 
 
 class Harm:
-    """What unpickling runs in a file that is not to be trusted."""
+    """What unpickling runs in an untrusted file."""
 
     def __init__(self, path):
         self.path = path
@@ -458,7 +458,7 @@ def test_truncated_checkpoints(copied, kept):
     checkpoint = copied.results / "checkpoint.pth"
     content = checkpoint.read_bytes()
     checkpoint.write_bytes(content[: int(kept * len(content)) if isinstance(kept, float) else kept])
-    refuse(copied, "--mode", "test", says=[checkpoint, "truncated", "train again"])
+    refuse(copied, "--mode", "test", says=[checkpoint, "truncated", "retrain"])
 
 
 @pytest.mark.parametrize("content", [b"hello\n", b"{}", b"\x80\x02.", b"\x80\x04]\x94.", b"h\n\x00", b"PK\x03\x04" * 9])
@@ -482,7 +482,7 @@ def test_checkpoints_with_code_are_not_run(copied, tmp_path):
 
 def test_checkpoints_of_another_configuration(copied):
     checkpoint = copied.results / "checkpoint.pth"
-    says = [checkpoint, "another configuration", "model.d_model 16 against 32"]
+    says = [checkpoint, "another configuration", "model.d_model 16 vs. 32"]
     refuse(copied, "--mode", "test", "--set", "model.d_model=32", says=says)
     refuse(copied, "--mode", "test", "--set", "model.topk=4", says=[checkpoint, "another configuration", "model.topk"])
 

@@ -1,4 +1,4 @@
-"""Every detector of the registry but CrossAD, through the command line: what tests of run.py show for CrossAD."""
+"""Every detector of the registry except CrossAD, through the command line, as the tests of run.py do for CrossAD."""
 
 import json
 
@@ -76,7 +76,7 @@ def test_the_same_command_gives_the_same_bytes_and_a_resumed_one_too(place):
     assert place.bytes() == whole
     place.run(die_at=AFTER_ONE_EPOCH)
     finished = DETECTORS[place.name].closed_form
-    said = "the training had finished after 1 epochs" if finished else "resumed after epoch 1"
+    said = "training had already finished after 1 epochs" if finished else "resumed after epoch 1"
     assert said in place.done("--resume").stderr
     assert place.bytes() == whole
 
@@ -91,7 +91,7 @@ def test_weights_of_an_interrupted_training_are_scored_only_where_they_can_be(pl
         return
     assert ended.returncode == 2
     assert f"error: {place.results / 'checkpoint.pth'}: " in ended.stderr.splitlines()[-1]
-    assert "an interrupted training with --resume" in ended.stderr.splitlines()[-1]
+    assert "finish the training, with --resume" in ended.stderr.splitlines()[-1]
     assert not (place.results / "a_test_energy.npy").exists()
     place.done("--resume")
 
@@ -155,4 +155,4 @@ def test_a_graph_of_one_channel_is_refused(tmp_path):
     place = DetectorPlace(tmp_path, "MIXAD").fill()
     ended = place.run("--set", "data.drop_channels=[1]")
     assert ended.returncode == 2
-    assert ended.stderr.splitlines()[-1].startswith("error: MIXAD needs a graph of two channels or more")
+    assert ended.stderr.splitlines()[-1].startswith("error: MIXAD needs a graph of at least two channels")

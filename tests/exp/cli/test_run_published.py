@@ -1,4 +1,4 @@
-"""run.py with weights that the published code has trained gives the scores and measures of the published code."""
+"""run.py with weights trained by the published code reproduces its scores and measures."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def load(name) -> dict:
 
 
 def score(tmp_path, name, *arguments):
-    """Score with published weights, check the scores, and return the folder of results."""
+    """Score with published weights, check the scores, and return the results folder."""
     weights = shared(f"golden/end_to_end/{name}_checkpoint.pth")
     golden = load(f"golden/end_to_end/{name}_scores.npz")
     places = ("--save_path", str(tmp_path / "results"), "--mode", "test", "--checkpoint", str(weights))
@@ -44,7 +44,7 @@ def test_ucr(tmp_path):
 
 
 def test_msl(tmp_path):
-    """The telemetry alone, as the commands are dropped."""
+    """Only the telemetry, as the commands are dropped."""
     series = load("data/MSL.npz")
     train, test = series["train"][:, 0], series["test"][:, 0]
     label = np.concatenate([np.zeros(len(train), int), series["test_label"]])

@@ -1,4 +1,4 @@
-"""Several seeds of run.py, and their mean and deviation."""
+"""Several seeds of run.py, with their mean and standard deviation."""
 
 import json
 
@@ -42,7 +42,7 @@ def test_what_is_measured_is_skipped(place):
     (place.save_path / "TOY" / "seed_2" / "_vus.csv").unlink()
     again = run(place, *train)
     assert again.stderr.count("measured already") == 1
-    assert again.stderr.count("the training had finished") == 1
+    assert again.stderr.count("training had already finished") == 1
     assert files_of(place) == written
     assert again.stdout[again.stdout.index("over the seeds") :] == first.stdout[first.stdout.index("over the seeds") :]
 
@@ -50,7 +50,7 @@ def test_what_is_measured_is_skipped(place):
 def test_other_measures_keep_the_training_and_other_settings_do_not(place):
     run(place, "--set", "train.train_epochs=1")
     measured = run(place, "--set", "train.train_epochs=1", "evaluation.window=20")
-    assert measured.stderr.count("the training had finished") == 2
+    assert measured.stderr.count("training had already finished") == 2
     trained = run(place, "--set", "train.train_epochs=2", "--mode", "train")
     assert trained.stderr.count("epoch 2/2") == 2
     record = json.loads((place.save_path / "TOY" / "seed_1" / "run.json").read_text())

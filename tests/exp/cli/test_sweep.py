@@ -1,4 +1,4 @@
-"""The programs of many series, in this process and, where it must die, in one of its own."""
+"""The programs for many series, in this process or, if they must die, in a separate one."""
 
 import signal
 import subprocess
@@ -66,8 +66,8 @@ def test_tsb_ad(tmp_path):
     assert many.not_counted() == {
         many.names[1]: (
             "undefined",
-            "label has no anomalous point among the 312 test points that are scored (all are labelled 0), nothing can "
-            "be measured: correct the labels",
+            "label has no anomalous point among the 312 scored test points (all are labelled 0), so nothing can be "
+            "evaluated: correct the labels",
         )
     }
     (run,) = find_runs(many.save_path)
@@ -76,7 +76,7 @@ def test_tsb_ad(tmp_path):
 
 
 def test_workers_give_the_same_table_and_a_killed_program_goes_on(finished, many):
-    """Kill the program, which ends its workers, when its first job has ended, and start it again."""
+    """Kill the program, which ends its workers, when its first job has ended, and restart it."""
     command = [sys.executable, "run_UCR.py", *finished.arguments("--jobs", 2, "--save_path", many.save_path)]
     log = many.path / "log.txt"
 
@@ -152,7 +152,7 @@ def test_stages(many, finished, capsys, monkeypatch):
     pd.testing.assert_frame_equal(many.table(), finished.table().head(3))
     monkeypatch.setattr("exp.benchmark.experiment.Experiment.__init__", refuse)
     (many.results / "ucr.csv").unlink()
-    many.configure(evaluation={"window": 7})  # changes no score
+    many.configure(evaluation={"window": 7})  # does not affect scores
     assert many.run("--mode", "evaluate", "--series", "1,2,3") == 0
     pd.testing.assert_frame_equal(many.table(), finished.table().head(3))
 

@@ -1,4 +1,4 @@
-"""Sweeps on series that have changed, are missing, or share a name; and options without effect."""
+"""Sweeps on series that have changed, are missing, or share a name; and options that have no effect."""
 
 import json
 
@@ -35,7 +35,7 @@ def change(many, number, *, points=None, label=None):
 
 
 def of_fresh(many, path, *more):
-    """Return the table that a sweep on the same files gives in a new folder."""
+    """Return the table of a sweep on the same files in a new folder."""
     fresh = ManySeries(path / "fresh", tsb_ad=many.tsb_ad)
     for name in many.names:
         (fresh.root / name).write_bytes((many.root / name).read_bytes())
@@ -56,7 +56,7 @@ def test_corrected_labels_are_measured_from_the_kept_scores(many, tmp_path, monk
     with monkeypatch.context() as patch:
         patch.setattr("exp.benchmark.experiment.Experiment.__init__", refuse)
         assert many.run("--series", "1,2", *options) == 0
-    assert "1 job: the labels changed: measured again from the kept scores" in caplog.text
+    assert "1 job: the labels changed: evaluated again from the kept scores" in caplog.text
     pd.testing.assert_frame_equal(many.table(), expected)
     assert not many.table().equals(before)
     label = np.load(many.folder(1) / "a_gt.npy")
@@ -92,7 +92,7 @@ def test_resuming_on_other_values_is_refused_and_nothing_is_lost(many, capsys):
 
 
 def test_an_interrupted_training_on_other_values(many, tmp_path):
-    """Without --resume it starts again, with it it is refused."""
+    """Without --resume it starts over; with --resume it is refused."""
     assert many.run_until("after", "training_state.pth", 0) != 0
     change(many, 1, points=slice(0, 50))
     assert many.run("--series", "1,2", "--resume") == 1
@@ -124,14 +124,14 @@ def test_results_of_an_earlier_version_are_measured_once_more(many, monkeypatch,
     with monkeypatch.context() as patch:
         patch.setattr("exp.benchmark.experiment.Experiment.__init__", refuse)
         assert many.run("--series", "1,2") == 0
-    assert "2 jobs: made by an earlier version, which does not say from what data: measured again" in caplog.text
+    assert "2 jobs: made by an earlier version, which does not record the data: evaluated again" in caplog.text
     pd.testing.assert_frame_equal(many.table(), before)
     with monkeypatch.context() as patch:
         patch.setattr(sweep, "run_job", refuse)
         assert many.run("--series", "1,2") == 0
     change(many, 1, label=slice(BEGIN, BEGIN + 3))
     assert many.run("--series", "1,2") == 0
-    assert "1 job: the data changed: retrained" in caplog.text  # whether the labels alone is not known
+    assert "1 job: the data changed: retrained" in caplog.text  # whether only the labels changed is not known
 
 
 @pytest.mark.parametrize("seeds", [(), ("--seeds", "1", "2")])
@@ -170,7 +170,7 @@ def test_a_folder_with_none_of_the_series(ucr, tmp_path, capsys):
 
 
 def test_the_same_name_in_two_folders(many, tmp_path):
-    """Each has its own folder of results, by its relative path."""
+    """Each has its own results folder, named by its relative path."""
     alone = many.run("--series", "1,2")
     assert alone == 0
     expected = many.table()

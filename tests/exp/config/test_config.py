@@ -133,9 +133,9 @@ def test_choices_are_closed(section, key, value, remedy):
 def test_differences():
     one = {"a": 1, "b": {"c": 2, "d": [1]}, "e": None}
     other = {"a": 1, "b": {"c": 3, "d": [1]}, "f": 4}
-    assert differences(one, other) == ["b.c 2 against 3", "f None against 4"]
+    assert differences(one, other) == ["b.c 2 vs. 3", "f None vs. 4"]
     assert differences(one, copy.deepcopy(one)) == []
-    assert differences({"c": 2}, {"c": 3}, "b.") == ["b.c 2 against 3"]
+    assert differences({"c": 2}, {"c": 3}, "b.") == ["b.c 2 vs. 3"]
 
 
 def test_errors_name_the_file_and_the_options(file):

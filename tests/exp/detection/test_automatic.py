@@ -38,7 +38,7 @@ def test_every_shape_gets_settings_that_a_network_can_have(points, channels, per
     assert 2 * model.seq_len <= points
     assert model.patch_len <= model.seq_len
     training_points = int(points * 0.8)
-    assert training_points >= model.seq_len  # a window at least to train on
+    assert training_points >= model.seq_len  # at least one window to train on
     assert train.batch_size * channels <= max(128, channels)
     assert train.epoch_windows / train.batch_size <= 100
 
@@ -122,7 +122,7 @@ def test_a_window_is_said_to_be_a_tenth_only_where_it_is():
 
 
 def test_a_constant_series_gets_settings_too():
-    """That it cannot be learnt is not said here."""
+    """This does not report that it cannot be learned."""
     choice = suggest("CrossAD", np.ones((1000, 2)))
     CrossADConfig.from_dict(choice.sections["model"])
 

@@ -29,7 +29,7 @@ from models import ConfigError
 from tests.support.detector_cases import CONFIG, STRIDE, WINDOW, fitted, fitted_to_names, frame, unfitted, waves
 from ts_ad_evaluation import SPOT, EvaluationError
 
-# What scikit-learn asks of every estimator and a detector of series cannot do.
+# What scikit-learn requires of every estimator but a detector of series cannot do.
 INAPPLICABLE = {
     "check_fit1d": "a one-dimensional array is one channel",
     "check_fit2d_predict1d": "such an array is refused for the number of its channels, not for its shape",
@@ -43,7 +43,7 @@ def equal_bits(first, second):
 
 
 def test_the_checks_of_scikit_learn():
-    # The checks have as few as 10 points, and more than half of them are to be trained on.
+    # The checks have as few as 10 points, more than half of which are needed for training.
     model = CONFIG["model"] | {"seq_len": 4, "patch_len": 2, "topk": 2}
     detector = unfitted(config=CONFIG | {"model": model}, threshold="quantile")
     outcomes = check_estimator(detector, expected_failed_checks=INAPPLICABLE, on_fail=None, on_skip=None)
@@ -63,10 +63,10 @@ def test_the_example_of_the_docstring():
 
 
 def plain_scores(detector, x):
-    """Return the scores (n, C) by a loop over points and the windows that hold them."""
+    """Return the scores (n, C) by a loop over points and the windows that contain them."""
     starts = list(range(0, len(x) - WINDOW + 1, STRIDE))
     scores = {start: detector.look(x[None, start : start + WINDOW])[0] for start in starts}
-    waiting = starts[-1] + STRIDE  # from here on there would be another window to come
+    waiting = starts[-1] + STRIDE  # from here on another window would follow
     last = len(x) - WINDOW
     if last > starts[-1]:
         scores[last] = detector.look(x[None, last:])[0]
@@ -140,7 +140,7 @@ def test_what_fit_leaves():
 
 
 def test_scores_of_last_points():
-    """All windows of a short series, and no more than a thousand of a long one, each by its last point."""
+    """All windows of a short series, and at most a thousand of a long one, each by its last point."""
     x = waves(100)
     detector = unfitted(threshold=1.0).fit(x)
     ends = np.stack([x[end - WINDOW : end] for end in range(WINDOW, 101)])

@@ -11,7 +11,7 @@ from exp.detection.scorer import OverlapMean, Scorer, Sequence
 
 
 class Case(NamedTuple):
-    """Scores of windows (windows, series, length, C), the last of which ends `behind` points after the one before."""
+    """Scores of windows (windows, series, length, C); the last one ends `behind` points after the previous one."""
 
     scores: np.ndarray
     stride: int
@@ -42,10 +42,10 @@ def cases(draw):
 
 
 def plain_means(case):
-    """Return the means (series, points, C) by a loop over points and the windows that hold them."""
+    """Return the means (series, points, C) by a loop over points and the windows that contain them."""
     _, series, length, channels = case.scores.shape
     means = np.empty((series, case.points, channels), np.float32)
-    waiting = len(case.regular) * case.stride  # from here on another window was still to come
+    waiting = len(case.regular) * case.stride  # from here on another window would still follow
     for point in range(case.points):
         places = [point - number * case.stride for number in range(len(case.regular))]
         held = [window[:, place] for window, place in zip(case.regular, places, strict=True) if 0 <= place < length]
@@ -105,7 +105,7 @@ def test_a_score_that_is_no_number_names_its_point():
 
 
 class Neighbours(torch.nn.Module):
-    """A network that sees a window's last point, and compares it with the one before and one some points behind."""
+    """A network that sees a window's last point, and compares it with the previous one and one several points later."""
 
     def __init__(self, look_ahead):
         super().__init__()

@@ -1,4 +1,4 @@
-"""The page in a browser, without a window and without a network."""
+"""The page in a headless browser, offline."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ N = 30_000
 READY = "html[data-ready]"
 VIEW = "({...document.getElementById('explorer').dataset})"
 MODEL = "Bokeh.documents.find((figure) => figure.get_model_by_name('view')).get_model_by_name"
-# The contrast of each text with what it stands on, by WCAG 2.
+# The contrast of each text with its background, as in WCAG 2.
 CONTRAST = """() => {
   const channels = (colour) => colour.match(/[\\d.]+/g).map(Number);
   const light = (colour) => channels(colour).slice(0, 3).map((value) => value / 255)
@@ -77,14 +77,14 @@ def browser():
         path = browser_file() or driver.chromium.executable_path
         if not Path(path).is_file():
             pytest.skip(f"no Chromium: install Debian's chromium-headless-shell, or one of {', '.join(BROWSERS)}")
-        options = ["--no-sandbox"] if os.geteuid() == 0 else []  # which Chromium asks of root
+        options = ["--no-sandbox"] if os.geteuid() == 0 else []  # which Chromium requires of root
         browser = driver.chromium.launch(executable_path=path, args=options)
         yield browser
         browser.close()
 
 
 class Opened:
-    """A page, and what it has said and asked for since it was opened."""
+    """A page, with its messages and requests since it was opened."""
 
     def __init__(self, browser, path, **context):
         self.context = browser.new_context(viewport={"width": 1280, "height": 900}, **context)
@@ -99,16 +99,16 @@ class Opened:
         self.page.wait_for_selector(READY, state="attached")
 
     def errors(self):
-        """Return what the page has said but that Bokeh has begun."""
+        """Return the page's messages, without Bokeh's start message."""
         return [line for line in self.said if "setting log level" not in line]
 
     def see(self, **media):
-        """Change theme or medium, and wait until the page has seen it."""
+        """Change theme or medium, and wait until the page has noticed."""
         self.page.emulate_media(**media)
         self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def wait_until(self, condition):
-        """Wait for a condition; the driver's own waiting would need what the page's policy forbids."""
+        """Wait for a condition; the driver's own wait would need what the page's policy forbids."""
         for _ in range(3000):
             if self.page.evaluate(condition):
                 return
@@ -135,7 +135,7 @@ class Opened:
         return self.page.evaluate(f"((model) => {slots}.map((slot) => model(`title_${{slot}}`).text))({figure})")
 
     def allowed_points(self, lines):
-        """Return how many points so many lines may have: two for each pixel, and a few at the ends."""
+        """Return how many points this many lines may have: two for each pixel, and a few at the ends."""
         width = self.page.evaluate(f"{MODEL}('score').inner_width")
         return lines * 2 * (width + 3)
 
@@ -156,7 +156,7 @@ def module_page(browser, contents, tmp_path_factory):
 
 @pytest.fixture
 def opened(module_page):
-    """The page as it is after it was opened, with the whole series and the first event selected."""
+    """The page after opening, with the whole series and the first event selected."""
     module_page.page.set_viewport_size({"width": 1280, "height": 900})
     module_page.page.evaluate("scrollTo(0, 0)")
     module_page.page.click("[data-event='0']")

@@ -18,7 +18,7 @@ N = 400
 
 @pytest.fixture
 def folder(tmp_path):
-    """A run of a detector that is none of this repository's: scores and labels alone."""
+    """A run of a detector that is not in this repository: only scores and labels."""
     folder = RunFolder(tmp_path / "run")
     folder.make()
     random = np.random.default_rng(0)
@@ -85,7 +85,7 @@ def test_labels_that_have_changed_are_told(copied):
 
 
 def test_a_folder_of_an_earlier_version(copied):
-    """It does not say what was scored; other labels mean other data then."""
+    """It does not record what was scored, so different labels mean different data."""
     folder = RunFolder(copied.results)
     folder.update_record(scored_with=None, trained_on=None, labels=None)
     assert read_folder(copied.results, copied.root).values is not None

@@ -72,7 +72,7 @@ def test_packed_numbers_keep_the_precision_of_their_block(values, bucket, repeat
 
 @pytest.mark.parametrize("top", [5e-324, 7e-320, 1.4 * 65_534 * 5e-324, 2.2250738585072014e-308, 1e-300])
 def test_numbers_next_to_zero(top):
-    """A range of hardly any floats: its steps are subnormal numbers, and yet its top is drawn where it is."""
+    """A range with hardly any floats: its steps are subnormal, and yet its top is drawn in the right place."""
     values = np.array([0.0, top / 2, top, np.nan])
     [(kept, _)] = numbers(*pack(build_levels(values)))
     np.testing.assert_allclose(kept, values, rtol=1e-4, atol=SMALLEST)

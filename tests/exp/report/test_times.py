@@ -12,7 +12,7 @@ START = pd.Timestamp("2026-03-01 12:00")
 
 
 def unpacked(times, stride=1):
-    """Pack times and decode their ticks, or their positions where they have none, as the page does."""
+    """Pack times and decode their ticks, or their positions if they have none, as the page does."""
     description, data = pack_times(times, stride)
     n, width = len(times.x), description["width"]
     if not width:

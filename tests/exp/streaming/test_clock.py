@@ -1,4 +1,4 @@
-"""The memory of time: what is new, repeated or older, and what comes after a gap."""
+"""A stream's memory of time: what is new, repeated or older, and what follows a gap."""
 
 from datetime import datetime, timedelta, timezone
 
@@ -16,7 +16,7 @@ MINUTES = pd.date_range("2024-06-12", periods=60, freq="min")
 
 
 def scores_of(x, mode="window"):
-    """Return the scores of a series of its own."""
+    """Return the scores of a separate series."""
     detector = fitted()
     if mode == "window":
         return detector.decision_function(x)
@@ -137,7 +137,7 @@ class TestPoints:
     @pytest.mark.parametrize("mode", ["window", "causal"])
     @pytest.mark.parametrize("cut", [WINDOW, WINDOW + 1, 31, 40])
     def test_a_fresh_window_after_a_gap(self, mode, cut, restart, tmp_path):
-        """Both parts have the scores of a series of their own."""
+        """Both parts have the scores of separate series."""
         times = MINUTES.where(np.arange(60) < cut, MINUTES + pd.Timedelta("14D"))
         stream = StreamingDetector(fitted(), mode=mode, gap=10)
         parts = [stream.update(X[:cut], times[:cut])]
@@ -199,6 +199,8 @@ class TestPoints:
     def test_another_kind_of_time_than_before(self):
         stream = StreamingDetector(fitted())
         stream.update(X[:3], [1, 2, 3])
-        with pytest.raises(ValueError, match="the time is a date without a zone, those before are each a number"):
+        with pytest.raises(
+            ValueError, match="the time is a date without a zone, but the earlier ones are each a number"
+        ):
             stream.update(X[3], [MINUTES[0]])
         assert stream.seen == 3

@@ -1,4 +1,4 @@
-"""The command of a stream: restarts, kills and signals, gaps, and the ways in which lines are written."""
+"""The stream command: restarts, kills and signals, gaps, and the forms of lines."""
 
 import json
 import logging
@@ -37,7 +37,7 @@ class Ended(NamedTuple):
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory):
-    """Saved detectors of one and of two channels, by this number; only to be read."""
+    """Saved detectors of one and two channels, by this number; read-only."""
     folder = tmp_path_factory.mktemp("models")
     fitted_to_names("Druck, bar").save(folder / "1")
     fitted_to_names("cpu", "disk").save(folder / "2")
@@ -45,7 +45,7 @@ def models(tmp_path_factory):
 
 
 def child(arguments, source, target, log):
-    """Be `python -m exp.detect` in a process that has everything imported already."""
+    """Act as `python -m exp.detect` in a process that has already imported everything."""
     sys.stdin = os.fdopen(os.open(source, os.O_RDONLY))
     for descriptor, file in enumerate((target, log), start=1):
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
@@ -56,7 +56,7 @@ def child(arguments, source, target, log):
 
 
 class Command:
-    """The command, on a detector, in a folder of its own."""
+    """The command, on a detector, in its own folder."""
 
     def __init__(self, models, folder, monkeypatch, caplog, capsys):
         self.models, self.state = models, folder / "state"
@@ -84,7 +84,7 @@ class Command:
         return Ended(code, points, notes, errors)
 
     def __call__(self, text, *options, channels=2):
-        """Run the command here on a text or on bytes, to its end."""
+        """Run the command in this process on text or bytes, to its end."""
         self.caplog.set_level(logging.INFO)
         self.caplog.clear()
         self.source.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -101,13 +101,13 @@ def command(models, tmp_path, monkeypatch, caplog, capsys):
 
 
 def lines(x, times, separator=",", decimal="."):
-    """Return the lines of points (n, C) behind their times."""
+    """Return the lines of points (n, C), preceded by their times."""
     points = [[str(value).replace(".", decimal) for value in point] for point in x.tolist()]
     return [separator.join([str(time), *point]) + "\n" for time, point in zip(times, points, strict=True)]
 
 
 def scores_of(x):
-    """Return the scores of a series of its own."""
+    """Return the scores of a separate series."""
     names = ("cpu", "disk") if x.shape[1] == 2 else ("Druck, bar",)
     return fitted_to_names(*names).decision_function(pd.DataFrame(x, columns=list(names))).tolist()
 
@@ -130,7 +130,7 @@ class TestMemoryOfTime:
             {"note": "skipping", "time": str(HOURS[20]), "last": last},
             {"note": "skipped", "repeated": 1, "older": 9},
         ]
-        assert "points skipped for their time: 1 repeat the last one seen, 9 are older" in second.errors
+        assert "points skipped because of their time: 1 repeat the last one seen, 9 are older" in second.errors
 
     def test_a_tail_that_is_all_there_is(self, command):
         command("".join(self.text[:30]), "--state", command.state)
@@ -154,7 +154,7 @@ class TestMemoryOfTime:
         ids=["unix", "unix-fine", "fine", "numbers", "offsets", "midnight", "zone", "compact", "month-first"],
     )
     def test_forms_of_time(self, command, times):
-        """An older and a repeated point are skipped in each of them, and nothing else is."""
+        """In each of them, an older and a repeated point are skipped, and nothing else."""
         text = lines(X, times)
         ended = command("time,cpu,disk\n" + "".join([*text[:40], text[39], text[20], *text[40:]]))
         assert scores(ended.points) == scores_of(X)
@@ -232,7 +232,7 @@ class TestEnds:
 
     @pytest.fixture
     def pipe(self, tmp_path):
-        """A named pipe, and a descriptor of it that is always open to both sides."""
+        """A named pipe, and a descriptor that keeps both ends of it open."""
         path = tmp_path / "pipe"
         os.mkfifo(path)
         descriptor = os.open(path, os.O_RDWR)
@@ -240,7 +240,7 @@ class TestEnds:
         os.close(descriptor)
 
     def end(self, command, pipe, number, rows):
-        """Give the command so many rows, wait for what it writes, send it a signal, and return how it ended."""
+        """Give the command some rows, wait for its output, send it a signal, and return how it ended."""
         os.write(pipe[1], "".join(self.text[:rows]).encode())
         options = ("--state", command.state, "--state-every", self.every, "--stream-mode", "causal")
         process = command.start(pipe[0], *options)
@@ -256,7 +256,7 @@ class TestEnds:
         first = again.points[0]["row"]
         assert rows - self.every <= first <= rows
         assert again.notes[0] == {"note": "restart", "row": first, "at_most": self.every}
-        assert f"the run before was killed: its state is that after {first} points" in again.errors
+        assert f"the previous run was killed: its state is that after {first} points" in again.errors
         whole = command("".join(self.text), "--stream-mode", "causal").points
         assert killed.points == whole[:rows]
         assert again.points == whole[first:]
@@ -314,7 +314,7 @@ class TestReading:
         assert ("UTF-16" in ended.errors) is encoding.startswith("utf-16")
 
     def test_over_a_restart(self, command):
-        """The encoding, the marks and the columns are those of the beginning."""
+        """The encoding, the marks and the columns stay those of the first lines."""
         parts = ["Zeit;Druck, bar\n" + "".join(PRESSURES[:25]), "".join(PRESSURES[25:])]
         first = command(parts[0].encode("utf-16"), "--state", command.state, channels=1)
         second = command(parts[1].encode("utf-16-le"), "--state", command.state, channels=1)
@@ -345,7 +345,7 @@ class TestReading:
         ("text", "channels", "options", "message"),
         [
             ("0,0189\n0,0190\n", 1, [], "doubtful: '0,0189' may hold a comma"),
-            ("5,02\n", 1, [], "say --sep comma, or --sep semicolon --decimal ','"),
+            ("5,02\n", 1, [], "use --sep comma, or --sep semicolon --decimal ','"),
             ("x,cpu\n1,2\n", 2, [], "line 1 names columns, but not disk"),
             ("time;cpu;disk\n" * 3, 2, ["--sep", "comma"], "none of the 3 lines is a point; line 1: 1 cells"),
             ("".join(line.replace("2024", "x") for line in TWO), 2, [], "none of the 60 lines is a point; line 1: "),
@@ -386,4 +386,4 @@ def test_an_output_that_is_not_utf_8(models, encoding):
     )
     assert ended.returncode == 0, ended.stderr
     assert scores(map(json.loads, ended.stdout.decode("ascii").splitlines())) == scores_of(X)
-    assert b"line 62: 1 cells in place of 4: skipped" in ended.stderr
+    assert b"line 62: 1 cells instead of 4: skipped" in ended.stderr

@@ -31,7 +31,7 @@ GUARD = 120  # seconds after which a test gives up on a process
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory):
-    """A saved detector of two named channels; only to be read."""
+    """A saved detector of two named channels; read-only."""
     folder = tmp_path_factory.mktemp("model") / "detector"
     fitted_to_names("cpu", "disk").save(folder)
     return folder
@@ -39,7 +39,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture
 def run(model, tmp_path, caplog):
-    """Return a function that scores a text, or bytes, and returns what is written for it."""
+    """Return a function that scores text or bytes, and returns the output."""
     caplog.set_level(logging.WARNING)
 
     def run(text, *, folder=model, **options):
@@ -61,7 +61,7 @@ def csv_lines(x, times=None, header=None):
 
 
 def expected(x, detector=None, mode="window", **options):
-    """Return what is to be written for points without times."""
+    """Return the expected output for points without times."""
     detector = detector or fitted_to_names("cpu", "disk")
     names = [str(name) for name in getattr(detector, "feature_names_in_", range(detector.n_features_in_))]
     stream = StreamingDetector(detector, mode=mode, **options)
@@ -77,7 +77,7 @@ def expected(x, detector=None, mode="window", **options):
 
 
 def count_final(rows):
-    """Return how many of so many points have their scores in whole windows, before the end is known."""
+    """Return how many of the points have scores from whole windows before the end is known."""
     return max(0, (rows - WINDOW) // STRIDE + 1) * STRIDE
 
 
@@ -184,11 +184,11 @@ class TestForms:
 
 
 MALFORMED = [
-    ("1.0,2.0,3.0", "3 cells in place of 2"),  # as the first line it would be one with a time
-    ("1.0", "1 cells in place of 2"),
-    ("", "0 cells in place of 2"),
-    (" ", "1 cells in place of 2"),
-    ("\r", "0 cells in place of 2"),
+    ("1.0,2.0,3.0", "3 cells instead of 2"),  # as the first line it would be one with a time
+    ("1.0", "1 cells instead of 2"),
+    ("", "0 cells instead of 2"),
+    (" ", "1 cells instead of 2"),
+    ("\r", "0 cells instead of 2"),
     ("1.0,abc", "'abc' is not a number"),
     ("1.0,", "'' stands for a missing value"),
     ("1.0,1_000", "'1_000' is not a number"),
@@ -196,12 +196,12 @@ MALFORMED = [
     ("nan,1.0", "'nan' stands for a missing value"),
     ("1.0,-inf", "'-inf' is not finite"),
     ("1.0,1e999", "'1e999' is too large for a number"),
-    ("1.0,1e200", "the value 1e+200 is too far from those of training: leave it out"),
-    ('"1.0,2.0', "1 cells in place of 2"),
+    ("1.0,1e200", "the value 1e+200 is too far from the training values: leave it out"),
+    ('"1.0,2.0', "1 cells instead of 2"),
     ("cpu,2.0", "'cpu' is not a number"),
     (
         "1.0,\x00",
-        "'\\x00' is not a number: correct it, or, if it stands for a missing value, say --missing-values '\x00'",
+        "'\\x00' is not a number: correct it, or, if it stands for a missing value, use --missing-values '\x00'",
     ),
     ("1.0,é", "'é' is not a number"),
     ("1.0," + "9" * 200_000, "field larger than field limit (131072)"),
@@ -221,7 +221,7 @@ class TestMalformedLines:
 
     @pytest.mark.parametrize("number", range(1, len(MALFORMED)))
     def test_as_the_first_line(self, run, caplog, number):
-        """They do not decide where a line holds what."""
+        """They do not determine the positions of a line's cells."""
         line, message = MALFORMED[number]
         assert run(f"{line}\n" + csv_lines(X, TIMES)) == timed(expected(X), TIMES)
         assert caplog.messages == [f"line 1: {message}: skipped"]
@@ -232,13 +232,13 @@ class TestMalformedLines:
             expected(np.delete(X, 3, axis=0)), [*TIMES[:3], *TIMES[4:]]
         )
         assert caplog.messages == [
-            "line 2: '\ufffd' is not a number: correct it, or, if it stands for a missing value, say --missing-values "
+            "line 2: '\ufffd' is not a number: correct it, or, if it stands for a missing value, use --missing-values "
             "'\ufffd': skipped",
             "line 6: '\ufffd\ufffd' is not a time: skipped",
         ]
 
     def test_nothing_but_malformed_lines(self, run, caplog):
-        with pytest.raises(UserError, match="none of the 3 lines is a point; line 1: 1 cells in place of 2"):
+        with pytest.raises(UserError, match="none of the 3 lines is a point; line 1: 1 cells instead of 2"):
             run("1.0\n\nx,1.0\n")
         assert len(caplog.messages) == 3
 
@@ -269,7 +269,7 @@ class TestState:
     @given(cuts=st.lists(st.integers(0, 40), max_size=3), mode=st.sampled_from(["window", "causal"]), data=st.data())
     @hypothesis_settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
     def test_the_lines_of_an_uninterrupted_run(self, run, tmp_path, cuts, mode, data):
-        """With malformed lines, and with the header in the first part alone."""
+        """With malformed lines, and with the header only in the first part."""
         state = tmp_path / "state"
         state.unlink(missing_ok=True)
         kinds = st.sampled_from(["", "1.0", "a,b,c,d,e", "nan,nan,nan,t,1"])
@@ -312,7 +312,7 @@ class TestState:
     def test_a_refused_header_leaves_it(self, run, tmp_path):
         state = tmp_path / "state"
         run(csv_lines(X[:20], header="cpu,disk"), state=state)
-        with pytest.raises(UserError, match="stands twice"):
+        with pytest.raises(UserError, match="occurs twice"):
             run(csv_lines(X[20:], header="cpu,disk,cpu"), state=state)
         assert run(csv_lines(X[20:]), state=state) == expected(X)[count_final(20) : count_final(40)]
 
@@ -341,7 +341,7 @@ class TestClosedOutput:
 
 
 class Interruption:
-    """One that comes after so many reads."""
+    """One that arrives after a number of reads."""
 
     def __init__(self, reads):
         self.reads = reads
@@ -388,7 +388,7 @@ class TestReading:
         reader, writer = pipe
         os.write(writer, b"12\n3")
         assert read(reader, 1) == ["12"]
-        assert caplog.messages == ["a line has not ended and is left out: '3'"]
+        assert caplog.messages == ["an unfinished line is left out: '3'"]
         os.close(writer)
 
     def test_handlers_are_put_back(self):
@@ -409,7 +409,7 @@ class TestReading:
 
 @pytest.mark.parametrize("at", [1, 2, 50, 99])
 def test_a_signal_amid_what_has_been_read(model, tmp_path, monkeypatch, at):
-    """What has been read is scored, what has not is left to the next reader."""
+    """What has been read is scored; the rest is left to the next reader."""
     x, take, ends = waves(250, seed=6), module._Scorer.take, []
     state, target = tmp_path / "state", tmp_path / "target.jsonl"
 
@@ -431,7 +431,7 @@ def test_a_signal_amid_what_has_been_read(model, tmp_path, monkeypatch, at):
 
 
 def child(arguments, source, target, log):
-    """Be `python -m exp.detect` in a process that has everything imported already."""
+    """Act as `python -m exp.detect` in a process that has already imported everything."""
     sys.stdin = os.fdopen(os.open(source, os.O_RDONLY))
     for descriptor, file in enumerate((target, log), start=1):
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND), descriptor)
@@ -449,7 +449,7 @@ def wait_until(met):
 
 @contextmanager
 def started(source, target, log, *arguments):
-    """Yield such a process; it is killed in the end."""
+    """Yield such a process; it is killed at the end."""
     arguments = ["--stream", "--device", "cpu", *map(str, arguments)]
     process = command_line._context().Process(target=child, args=(arguments, source, target, log))
     process.start()
@@ -462,7 +462,7 @@ def started(source, target, log, *arguments):
 
 @pytest.fixture
 def pipe(tmp_path):
-    """A named pipe, and a descriptor of it that is always open to both sides."""
+    """A named pipe, and a descriptor that keeps both ends of it open."""
     path = tmp_path / "pipe"
     os.mkfifo(path)
     descriptor = os.open(path, os.O_RDWR)
@@ -475,7 +475,7 @@ def count_lines(file):
 
 
 def test_signals_lose_no_point(model, tmp_path, pipe):
-    """Processes read one pipe in turn; each is ended by a signal, the first ones before they have read all of it."""
+    """Processes read one pipe in turn; each is stopped by a signal, the first ones before they have read all of it."""
     x = waves(450, seed=6)
     path, descriptor = pipe
     target, log, state = (tmp_path / name for name in ("target.jsonl", "log.txt", "state"))
@@ -512,7 +512,7 @@ def test_without_a_state_an_interruption_is_one(model, tmp_path, pipe):
 
 
 def test_the_command(model, tmp_path):
-    """Each line is answered before the next one is there; when the output is closed, one line says so."""
+    """Each line is answered before the next one arrives; when the output is closed, one line says so."""
     arguments = ["--stream", "--model", model, "--stream-mode", "causal", "--state", tmp_path / "state"]
     command = [sys.executable, "-m", "exp.detect", *map(str, arguments), "--device", "cpu"]
     buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
@@ -533,6 +533,6 @@ def test_the_command(model, tmp_path):
             process.kill()
     assert written == expected(X, mode="causal")[:20]
     assert [line for line in errors.splitlines() if "state after" not in line] == [
-        "error: the output cannot be written after 21 points: Broken pipe: see to its reader or the disk"
+        "error: the output cannot be written after 21 points: Broken pipe: check its reader or the disk"
     ]
     assert (tmp_path / "state").exists()

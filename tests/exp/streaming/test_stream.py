@@ -31,13 +31,13 @@ def equal_bits(first, second):
 
 
 def joined(parts):
-    """Return the scores of several updates as those of one; points are the last dimension but that of channels."""
+    """Return the scores of several updates as one; points are the second-to-last dimension, before channels."""
     axes = {name: -2 if name == "channel_scores" else -1 for name in StreamScores._fields}
     return StreamScores(*(np.concatenate([getattr(part, name) for part in parts], axes[name]) for name in axes))
 
 
 def restarted(stream, path):
-    """Return another stream that goes on from the state of this one."""
+    """Return another stream that continues from the state of this one."""
     stream.save_state(path)
     drift_window = stream.drift_window
     other = StreamingDetector(stream.detector, mode=stream.mode, series=stream.series, drift_window=drift_window)
@@ -46,7 +46,7 @@ def restarted(stream, path):
 
 
 def run(stream, points, cuts=(), restarts=(), path=None):
-    """Return all scores of points (…, n, C) that come in pieces; after some of them the stream is started anew."""
+    """Return all scores of points (…, n, C) that arrive in pieces; after some of them the stream is restarted."""
     parts, ends = [], [*sorted(cuts), points.shape[-2]]
     for number, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
         one = stream.series is None and end - start == 1
@@ -68,7 +68,7 @@ def spot(scores, **options):
 
 @st.composite
 def cuttings(draw, least=WINDOW):
-    """Draw a number of points, where they are cut, and after which pieces the stream is started anew."""
+    """Draw a number of points, where they are cut, and after which pieces the stream is restarted."""
     rows = draw(st.integers(least, 5 * WINDOW))
     single = draw(st.booleans())
     cuts = list(range(1, rows)) if single else draw(st.lists(st.integers(0, rows), max_size=8))
@@ -113,7 +113,7 @@ def test_each_point_at_once_has_the_last_score_of_its_window(tmp_path, cutting, 
 @pytest.mark.parametrize("mode", ["window", "causal"])
 def test_scores_come_as_early_as_they_can(mode):
     stream, x = StreamingDetector(fitted(), mode=mode), waves(40)
-    first = WINDOW - 1  # the point whose coming gives the first scores
+    first = WINDOW - 1  # the point whose arrival gives the first scores
     for row, point in enumerate(x):
         scores = stream.update(point)
         if row < first:
@@ -204,7 +204,7 @@ class TestAlarms:
 
     @pytest.mark.parametrize("threshold", [3.0, "quantile"])
     def test_a_fixed_threshold_cannot_drift(self, threshold):
-        with pytest.raises(UserError, match="threshold is fixed, so no drift window can move it"):
+        with pytest.raises(UserError, match="threshold is fixed, so a drift window cannot move it"):
             StreamingDetector(fitted(threshold=threshold), drift_window=20)
 
     @pytest.mark.parametrize("drift_window", [0, -3, 2.5, 400])
@@ -324,7 +324,7 @@ class TestEnd:
 
 
 def held(thing):
-    """Return how many numbers and texts an object holds, in whatever depth."""
+    """Return how many numbers and strings an object holds, at any depth."""
     if isinstance(thing, np.ndarray):
         return thing.size
     if isinstance(thing, dict):
@@ -353,7 +353,7 @@ def test_memory_does_not_grow(tmp_path, monkeypatch, mode, series, drift_window)
             stream.update(np.zeros(2) if series is None else np.zeros((series, 1, 2)))
         stream.save_state(tmp_path / "state")
         sizes.append((held(stream), (tmp_path / "state").stat().st_size))
-    # One of the two distributions of the tail has fewer figures, so a single state may be small: the largest count.
+    # One of the two distributions of the tail has fewer values, so a single state may be small: the largest counts.
     (early, early_file), (late, late_file) = np.max(sizes[5:15], axis=0), np.max(sizes[15:], axis=0)
     assert sizes[0][0] < 500 * (series or 1)
     assert late <= early
@@ -363,7 +363,7 @@ def test_memory_does_not_grow(tmp_path, monkeypatch, mode, series, drift_window)
 class TestState:
     @pytest.fixture(scope="class")
     def stream(self):
-        """A stream in the middle; only to be read."""
+        """A stream halfway through; read-only."""
         stream = StreamingDetector(fitted())
         stream.update(waves(31))
         stream.kept["places"] = ["é", 1.5, None]
@@ -393,10 +393,10 @@ class TestState:
     @pytest.mark.parametrize(
         ("parameters", "options", "message"),
         [
-            ({}, {"mode": "causal"}, "mode 'window' against 'causal'"),
-            ({}, {"series": 1}, "series None against 1"),
-            ({}, {"drift_window": 5}, "drift_window None against 5"),
-            ({}, {"drift_window": 5, "mode": "causal"}, "drift_window None against 5, mode 'window' against 'causal'"),
+            ({}, {"mode": "causal"}, "mode 'window' vs. 'causal'"),
+            ({}, {"series": 1}, "series None vs. 1"),
+            ({}, {"drift_window": 5}, "drift_window None vs. 5"),
+            ({}, {"drift_window": 5, "mode": "causal"}, "drift_window None vs. 5, mode 'window' vs. 'causal'"),
             ({"seed": 3}, {}, "another detector"),
             ({"risk": 1e-2}, {}, "another detector"),
             ({"threshold": 3.0}, {}, "another detector"),
@@ -407,10 +407,10 @@ class TestState:
         refused(StreamingDetector(fitted(**parameters), **options), state, message)
 
     def test_the_other_way_round(self, tmp_path):
-        """A state without SPOT's tail for one that has it, and of another number of series."""
+        """A state without SPOT's tail for a stream that has one, and a state with another number of series."""
         StreamingDetector(fitted(threshold=3.0), series=2).save_state(tmp_path / "state")
         refused(StreamingDetector(fitted()), tmp_path / "state", "another detector")
-        refused(StreamingDetector(fitted(threshold=3.0), series=3), tmp_path / "state", "series 2 against 3")
+        refused(StreamingDetector(fitted(threshold=3.0), series=3), tmp_path / "state", "series 2 vs. 3")
 
     def test_another_format(self, state, monkeypatch):
         monkeypatch.setattr(exp.streaming.state, "FORMAT", exp.streaming.state.FORMAT + 1)
@@ -418,12 +418,12 @@ class TestState:
 
     def test_no_state(self, tmp_path):
         for path in (tmp_path / "none", tmp_path):
-            refused(StreamingDetector(fitted()), path, "no such state of a stream: name another file")
+            refused(StreamingDetector(fitted()), path, "no such stream state: name another file")
 
     @pytest.mark.parametrize("share", [0.0, 0.2, 0.9, 0.999])
     def test_cut_short(self, state, share):
         state.write_bytes(state.read_bytes()[: int(share * state.stat().st_size)])
-        refused(StreamingDetector(fitted()), state, "damaged, or no state of a stream")
+        refused(StreamingDetector(fitted()), state, "damaged, or not a stream state")
 
     @given(data=st.data())
     @hypothesis_settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -432,24 +432,24 @@ class TestState:
         stored = bytearray(state.read_bytes())
         stored[data.draw(st.integers(0, len(stored) - 1))] ^= 1 << data.draw(st.integers(0, 7))
         state.write_bytes(stored)
-        refused(StreamingDetector(fitted()), state, "damaged, or no state of a stream")
+        refused(StreamingDetector(fitted()), state, "damaged, or not a stream state")
 
     @given(start=st.sampled_from([b"", b"PK\x03\x04", b"\x80\x04"]), junk=st.binary(max_size=200))
     @hypothesis_settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
     def test_any_bytes(self, tmp_path, start, junk):
         (tmp_path / "state").write_bytes(start + junk)
-        refused(StreamingDetector(fitted()), tmp_path / "state", "damaged, or no state of a stream")
+        refused(StreamingDetector(fitted()), tmp_path / "state", "damaged, or not a stream state")
 
     @pytest.mark.parametrize("sealed", [False, True])
     def test_arrays_of_others(self, tmp_path, sealed):
         write_npz(tmp_path / "state", sealed, a=np.zeros(3))
-        refused(StreamingDetector(fitted()), tmp_path / "state", "damaged, or no state of a stream")
+        refused(StreamingDetector(fitted()), tmp_path / "state", "damaged, or not a stream state")
 
     @pytest.mark.parametrize("sealed", [False, True])
     def test_a_pickle_inside_is_not_read(self, tmp_path, sealed):
         trap = np.array([Trap(tmp_path / "sprung")], dtype=object)
         write_npz(tmp_path / "state", sealed, recent=trap, sums=trap, counts=trap, note=trap)
-        refused(StreamingDetector(fitted()), tmp_path / "state", "damaged, or no state of a stream")
+        refused(StreamingDetector(fitted()), tmp_path / "state", "damaged, or not a stream state")
         assert not (tmp_path / "sprung").exists()
 
     def test_it_holds_no_pickle(self, state):
@@ -471,17 +471,17 @@ class TestState:
                 other.save_state(state)
         assert state.read_bytes() == before
         assert list(state.parent.iterdir()) == [state]
-        assert len(other.update(waves(WINDOW)).rows) > 0  # the stream itself goes on
+        assert len(other.update(waves(WINDOW)).rows) > 0  # the stream itself continues
 
 
 def copied_updates(stream, points):
-    """Return what a copy of the stream gives for further points."""
+    """Return the results of a copy of the stream for further points."""
     other = copy.deepcopy(stream)
     return other.update(points), other.finish()
 
 
 def refused(stream, path, message):
-    """Assert that the stream refuses the state in one line, and is as it was."""
+    """Assert that the stream refuses the state in one line and is unchanged."""
     before = held(stream), stream.seen
     with pytest.raises(UserError, match=message) as caught:
         stream.load_state(path)
@@ -491,7 +491,7 @@ def refused(stream, path, message):
 
 
 def write_npz(path, sealed, **arrays):
-    """Write arrays to a file, with the digest that a state ends with, if it is to be sealed."""
+    """Write arrays to a file, sealed with the digest at the end of a state if requested."""
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     content = buffer.getvalue()
@@ -499,7 +499,7 @@ def write_npz(path, sealed, **arrays):
 
 
 class Trap:
-    """Makes a file when it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -517,7 +517,7 @@ def server():
 
 
 def test_a_server_machine(tmp_path):
-    """Random blocks, three restarts from a saved detector and a saved state: the bits of the batch."""
+    """Random blocks, three restarts from a saved detector and a saved state: bit-identical to the batch."""
     train, test = server()
     model = CONFIG["model"] | {"seq_len": 96, "patch_len": 12}
     detector = unfitted(config={"model": model, "train": {"train_epochs": 1, "epoch_windows": 64}}).fit(train)

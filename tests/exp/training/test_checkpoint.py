@@ -64,7 +64,7 @@ def test_another_configuration_is_refused_by_its_keys(tmp_path):
     file = tmp_path / "a.pth"
     checkpoint.save_network(file, network(0), CONFIG)
     other = ExperimentConfig.from_dict(settings(model__topk=2, model__decay=0.5))
-    with pytest.raises(UserError, match=r"a\.pth.*model\.decay 0\.95 against 0\.5, model\.topk 3 against 2"):
+    with pytest.raises(UserError, match=r"a\.pth.*model\.decay 0\.95 vs\. 0\.5, model\.topk 3 vs\. 2"):
         checkpoint.load_network(file, network(1), other)
 
 
@@ -93,7 +93,7 @@ def content(tmp_path_factory):
 @hypothesis_settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damaged_files_load_whole_or_are_refused(content, tmp_path, data):
-    """Cut short, or with some bytes changed: in the worst case a weight differs, which no checksum of ours guards."""
+    """Truncated, or with some bytes changed: in the worst case a weight differs, which no checksum detects."""
     damaged = bytearray(content[: data.draw(st.integers(0, len(content)))])
     for _ in range(data.draw(st.integers(0, 3))):
         if damaged:

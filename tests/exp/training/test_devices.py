@@ -12,7 +12,7 @@ from tests.support.command_line import settings
 
 @pytest.fixture
 def machine(monkeypatch):
-    """Pretend a number of CUDA devices and whether there is MPS."""
+    """Pretend that there are CUDA devices and MPS."""
 
     def pretend(cuda=0, mps=False):
         monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda > 0)
@@ -94,7 +94,7 @@ def test_seeds_epochs_and_processes_draw_different_numbers():
 
 @pytest.mark.parametrize("norm", ["layernorm", "batchnorm"])
 def test_the_network_makes_no_choice_of_its_own(norm):
-    """On the meta device a tensor made anywhere else would be an error."""
+    """On the meta device, a tensor created on another device would be an error."""
     config = ExperimentConfig.from_dict(settings(model__norm=norm))
     network = DETECTORS[config.detector].network(config.model).to("meta")
     assert {tensor.device.type for tensor in [*network.parameters(), *network.buffers()]} == {"meta"}

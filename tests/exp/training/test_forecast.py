@@ -9,8 +9,8 @@ from exp.training.forecast import Forecast
 @pytest.mark.parametrize(
     ("seconds", "steps", "epochs", "says"),
     [
-        (0.5, 300, 20, "0.50 s a step: about 2 min for each of at most 20 epochs, 50 min in all"),
-        (2.0, 36, 1, "2.00 s a step: about 72 s for each of at most 1 epochs, 72 s in all"),
+        (0.5, 300, 20, "0.50 s per step: about 2 min for each of at most 20 epochs, 50 min in total"),
+        (2.0, 36, 1, "2.00 s per step: about 72 s for each of at most 1 epochs, 72 s in total"),
         (0.1, 100, 2, None),  # soon over
     ],
 )

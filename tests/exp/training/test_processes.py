@@ -1,4 +1,4 @@
-"""Several processes that train one network together give what a single one gives."""
+"""Several processes that train one network together give the same result as a single one."""
 
 import os
 import socket
@@ -48,7 +48,7 @@ def draw_by_window(network):
 
 
 def train(folder, changes):
-    """Train in the processes that the environment tells of; return each epoch's losses and what the network holds."""
+    """Train in the processes given by the environment; return each epoch's losses and the network's state."""
     torch.set_num_threads(1)
     config = ExperimentConfig.from_dict(settings(train__train_epochs=3, **NO_DROPOUT, **changes))
     points = torch.from_numpy(values()[0].astype(np.float32))
@@ -83,7 +83,7 @@ def train_together(folder, changes, size):
     return [torch.load(folder / f"rank_{rank}.pt", weights_only=True) for rank in range(size)]
 
 
-# 137 training windows: the last of the batches of 64 has 9, which do not go evenly into two or three parts.
+# 137 training windows: the last batch has only 9, an odd number to share.
 @pytest.mark.parametrize(
     ("size", "changes"),
     [(2, {}), (2, {"train__batch_size": 17}), (3, {"train__lradj": "1cycle"})],

@@ -20,7 +20,7 @@ VALIDATION = Windows(values()[0][110:170], WINDOW, stride=WINDOW)
 
 
 class Watched(Windows):
-    """Windows that note which of them are gathered."""
+    """Windows that record which of them are gathered."""
 
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
@@ -59,7 +59,7 @@ def test_every_window_once_an_epoch_in_an_order_of_its_own(trainer):
 
 
 def test_dropout_differs_between_epochs(trainer):
-    """With nothing learned, only what is drawn can change the loss."""
+    """If nothing is learned, only random draws can change the loss."""
     progress = trainer(train__learning_rate=1e-30, train__batch_size=87, model__decay=1.0).fit(TRAINING, VALIDATION)
     losses = [epoch["train_loss"] for epoch in progress.epochs]
     assert len(set(losses)) == len(losses) == 3
@@ -135,7 +135,7 @@ def test_states(trainer, tmp_path, caplog):
     assert state["progress"]["finished"]
     assert math.isfinite(state["progress"]["best_loss"])
     other = ExperimentConfig.from_dict(settings(train__batch_size=20, train__train_epochs=3))
-    with pytest.raises(UserError, match=r"state\.pth: .*train\.train_epochs 2 against 3.*without --resume"):
+    with pytest.raises(UserError, match=r"state\.pth: .*train\.train_epochs 2 vs\. 3.*without --resume"):
         FileStore(tmp_path / "checkpoint.pth", tmp_path / "state.pth", other).read_state()
 
 

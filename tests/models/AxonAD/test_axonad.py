@@ -54,7 +54,7 @@ def test_number_of_parameters_as_published():
     trained, frozen = (
         sum(p.numel() for p in model.parameters() if p.requires_grad is trains) for trains in (True, False)
     )
-    assert (trained + 1, frozen) == (363_542, 32_000)  # one more, which nothing moves, is not a parameter here
+    assert (trained + 1, frozen) == (363_542, 32_000)  # one more, which is never trained, is not a parameter here
 
 
 def test_the_target_begins_as_a_copy_and_follows_what_has_been_learned():

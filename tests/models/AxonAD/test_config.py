@@ -57,7 +57,7 @@ def test_every_mask_has_room(config):
         ({"dropout": 1.0}, "dropout"),
         ({"tail": -1}, "tail"),
         ({"score": "eror"}, "did you mean 'error'"),
-        ({"score": "error", "placement": "centre"}, "placement has no effect on score 'error'"),
+        ({"score": "error", "placement": "centre"}, "placement has no effect with score 'error'"),
         ({"placement": "center"}, "did you mean 'centre'"),
         ({"win_size": 100}, "unknown key 'win_size'"),
     ],

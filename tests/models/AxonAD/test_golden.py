@@ -25,7 +25,7 @@ ALL_TERMS = "error+mismatch+divergence"
 
 
 class Case:
-    """A published configuration with what it gives."""
+    """A published configuration and its results."""
 
     def __init__(self, name):
         index = json.loads((FOLDER / "index.json").read_text())[name]
@@ -41,7 +41,7 @@ class Case:
         return torch.from_numpy(self.golden[key])
 
     def state(self, group):
-        """Return the weights under `group`, by published names."""
+        """Return the weights under `group`, by published name."""
         prefix = f"{group}/"
         return {key.removeprefix(prefix): self.tensor(key) for key in self.golden if key.startswith(prefix)}
 
@@ -52,7 +52,7 @@ class Case:
         return network.eval()
 
     def series(self, scale, part):
-        """Return a series as it is scored: by its own mean and standard deviation, or by those of training."""
+        """Return a series as it is scored: by its own mean and standard deviation, or those of training."""
         own = self[f"series_{part}"] if scale == "own_scale" else self["series_train"]
         return scaled(self[f"series_{part}"], *fit_scaler(own, "standard"))
 
@@ -84,7 +84,7 @@ def test_names_and_parameters(case):
     parameters = dict(network.named_parameters())
     frozen = {official_name(key) for key, parameter in parameters.items() if not parameter.requires_grad}
     assert frozen == set(case.frozen)
-    # The published sharpness is a parameter that nothing moves.
+    # The published sharpness is a parameter that is never trained.
     assert sum(p.numel() for p in parameters.values() if p.requires_grad) + 1 == case.trainable
 
 

@@ -7,7 +7,7 @@ from tests.support.axonad_cases import network, small, windows
 
 
 def checkpoint(model):
-    """Return weights of the shapes and names of the published implementation."""
+    """Return weights with the shapes and names of the published implementation."""
     own = {key: tensor for key, tensor in model.state_dict().items() if not key.startswith("scale.")}
     official = {official_name(key): torch.randn(tensor.shape) for key, tensor in own.items()}
     name = "attn.q_pred_net.net.12.weight"
@@ -32,7 +32,7 @@ def test_they_bring_no_statistics_of_training_windows():
     model, x = network(), windows()
     model.calibrate([x])
     model.load_official(checkpoint(model))
-    with pytest.raises(ConfigError, match="published ones, without the statistics of the training windows"):
+    with pytest.raises(ConfigError, match="are published ones; they lack the statistics of the training windows"):
         model.score_sequence(model.represent(x))
 
 
@@ -41,8 +41,8 @@ def test_they_bring_no_statistics_of_training_windows():
     [
         (small(), 3, lambda weights: weights.pop("t_pos"), "has no 't_pos'"),
         (small(), 3, lambda weights: weights.update(head2=torch.zeros(())), "'head2' is unknown"),
-        (small(seq_len=13), 3, lambda _: None, r"'pos' has shape \(1, 12, 8\), configuration and data ask for \(1, 13"),
-        (small(), 2, lambda _: None, r"'embed.weight' has shape \(8, 3\), .* ask for \(8, 2\)"),
+        (small(seq_len=13), 3, lambda _: None, r"'pos' has shape \(1, 12, 8\), configuration and data require \(1, 13"),
+        (small(), 2, lambda _: None, r"'embed.weight' has shape \(8, 3\), .* require \(8, 2\)"),
     ],
 )
 def test_checkpoints_of_another_configuration(config, channels, change, message):

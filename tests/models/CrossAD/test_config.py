@@ -34,12 +34,12 @@ def test_configurations_come_back_from_plain_values(config):
 
 @pytest.mark.parametrize("kernels", [(2, 4), (4, 4), (8, 2, 4), (16, 8, 8)])
 def test_kernels_must_fall(kernels):
-    refuse("ms_kernels must fall strictly, coarsest first", ms_kernels=kernels)
+    refuse("ms_kernels must be strictly decreasing, coarsest first", ms_kernels=kernels)
 
 
 def test_kernels_within_the_window():
     refuse("ms_kernels .25, 2. must not exceed the window, seq_len 24", ms_kernels=(25, 2))
-    refuse("ms_kernels must be 2 or more", ms_kernels=(4, 1))
+    refuse("ms_kernels must be at least 2", ms_kernels=(4, 1))
     refuse("ms_kernels", ms_kernels=())
     refuse(r"ms_kernels\.1.*greater than 0, got 0", ms_kernels=(4, 0))
     assert small(ms_kernels=(24,)).kernels == (24, 1)

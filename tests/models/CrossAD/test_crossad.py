@@ -62,7 +62,7 @@ def test_every_parameter_gets_a_gradient(norm, activation):
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
-        # Adding to all keys of an attention changes no weight, so that the keys' biases have no gradient by nature.
+        # Adding a constant to all keys of an attention changes no weight, so the keys' biases have no gradient.
         if not name.endswith(("qkv.bias", "key_value.bias")):
             assert parameter.grad.abs().sum() > 0, name
 
@@ -159,7 +159,7 @@ def test_the_seed_decides_weights_dropout_and_routing():
 
 
 def test_a_scale_is_reconstructed_from_coarser_ones_alone():
-    """With every fourth, then every second value: points that a scale leaves out cannot reach what is made of it."""
+    """With every fourth, then every second value: points that a scale omits cannot affect its reconstruction."""
     model, x = network(small(ms_method="interval_sampling")).eval(), windows(1, 1)
 
     def moved_by(point):

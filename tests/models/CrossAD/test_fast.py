@@ -1,4 +1,4 @@
-"""What is only speed gives what the plain computation gives."""
+"""The optimised computations give the same results as the plain ones."""
 
 import pytest
 import torch

@@ -14,7 +14,7 @@ from tests.support.crossad_cases import configs, network, small
 
 
 def influences(module, tokens, *others):
-    """Return whether each output token (row) is moved by each input token (column), by gradients: (P, P) booleans."""
+    """Return whether each output token (row) depends on each input token (column), from gradients: (P, P) booleans."""
     tokens = tokens.clone().requires_grad_()
     output = module(tokens, *others)
     rows = []

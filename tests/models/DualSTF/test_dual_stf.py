@@ -69,7 +69,7 @@ def test_every_parameter_gets_a_gradient(score, channels):
 
 @pytest.mark.parametrize("score", SCORES)
 def test_every_parameter_of_a_new_network_learns(score):
-    """All but the attention among tokens that start at zero, which are alike."""
+    """All except the attention between tokens that start at zero, which are identical."""
     torch.manual_seed(0)
     model = DualSTF(small(score=score), 3)
     before = state(model)

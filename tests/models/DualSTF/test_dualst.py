@@ -30,7 +30,7 @@ def test_attention_is_pytorchs():
 @settings(max_examples=30)
 @given(count=st.integers(1, 20), others=st.integers(1, 20), size=st.integers(1, 8))
 def test_patches_attend_as_wholes(count, others, size):
-    """Against the definition: a loop over heads and patches, ends padded with the last token."""
+    """Against the definition: a loop over heads and patches, with ends padded with the last token."""
     attention = noisy(Attention(small(), size))
     x, context = tokens(2, count, 8), tokens(2, others, 8, seed=1)
 
@@ -111,7 +111,7 @@ def test_a_new_block_all_but_returns_what_it_is_given():
 
 @pytest.mark.parametrize("step", range(5))
 def test_each_gamma_weighs_its_own_step(step):
-    """With one γ alone, the block adds that step's part and nothing else."""
+    """With a single γ, the block adds that step's part and nothing else."""
     block = noisy(DualSTBlock(small()))
     gamma = tokens(8, seed=2)
     with torch.no_grad():

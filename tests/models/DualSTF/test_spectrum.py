@@ -22,7 +22,7 @@ def test_series_come_back(length):
 
 @given(length=st.integers(1, 120))
 def test_energy_stays(length):
-    """Parseval: every frequency but the first, and the last of an even length, stands for two."""
+    """Parseval: every frequency counts twice, except the first and, for an even length, the last."""
     x = series(length)
     twice = torch.full((length // 2 + 1, 1), 2.0)
     twice[0] = 1

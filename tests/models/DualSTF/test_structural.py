@@ -90,7 +90,7 @@ def test_the_choice_is_that_of_the_largest_product_of_softmaxes(seed, scale):
     torch.manual_seed(seed)
     match = Prototypes(small())
     x, s = scale * torch.randn(2, 5, 8), scale * torch.randn(2, 4, 8)
-    # In logarithms and double precision: the products themselves vanish.
+    # In logarithms and double precision: the products themselves underflow.
     prototypes = cosines(4, 8).double()
     points = (x.double() @ prototypes.T / 0.1).log_softmax(-1)
     tokens = (s.double().mean(1, keepdim=True) @ prototypes.T / 0.1).log_softmax(-1)

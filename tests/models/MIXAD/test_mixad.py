@@ -177,7 +177,7 @@ def test_the_curriculum_ends():
     assert not torch.allclose(reconstruct(guided), reconstruct(plain))
     guided.batches.fill_(10**6)
     torch.testing.assert_close(reconstruct(guided), reconstruct(plain))
-    # In evaluation nothing is fed at any time.
+    # In evaluation nothing is ever fed.
     guided.batches.zero_()
     torch.testing.assert_close(reconstruct(guided.eval()), reconstruct(plain.eval()))
 

@@ -65,8 +65,8 @@ def test_weights_are_taken_over_not_shared():
     [
         (small(num_rnn_layers=3), 4, "has no 'encoder.strgc_cells.2.gate.weights'"),
         (small(), 4, "'decoder.strgc_cells.1.gate.bias' is unknown"),
-        (small(num_rnn_layers=2, max_diffusion_step=4), 4, r"shape \(36, 10\), .* ask for \(48, 10\)"),
-        (TWO_LAYERS, 5, r"'memory.We1' has shape \(4, 3\), configuration and data ask for \(5, 3\)"),
+        (small(num_rnn_layers=2, max_diffusion_step=4), 4, r"shape \(36, 10\), .* require \(48, 10\)"),
+        (TWO_LAYERS, 5, r"'memory.We1' has shape \(4, 3\), configuration and data require \(5, 3\)"),
     ],
 )
 def test_checkpoints_of_another_configuration(config, channels, message):

@@ -85,7 +85,7 @@ def test_every_length_can_be_scored(points, seed):
     scores = score_attention(given)
     assert np.isfinite(scores).all()
     np.testing.assert_array_equal(score_attention(given), scores)
-    # Channels do not know each other.
+    # Channels are independent of each other.
     np.testing.assert_array_equal(score_attention(given[:, ::-1]), scores[:, ::-1])
     steps = np.vstack([np.zeros(2), jensen_shannon(given[1:], given[:-1])])
     for channel in range(2):
@@ -95,7 +95,7 @@ def test_every_length_can_be_scored(points, seed):
 
 
 def seasonal(points, period):
-    """Return attention that turns at every period's start and back at the next point."""
+    """Return attention that changes at every period's start and changes back at the next point."""
     weights = np.full((points, 1, 2), 0.5)
     weights[::period] = [[0.9, 0.1]]
     return weights

@@ -1,4 +1,4 @@
-"""PCA against its definition, and on a series with a planted event."""
+"""PCA against its definition, and on a series with an injected event."""
 
 import numpy as np
 import pytest
