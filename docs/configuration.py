@@ -25,7 +25,7 @@ A configuration is a YAML file with the sections `data`, `model`, `train` and `e
 `model.name` and the keys without a default below must be there. [`configs/`](../configs) has a folder for each
 benchmark. `--set section.key=value` changes single settings on any command line, lists as `[8, 4]`:
 
-<!-- small: --set train.epoch_windows=64 -->
+<!-- small: --set train.epoch_windows=64 model.d_model=8 -->
 ```sh
 python run.py --config configs/quickstart --set train.train_epochs=1 train.batch_size=64 "model.ms_kernels=[4, 2]"
 ```

@@ -28,6 +28,7 @@ from ts_ad_evaluation import r_auc, vus
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 IMAGES = REPOSITORY / "docs" / "images"
+PICTURES = ("event", "report", "vus")
 SERIES = REPOSITORY / "dataset/UCR_Anomaly_FullData/135_UCR_Anomaly_InternalBleeding16_1200_4187_4199.txt"
 BROWSERS = ("chromium", "chromium-headless-shell", "chromium-browser", "google-chrome")
 BLUE, ORANGE, GREY, TRUTH = "#1f6fb4", "#c4501b", "#6b7280", "#f3c98b"
@@ -45,7 +46,7 @@ def detected(folder: Path) -> tuple[Path, int]:
     return out, len(series.train)
 
 
-def draw_event(out: Path, train_rows: int) -> None:
+def draw_event(out: Path, train_rows: int, picture: Path) -> None:
     """Draw series and score, whole and around the event that ranks first."""
     scores = pd.read_csv(out / "scores.csv")
     events = pd.read_csv(out / "events.csv")
@@ -74,11 +75,10 @@ def draw_event(out: Path, train_rows: int) -> None:
     grid[0, 0].set_title("UCR series 135; grey: the part trained on", loc="left", fontsize=10)
     grid[0, 1].set_title("the event that ranks first", loc="left", fontsize=10)
     grid[1, 1].legend(loc="upper left", frameon=False, fontsize=9)
-    figure.savefig(IMAGES / "event.png", metadata={"Software": None})
-    shrink(IMAGES / "event.png")
+    save(figure, picture)
 
 
-def draw_report(out: Path) -> None:
+def draw_report(out: Path, picture: Path) -> None:
     """Take a picture of the report page."""
     from playwright.sync_api import sync_playwright  # the one picture that needs it
 
@@ -90,9 +90,15 @@ def draw_report(out: Path) -> None:
         page.goto((out / "report.html").as_uri())
         page.wait_for_selector("html[data-ready]", state="attached")
         page.wait_for_timeout(1000)
-        page.screenshot(path=IMAGES / "report.png")
+        page.screenshot(path=picture)
         browser.close()
-    shrink(IMAGES / "report.png")
+    shrink(picture)
+
+
+def save(figure: Figure, picture: Path) -> None:
+    """Write a figure as a small PNG file."""
+    figure.savefig(picture, metadata={"Software": None})
+    shrink(picture)
 
 
 def shrink(picture: Path) -> None:
@@ -124,7 +130,7 @@ def vus_by_length() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def draw_vus() -> None:
+def draw_vus(picture: Path) -> None:
     """Draw how three definitions of the volume differ with the length of the events."""
     table = vus_by_length()
     figure = Figure(figsize=(9, 3.3), dpi=100, layout="constrained")
@@ -140,25 +146,28 @@ def draw_vus() -> None:
         axes.set_ylabel(f"area, {area}")
         axes.spines[["top", "right"]].set_visible(False)
     grid[0].legend(frameon=False)
-    figure.savefig(IMAGES / "vus.png", metadata={"Software": None})
-    shrink(IMAGES / "vus.png")
+    save(figure, picture)
 
 
 def main() -> None:
     """Draw what is asked for."""
-    parser = argparse.ArgumentParser(description="Draw the pictures of README.md and docs/ into docs/images.")
-    parser.add_argument("pictures", nargs="*", metavar="PICTURE", help="some of them (all)")
-    wanted = set(parser.parse_args().pictures or ("event", "report", "vus"))
+    parser = argparse.ArgumentParser(description="Draw the pictures of README.md and docs/.")
+    parser.add_argument("pictures", nargs="*", metavar="PICTURE", help=f"some of {', '.join(PICTURES)} (all)")
+    parser.add_argument("--out", type=Path, default=IMAGES, help="folder to draw into (docs/images)")
+    options = parser.parse_args()
+    wanted = set(options.pictures or PICTURES)
+    if not wanted <= set(PICTURES):
+        parser.error(f"choose some of {', '.join(PICTURES)}")
     torch.set_num_threads(1)
     if "vus" in wanted:
-        draw_vus()
+        draw_vus(options.out / "vus.png")
     if wanted & {"event", "report"}:
         with tempfile.TemporaryDirectory() as folder:
             out, train_rows = detected(Path(folder))
             if "event" in wanted:
-                draw_event(out, train_rows)
+                draw_event(out, train_rows, options.out / "event.png")
             if "report" in wanted:
-                draw_report(out)
+                draw_report(out, options.out / "report.png")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -45,6 +47,13 @@ def test_the_toy_detector_is_that_of_the_tests():
     tested = {ast.unparse(node) for node in toy.body}
     missing = [ast.unparse(node) for node in page.body if ast.unparse(node) not in tested]
     assert not missing
+
+
+@pytest.mark.slow
+def test_pictures_are_drawn_by_their_command(tmp_path):
+    command = [sys.executable, str(DOCS / "figures.py"), "event", "vus", "--out", str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True)
+    assert {picture.name for picture in tmp_path.iterdir()} == {"event.png", "vus.png"}
 
 
 MESSAGES = re.findall(r"^### `(.*)`$", text("faq.md"), flags=re.MULTILINE)
