@@ -9,6 +9,7 @@ from tests.support.paths import REPOSITORY
 
 LINKED = [
     *PAGES,
+    *sorted(set(REPOSITORY.glob("*.md")) - set(PAGES)),
     *(REPOSITORY / name / "README.md" for name in ("dataset", "models", "test_results", "ts_ad_evaluation")),
 ]
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
