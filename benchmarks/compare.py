@@ -135,7 +135,7 @@ def main() -> None:
     table = pd.DataFrame(rows).drop(columns="seed").groupby(["series", "detector"], sort=False)
     mean, deviation = table.mean(), table.std()
     print(mean.to_string(float_format="{:.3f}".format))
-    print("deviation over the seeds")
+    print("standard deviation over the seeds")
     print(deviation.to_string(float_format="{:.3f}".format))
 
 

@@ -52,7 +52,7 @@ def _load_numpy(path, part):
             key = _chosen(path, part, content.files, "array")
             return _read(path, lambda: content[key])
     if part is not None:
-        raise EvaluationError(f"{path} holds a single array: leave out :{part}")
+        raise EvaluationError(f"{path} contains a single array: leave out :{part}")
     return content
 
 
@@ -83,10 +83,10 @@ def _chosen(path, part, names, kind):
     names = [name for name in names if name] or names  # the unnamed index column that pandas writes
     listed = ", ".join(names)
     if not names:
-        raise EvaluationError(f"{path} holds no {kind}")
+        raise EvaluationError(f"{path} contains no {kind}")
     if part is None:
         if len(names) != 1:
-            raise EvaluationError(f"{path} holds several {kind}s ({listed}): name one as {path}:{names[0]}")
+            raise EvaluationError(f"{path} contains several {kind}s ({listed}): name one as {path}:{names[0]}")
         return names[0]
     if part not in names:
         raise EvaluationError(f"{path} has no {kind} {part}, only {listed}")

@@ -127,10 +127,10 @@ def _choose(path, members, names):
                 f"{path}: '{member.filename}' needs a password: unpack it and zip its files again without one"
             )
         if name in chosen and chosen[name].CRC != member.CRC:
-            raise DataError(f"{path}: holds two different files {name}: get it from its publisher ({GUIDE})")
+            raise DataError(f"{path}: contains two different files {name}: get it from its publisher ({GUIDE})")
         chosen[name] = member
     if not chosen:
-        raise DataError(f"{path}: holds none of the {len(names)} series, such as {names[0]}: name another ({GUIDE})")
+        raise DataError(f"{path}: contains none of the {len(names)} series, such as {names[0]}: name another ({GUIDE})")
     return {name: chosen[name] for name in names if name in chosen}
 
 

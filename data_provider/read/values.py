@@ -103,7 +103,7 @@ def _check(path: Path, column: pd.Series, missing: str) -> None:
             f"--missing-values {value:g}"
         )
     if gap.all():
-        raise DataError(f"{path}: column {column.name!r} holds no value at all: leave it out by naming the channels")
+        raise DataError(f"{path}: column {column.name!r} has no values: leave it out by naming the channels")
     if missing == "error" and gap.any():
         raise DataError(
             f"{path}: row {column.index[int(gap.argmax())]} of column {column.name!r} is missing ({int(gap.sum())} in "

@@ -31,7 +31,7 @@ def zones_ahead(cells: pd.Series, source: str, notes: list[str]) -> pd.Series:
                 cells,
                 zones == zone,
                 f"whose zone {zone} is not known: write the offset from UTC, such as +02:00, or leave the zone out and "
-                "say --timezone",
+                "use --timezone",
             )
         if zone.isalpha() and zone.lower() not in ("z", "utc", "gmt"):
             notes.append(f"the time zone {zone} is read as UTC{minutes // 60:+03d}:{minutes % 60:02d}")

@@ -66,7 +66,7 @@ def columns_by_name(cells: list[str], channels: list[str], time: tuple[str, ...]
         return None
     for name in (*channels, *time):
         if cells.count(name) > 1:
-            raise UserError(f"line 1: column {name!r} stands twice: rename one")
+            raise UserError(f"line 1: column {name!r} occurs twice: rename one")
         if name not in cells:
             raise UserError(f"line 1: has no column {name!r} for --time: the columns are {', '.join(cells)}")
         if name in channels and name in time:

@@ -55,7 +55,7 @@ class _Decoder:
         self._decoder: codecs.IncrementalDecoder | None = None
 
     def decode(self, chunk: bytes) -> str:
-        """Return the text of the next bytes, as far as it is complete; no bytes mean the end."""
+        """Return the text of the next bytes, up to its last complete character; no bytes mean the end."""
         if self._decoder is None:
             self._first += chunk
             if chunk and b"\n" not in self._first:

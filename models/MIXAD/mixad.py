@@ -70,7 +70,7 @@ class MIXAD(nn.Module):
     def __init__(self, config: MIXADConfig, channels: int):
         super().__init__()
         if channels < 2:
-            raise ConfigError(f"MIXAD needs a graph of at least two channels, but the data has {channels}")
+            raise ConfigError(f"MIXAD needs a graph of two channels or more, but the data has {channels}")
         self.config = config
         self.memory = Memory(config, channels)
         self.encoder = Encoder(config)

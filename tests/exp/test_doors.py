@@ -179,9 +179,7 @@ def test_an_experiment_measures_resumes_and_has_a_page(name, tmp_path):
     weights = folder.checkpoint.read_bytes()
     experiment.train(resume=True)
     assert folder.checkpoint.read_bytes() == weights
-    experiment = Experiment(
-        config, series, folder, torch.device("cpu"), bars=False
-    )  # knows nothing about that training
+    experiment = Experiment(config, series, folder, torch.device("cpu"), bars=False)  # unaware of that training
     experiment.train(resume=True)
     experiment = Experiment(config, series, folder, torch.device("cpu"), bars=False)
     assert experiment.test(["auc"])["auc"]["AUC_ROC"][0] > 0.8

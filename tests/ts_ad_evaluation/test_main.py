@@ -137,7 +137,7 @@ def test_a_header_is_no_matter_of_a_mark(tmp_path, mark):
     [
         (["--score", "absent.npy"], "absent.npy: no such file"),
         (["--label", "{}/wrong.csv"], "wrong.csv: label must hold only 0 and 1, found 2.0 at index 1"),
-        (["--score", "{}/scores.npz"], "holds several arrays (score, init_score)"),
+        (["--score", "{}/scores.npz"], "contains several arrays (score, init_score)"),
         (["--score", "{}/scores.npz:init_score"], "--label and --score differ in length: 3000 and 4000"),
         (["--label", "{}/words.npy"], "words.npy holds text, 'normal' at index 0: save numbers"),
         (["--label", "{}/empty.npy"], "empty.npy: label is empty"),

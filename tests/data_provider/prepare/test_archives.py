@@ -115,7 +115,7 @@ OUTSIDE = [
         *[({member: "x"}, f"holds '{member}', which leads outside it: get it from") for member in OUTSIDE],
         ({f"../{FIRST}": "1 2 3 4 5 6 7"}, f"holds '../{FIRST}', which leads outside it"),
         ({LINK: "/etc/passwd"}, "holds 'link.txt', which leads outside it"),
-        ({f"again/{FIRST}": "1 2 3 4 5 6 8"}, f"holds two different files {FIRST}: get it from its publisher"),
+        ({f"again/{FIRST}": "1 2 3 4 5 6 8"}, f"contains two different files {FIRST}: get it from its publisher"),
         ({f"{FOLDER}/{FIRST}": "1 2 3 4 5 6 x"}, f"{FIRST}: cannot be read as a list of numbers: could not convert"),
         ({f"{FOLDER}/{FIRST}": "1 2 3 4 5"}, f"{FIRST}: the event 4-6 in the name does not fit 5 values"),
         ({f"{FOLDER}/{FIRST}": ""}, f"{FIRST}: "),
@@ -137,7 +137,7 @@ def test_a_series_that_is_there_twice_alike(tmp_path, out):
 )
 def test_an_archive_without_any_of_the_series(tmp_path, out, capsys, members):
     path = pack(tmp_path / "x.zip", members)
-    expect_error(capsys, f"{path}: holds none of the 2 series, such as {FIRST}: name another (see", "UCR", path, out)
+    expect_error(capsys, f"{path}: contains none of the 2 series, such as {FIRST}: name another (see", "UCR", path, out)
 
 
 def test_an_archive_with_part_of_the_series(tmp_path, out, capsys):

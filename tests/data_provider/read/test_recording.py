@@ -207,9 +207,7 @@ def test_dates_that_can_be_read_in_two_ways(csv):
     path = csv("date,a\n01/02/2024 10:00,1\n01/02/2024 11:00,2\n")
     refuse(path, says=["row 1", "01 February 2024", "02 January 2024", "--date-format"])
     assert read_recording(path, date_format="%m/%d/%Y %H:%M").times[0] == pd.Timestamp("2024-01-02 10:00")
-    recording = read_recording(
-        csv("date,a\n11/02/2024,1\n12/02/2024,2\n01/03/2024,3\n")
-    )  # read as months, they go back
+    recording = read_recording(csv("date,a\n11/02/2024,1\n12/02/2024,2\n01/03/2024,3\n"))  # as months, they go back
     assert recording.values[:, 0].tolist() == [1, 2, 3]
     assert recording.times[0] == pd.Timestamp("2024-02-11")
     recording = read_recording(csv("date,a\n01.02.2024,1\n02.02.2024,2\n"))  # the usual form of dates with points

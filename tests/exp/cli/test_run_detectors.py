@@ -155,4 +155,4 @@ def test_a_graph_of_one_channel_is_refused(tmp_path):
     place = DetectorPlace(tmp_path, "MIXAD").fill()
     ended = place.run("--set", "data.drop_channels=[1]")
     assert ended.returncode == 2
-    assert ended.stderr.splitlines()[-1].startswith("error: MIXAD needs a graph of at least two channels")
+    assert ended.stderr.splitlines()[-1].startswith("error: MIXAD needs a graph of two channels or more")

@@ -148,7 +148,7 @@ class TestColumns:
             ("time,cpu,memory", "line 1 names columns, but not disk of the channels"),
             ("CPU,DISK", "line 1 names columns, but not cpu, disk of the channels"),
             ("time;cpu,disk;b", "line 1 names columns, but not cpu, disk of the channels"),
-            ("cpu,disk,cpu", "line 1: column 'cpu' stands twice: rename one"),
+            ("cpu,disk,cpu", "line 1: column 'cpu' occurs twice: rename one"),
         ],
     )
     def test_headers_that_do_not_fit(self, run, header, message):

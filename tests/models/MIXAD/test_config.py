@@ -54,6 +54,6 @@ def test_the_nodes_come_with_the_data():
 
 @pytest.mark.parametrize("channels", [0, 1])
 def test_a_graph_needs_two_channels(channels):
-    with pytest.raises(ConfigError, match=f"at least two channels, but the data has {channels}$"):
+    with pytest.raises(ConfigError, match=f"two channels or more, but the data has {channels}$"):
         MIXAD(small(), channels)
     assert MIXAD(small(), 2).memory.source.shape == (2, 3)
