@@ -111,7 +111,7 @@ def vus_by_length() -> pd.DataFrame:
     """Return the areas by each definition for events of some lengths, at one quality of detection.
 
     Ten events among 20 000 points; the score of an anomalous point is that of a normal one plus 1.5 standard
-    deviations, and so is the score of the ten points behind each event, as a window's score spreads.
+    deviations, and so is the score of the ten points after each event, as a window's score spreads.
     """
     rows = []
     for length in (3, 5, 10, 20, 40, 80, 160, 320):
