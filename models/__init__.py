@@ -1,25 +1,6 @@
 """The models. A model is a folder here with a settings class and a network, plus one line in `DETECTORS`.
 
-What a network offers:
-
-* ``network(x)`` on windows x of shape (B, T, C) returns an output whose ``loss`` (a tensor of shape ()) is to be
-  minimised, or, if training is closed-form, only compared; in that case also
-* ``network.fit_windows(batches)``, which learns from an iterator of batches (B, T, C) at once;
-* ``network.score(x)`` returns the scores (B, T, C) in evaluation mode without gradients, (B, T, 1) if the method has
-  none for single channels; or, if a score compares neighbouring points, these two:
-* ``network.represent(x)`` returns a representation of each window's last point, a tensor (B, …), in the same mode, and
-  ``network.score_sequence(represented)`` turns those of n consecutive points, (n, …) on the CPU, into scores (n, C),
-  each from its point and the previous one, and, with
-* ``network.look_ahead``, from up to this many points after it, if they exist;
-* ``network.adjust_series(scores)``, if the published protocol changes the scores (n, C) of a whole part afterwards;
-* ``network.rows_by_fitting``, the names of weights whose number of rows is determined by fitting;
-* ``network.after_step()``, called after each gradient step, if something follows the weights;
-* ``network.calibrate(batches)``, if scores are relative to those of the training windows: called with the best
-  weights at the end of training, with an iterator of batches (B, T, C); what it learns is in the state dict;
-* ``network.share_statistics(total)``, if the network learns from a batch by means other than gradients;
-* ``network.load_official(state_dict)``, if checkpoints of a published implementation exist.
-
-And its settings: ``seq_len``, the window's length T. README.md shows how to add a model.
+`network` describes a network's abilities, `settings` its settings. README.md shows how to add a model.
 """
 
 from collections.abc import Callable
@@ -38,10 +19,10 @@ from models.MIXAD import MIXAD, MIXADConfig, rank_channels
 from models.MIXAD import suggest as suggest_mixad
 from models.PCA import PCA, PCAConfig
 from models.PCA import suggest as suggest_pca
-from models.settings import ConfigError, Settings
+from models.settings import ConfigError, ModelSettings, Settings
 from models.suggestion import Suggestion
 
-__all__ = ["DEFAULT", "DETECTORS", "ConfigError", "Model", "Settings", "Suggestion"]
+__all__ = ["DEFAULT", "DETECTORS", "ConfigError", "Model", "ModelSettings", "Settings", "Suggestion"]
 
 
 def _by_mean(scores: np.ndarray) -> np.ndarray:
@@ -69,7 +50,7 @@ class Model(NamedTuple):
         Scores (points, C) of an event → the channels' indices (C,), the likeliest cause first.
     """
 
-    config: type[Settings]
+    config: type[ModelSettings]
     network: Callable[..., nn.Module]
     channel_independent: bool = False
     point_score: Literal["mean", "max"] = "mean"
@@ -81,11 +62,11 @@ class Model(NamedTuple):
         """Whether training takes no gradient steps."""
         return hasattr(self.network, "fit_windows")
 
-    def build(self, config: Settings, channels: int) -> nn.Module:
+    def build(self, config: ModelSettings, channels: int) -> nn.Module:
         """Return a new network for windows with this many channels."""
         return self.network(config) if self.channel_independent else self.network(config, channels)
 
-    def score_points(self, scores):
+    def score_points(self, scores: np.ndarray) -> np.ndarray:
         """Return the score of each point, (n,), from the scores (n, C) of its channels."""
         return getattr(scores, self.point_score)(axis=1)
 

@@ -2,9 +2,10 @@
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
+from pydantic_core import ErrorDetails
 from typing_extensions import Self
 
 
@@ -12,7 +13,7 @@ class ConfigError(ValueError):
     """An unusable configuration; the message names the key and the remedy."""
 
 
-def nearest(name: str, valid) -> str:
+def nearest(name: str, valid: Collection[str]) -> str:
     """Return the remedy for an unknown name: the nearest valid one, or all of them."""
     near = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.4)
     return f"did you mean {near[0]!r}?" if near else "valid are " + ", ".join(valid)
@@ -57,7 +58,7 @@ class Settings(BaseModel):
             raise ConfigError("; ".join(cls._explain(item, section) for item in items)) from None
 
     @classmethod
-    def _explain(cls, item, section) -> str:
+    def _explain(cls, item: ErrorDetails, section: str) -> str:
         key = ".".join(str(part) for part in (section, *item["loc"]) if part != "")
         if item["type"] == "extra_forbidden":
             return f"unknown key {key!r}: {nearest(str(item['loc'][-1]), cls.model_fields)}"
@@ -72,3 +73,9 @@ class Settings(BaseModel):
         prefix = f"{key}: " if key else ""
         shown = "" if isinstance(item["input"], Mapping) else f", got {item['input']!r}"
         return f"{prefix}{message[0].lower()}{message[1:]}{shown}"
+
+
+class ModelSettings(Settings):
+    """Base of all models' settings."""
+
+    seq_len: PositiveInt  # T, points in a window

@@ -1,11 +1,19 @@
 """Command line for evaluating a score against a label: ``python -m ts_ad_evaluation --label L --score S``."""
 
+from __future__ import annotations
+
 import argparse
 import json
 import logging
 import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ts_ad_evaluation.arrays import Floats, Mask
 from ts_ad_evaluation.checks import EvaluationError, check_label, check_score
 from ts_ad_evaluation.curves import plot_curves, plot_histogram, plot_vus_surface
 from ts_ad_evaluation.evaluator import MEASURES, THRESHOLD, WINDOW, Evaluator
@@ -15,6 +23,9 @@ from ts_ad_evaluation.files import replacing, write_in_any_encoding
 from ts_ad_evaluation.inputs import load_array
 from ts_ad_evaluation.spot import SPOT
 from ts_ad_evaluation.tables import Column, render
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +37,7 @@ RISK = 1e-3
 DEFAULTS = {"window": 100, "vus_rule": "2024", "figure_format": "png"}  # defaults of options that not every call uses
 
 
-def parse_arguments(arguments=None):
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the parsed command line."""
     parser = argparse.ArgumentParser(
         prog="python -m ts_ad_evaluation",
@@ -68,7 +79,7 @@ def parse_arguments(arguments=None):
     return parser.parse_args(arguments)
 
 
-def run(options):
+def run(options: argparse.Namespace) -> str:
     """Compute, write and plot what the command line asks for; return the table for the terminal.
 
     Raises
@@ -91,12 +102,9 @@ def run(options):
         found = evaluator.find_thres(method="spot", verbose=False, init_score=init_score, q=risks)
         thresholds |= {value: f"spot {risk:g}" for value, risk in zip(found, risks, strict=True)}
     _draw(options, label, score, next(iter(thresholds), None))
-    tables = evaluator.evaluate(
-        _metrics(options, thresholds),
-        verbose=False,
-        slidingWindow=options.window,
-        **{name: list(thresholds) for name in THRESHOLDED},
-    )
+    arguments: dict[str, Any] = {name: list(thresholds) for name in THRESHOLDED}
+    arguments["slidingWindow"] = options.window
+    tables = evaluator.evaluate(_metrics(options, thresholds), verbose=False, **arguments)
     results = [result for name in tables for result in _results(name, tables[name], thresholds, options.window)]
     about = {"points": len(label), "anomalous_points": int(label.sum()), "events": len(find_events(label)[0])}
     if options.json:
@@ -107,7 +115,7 @@ def run(options):
     return _table(results, about)
 
 
-def _check_combination(options):
+def _check_combination(options: argparse.Namespace) -> None:
     if options.risk and not options.init_score:
         raise EvaluationError("--risk is for SPOT and needs --init-score, the score of the training part")
     if options.figure and not options.out:
@@ -122,7 +130,7 @@ def _check_combination(options):
             raise EvaluationError(f"{name} needs thresholds: give --thresholds, or --init-score to derive them")
 
 
-def _check_use(options):
+def _check_use(options: argparse.Namespace) -> None:
     """Refuse options that none of the chosen measures and figures uses."""
     if not options.metrics:
         return
@@ -143,7 +151,7 @@ def _check_use(options):
             )
 
 
-def _load(option, place, check):
+def _load(option: str, place: str, check: Callable[[ArrayLike], np.ndarray]) -> np.ndarray:
     """Load the array given by `option`, average it over its channels if there are several, and check it."""
     array = load_array(place)
     if array.ndim == 2 and check is not check_label:
@@ -155,7 +163,7 @@ def _load(option, place, check):
         raise EvaluationError(f"{option} {place}: {error}") from None
 
 
-def _check_init_score(array):
+def _check_init_score(array: ArrayLike) -> Floats:
     """Return the array as scores that SPOT can start from."""
     score = check_score(array)
     try:
@@ -165,13 +173,13 @@ def _check_init_score(array):
     return score
 
 
-def _metrics(options, thresholds):
+def _metrics(options: argparse.Namespace, thresholds: Mapping[float, str]) -> list[str]:
     left_out = ON_REQUEST if thresholds else (*ON_REQUEST, *THRESHOLDED)
     metrics = options.metrics or [name for name in MEASURES if name not in left_out]
     return ["vus_2022" if name == "vus" and options.vus_rule == "2022" else name for name in metrics]
 
 
-def _results(name, table, thresholds, window):
+def _results(name: str, table: pd.DataFrame, thresholds: Mapping[float, str], window: int) -> Iterator[dict[str, Any]]:
     """The values of one measure's table, each with a note for the reader."""
     measure = MEASURES[name]
     note = [measure.note] if measure.note else []
@@ -189,7 +197,7 @@ def _results(name, table, thresholds, window):
             }
 
 
-def _table(results, about):
+def _table(results: Iterable[dict[str, Any]], about: Mapping[str, int]) -> str:
     columns = [Column("measure"), Column("column"), Column("value", ".6g"), Column("threshold", ".6g"), Column("note")]
     rows = [
         [value if isinstance(value, float) or value is None else str(value) for value in result.values()]
@@ -199,7 +207,7 @@ def _table(results, about):
     return render(columns, rows, [counts])
 
 
-def _draw(options, label, score, threshold):
+def _draw(options: argparse.Namespace, label: Mask, score: Floats, threshold: float | None) -> None:
     series = load_array(options.series) if options.series else None
     drawings = {
         "scores": lambda path: plot_scores(series, score, label, threshold=threshold, events=options.events, path=path),
@@ -215,7 +223,7 @@ def _draw(options, label, score, threshold):
         drawings[name](options.out / f"{name}.{options.figure_format}")
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code."""
     write_in_any_encoding()
     logging.basicConfig(level=logging.INFO, format="%(message)s")

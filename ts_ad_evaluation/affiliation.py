@@ -8,7 +8,9 @@ the integrals have closed forms, evaluated for all predicted pieces at once.
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from ts_ad_evaluation.arrays import Floats, Integers, Mask
 from ts_ad_evaluation.checks import check_label_score, check_threshold
 from ts_ad_evaluation.events import find_events
 
@@ -32,7 +34,7 @@ class _Zones(NamedTuple):
     right: np.ndarray
 
 
-def affiliation(label, score, threshold):
+def affiliation(label: ArrayLike, score: ArrayLike, threshold: float) -> Affiliation:
     """Affiliation precision, recall and F1 of the points with `score > threshold`.
 
     Precision is the mean, over the predicted time of a zone, of the probability that a random point of the zone is
@@ -84,14 +86,14 @@ def affiliation(label, score, threshold):
     )
 
 
-def _event_zones(label):
+def _event_zones(label: Mask) -> _Zones:
     starts, ends = find_events(label)
     stops = ends + 1
     cuts = (stops[:-1] + starts[1:]) / 2
     return _Zones(starts, stops, np.append(0.0, cuts), np.append(cuts, float(len(label))))
 
 
-def _precision_recall(zones, predicted):
+def _precision_recall(zones: _Zones, predicted: Mask) -> tuple[float, float]:
     """Affiliation precision and recall of a prediction with at least one point."""
     begin, end, zone_index = _pieces(zones, predicted)
     zone = _Zones(*(column[zone_index] for column in zones))
@@ -103,24 +105,24 @@ def _precision_recall(zones, predicted):
     return float(precision.mean()), float(recall.sum() / len(zones.start))
 
 
-def _pieces(zones, predicted):
+def _pieces(zones: _Zones, predicted: Mask) -> tuple[Floats, Floats, Integers]:
     """Predicted intervals, cut at the zones' borders; (begin, end, index of the zone), each of shape (m,)."""
-    begin, last = find_events(predicted)
-    end = last + 1
+    starts, ends = find_events(predicted)
+    stops = ends + 1
     cuts = zones.right[:-1]
-    holder = np.searchsorted(begin, cuts, side="left") - 1  # the last interval that begins before the cut
-    inside = (holder >= 0) & (cuts < end[holder])
+    holder = np.searchsorted(starts, cuts, side="left") - 1  # the last interval that begins before the cut
+    inside = (holder >= 0) & (cuts < stops[holder])
     holder, cuts = holder[inside], cuts[inside]
-    begin = np.insert(begin.astype(np.float64), holder + 1, cuts)
-    end = np.insert(end.astype(np.float64), holder, cuts)
+    begin = np.insert(starts.astype(np.float64), holder + 1, cuts)
+    end = np.insert(stops.astype(np.float64), holder, cuts)
     return begin, end, np.searchsorted(zones.right, begin, side="right")
 
 
-def _nearness(begin, end, zone):
+def _nearness(begin: Floats, end: Floats, zone: _Zones) -> Floats:
     """Integral over each piece of the probability that a random point of its zone is at least as far from the event."""
     before, after = zone.start - zone.left, zone.right - zone.stop
 
-    def integral(nearest, farthest):
+    def integral(nearest: Floats, farthest: Floats) -> Floats:
         """Integrate over distances from the event: the probability is (max(before-d, 0) + max(after-d, 0)) / width."""
         return sum(
             np.maximum(side - nearest, 0) ** 2 - np.maximum(side - farthest, 0) ** 2 for side in (before, after)
@@ -131,7 +133,7 @@ def _nearness(begin, end, zone):
     return left + _overlap(begin, end, zone) + right
 
 
-def _closeness(begin, end, zone, first):
+def _closeness(begin: Floats, end: Floats, zone: _Zones, first: Integers) -> Floats:
     """Integral, over the part of the event nearest to each piece, of the probability of being at least as far away.
 
     That part extends midway to the neighbouring piece, or to the end of the zone. `first` holds the indices of
@@ -152,16 +154,16 @@ def _closeness(begin, end, zone, first):
     return (left + right) / (zone.right - zone.left) + _overlap(begin, end, zone)
 
 
-def _clip(low, high, zone):
+def _clip(low: Floats, high: Floats, zone: _Zones) -> tuple[Floats, Floats]:
     """The part of [low, high) inside the event; low == high if it is empty."""
     low = np.maximum(low, zone.start)
     return low, np.maximum(np.minimum(high, zone.stop), low)
 
 
-def _ramp(low, high):
+def _ramp(low: Floats, high: Floats) -> Floats:
     """Integral of max(2 y + c, 0) over y, its argument running from `low` to `high`."""
     return (np.maximum(high, 0) ** 2 - np.maximum(low, 0) ** 2) / 4
 
 
-def _overlap(begin, end, zone):
+def _overlap(begin: Floats, end: Floats, zone: _Zones) -> Floats:
     return np.maximum(np.minimum(end, zone.stop) - np.maximum(begin, zone.start), 0)

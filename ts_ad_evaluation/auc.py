@@ -3,7 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from ts_ad_evaluation.arrays import Floats, Mask
 from ts_ad_evaluation.checks import check_label_score
 
 
@@ -28,7 +30,7 @@ class Levels(NamedTuple):
     predicted_above: np.ndarray  # all points with a score > the level
 
 
-def anomalous_levels(label, score):
+def anomalous_levels(label: Mask, score: Floats) -> Levels:
     """Count hits and predicted points at each distinct score of an anomalous point.
 
     Parameters
@@ -55,7 +57,7 @@ def anomalous_levels(label, score):
     )
 
 
-def auc(label, score):
+def auc(label: ArrayLike, score: ArrayLike) -> AUC:
     """Areas under the ROC curve and the precision–recall curve over all points.
 
     The same numbers as scikit-learn's `roc_auc_score` and `average_precision_score`.

@@ -1,13 +1,16 @@
 """What every measure requires of its two arrays, checked in one place."""
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from ts_ad_evaluation.arrays import Floats, Mask
 
 
 class EvaluationError(ValueError):
     """An input for which the measure is undefined; the message says what is wrong with it."""
 
 
-def as_array(values, name):
+def as_array(values: object, name: str) -> np.ndarray:
     """Return `values` as an array of any shape.
 
     Raises
@@ -21,7 +24,7 @@ def as_array(values, name):
         raise EvaluationError(f"{name} must be an array, got lists of different lengths") from None
 
 
-def check_score(score, name="score"):
+def check_score(score: ArrayLike, name: str = "score") -> Floats:
     """Return `score` as float64, of shape (n,).
 
     Raises
@@ -44,7 +47,7 @@ def check_score(score, name="score"):
     return array
 
 
-def check_label(label, *, both_classes=True):
+def check_label(label: ArrayLike, *, both_classes: bool = True) -> Mask:
     """Return `label` as bool, of shape (n,).
 
     Parameters
@@ -79,7 +82,7 @@ def check_label(label, *, both_classes=True):
     return anomalous
 
 
-def check_label_score(label, score):
+def check_label_score(label: ArrayLike, score: ArrayLike) -> tuple[Mask, Floats]:
     """Return (label as bool, score as float64), both of shape (n,).
 
     Raises
@@ -94,7 +97,7 @@ def check_label_score(label, score):
     return label, score
 
 
-def check_threshold(threshold):
+def check_threshold(threshold: ArrayLike) -> float:
     """Return `threshold` as float; infinity is allowed.
 
     Raises

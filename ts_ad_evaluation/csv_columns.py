@@ -5,14 +5,23 @@ line is data; otherwise it names the columns. If the first line holds any such c
 separators other than commas, decimal commas and encodings other than UTF-8.
 """
 
+from __future__ import annotations
+
 import codecs
 import io
 import logging
 import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ts_ad_evaluation.arrays import Floats
 from ts_ad_evaluation.checks import EvaluationError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +37,7 @@ MARKS = {  # UTF-32 marks begin like those of UTF-16
 }
 
 
-def load_column(path, choose):
+def load_column(path: Path, choose: Callable[[list[str]], str]) -> Floats:
     """Load a column.
 
     Parameters
@@ -72,7 +81,7 @@ def load_column(path, choose):
     return _numbers(f"{path}:{name}", cells)
 
 
-def _decode(path):
+def _decode(path: Path) -> str:
     """The text of a file, with plain line endings."""
     content = path.read_bytes()
     encoding = next((name for mark, name in MARKS.items() if content.startswith(mark)), None)
@@ -95,7 +104,7 @@ def _decode(path):
     return text
 
 
-def _split(path, lines):
+def _split(path: Path, lines: list[str]) -> pd.DataFrame:
     """The cells of all lines as a table of text."""
     import pandas as pd
 
@@ -122,7 +131,7 @@ def _split(path, lines):
     return table.fillna("")
 
 
-def _find_separator(lines):
+def _find_separator(lines: list[str]) -> str:
     """The first separator that occurs equally often, outside quotes, in every line."""
     looked_at = [re.sub('"[^"]*"', "", line) for line in lines[:LOOKED_AT]]
     for separator in SEPARATORS:
@@ -132,7 +141,7 @@ def _find_separator(lines):
     return ","
 
 
-def _is_number(cell):
+def _is_number(cell: str) -> bool:
     if cell.lower() in TRUTHS:
         return True
     try:
@@ -142,7 +151,7 @@ def _is_number(cell):
     return "_" not in cell  # Python accepts it as a digit separator
 
 
-def _numbers(place, cells):
+def _numbers(place: str, cells: pd.Series[str]) -> Floats:
     """The numbers in the cells: true is 1, and commas are decimal commas if there are no points."""
     import pandas as pd
 

@@ -1,12 +1,23 @@
 """Figures showing how a score separates the classes: histogram, ROC and PR curves, and the surfaces of the VUS."""
 
-import numpy as np
+from __future__ import annotations
 
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ts_ad_evaluation.arrays import Floats, Integers, Mask
 from ts_ad_evaluation.auc import anomalous_levels, auc
 from ts_ad_evaluation.checks import EvaluationError, check_label_score
 from ts_ad_evaluation.f1 import best_f1
 from ts_ad_evaluation.figures import EVENT, INK, SCORE, THRESHOLD_LINE, dress, needs_log_axis, save_figure, spaced
 from ts_ad_evaluation.range_auc import range_curves, vus
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 BINS = 80
 NORMAL = "#b9c6d3"
@@ -14,7 +25,9 @@ ANOMALOUS = "#c8331f30"  # lets the normal points shine through
 STEPS = 2000  # distinct positions along an axis that a curve keeps
 
 
-def plot_histogram(label, score, *, threshold=None, path=None):
+def plot_histogram(
+    label: ArrayLike, score: ArrayLike, *, threshold: float | None = None, path: str | os.PathLike[str] | None = None
+) -> Figure:
     """Plot the distributions of the scores of normal and anomalous points.
 
     Each class sums to 1, so a rare one stays visible.
@@ -65,7 +78,7 @@ def plot_histogram(label, score, *, threshold=None, path=None):
     return figure
 
 
-def plot_curves(label, score, *, path=None):
+def plot_curves(label: ArrayLike, score: ArrayLike, *, path: str | os.PathLike[str] | None = None) -> Figure:
     """Plot the ROC and precision–recall curves over all points, with the areas under them.
 
     The point of the best F1 is marked as an oracle, because it is chosen with the label.
@@ -120,7 +133,15 @@ def plot_curves(label, score, *, path=None):
     return figure
 
 
-def plot_vus_surface(label, score, *, window=100, n_thresholds=250, rule="2024", path=None):
+def plot_vus_surface(
+    label: ArrayLike,
+    score: ArrayLike,
+    *,
+    window: int = 100,
+    n_thresholds: int = 250,
+    rule: str = "2024",
+    path: str | os.PathLike[str] | None = None,
+) -> Figure:
     """Plot the surfaces whose volumes VUS measures: the range ROC and PR curves over all buffer widths.
 
     The line at the front is the curve without a buffer.
@@ -176,14 +197,14 @@ def plot_vus_surface(label, score, *, window=100, n_thresholds=250, rule="2024",
     return figure
 
 
-def _new_figure(columns, size):
+def _new_figure(columns: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size, layout="constrained", facecolor="white")
     return figure, [figure.add_subplot(1, columns, column + 1) for column in range(columns)]
 
 
-def _counts(label, score):
+def _counts(label: Mask, score: Floats) -> tuple[Integers, Integers]:
     """Counts of false alarms and hits, from no predicted point to all of them, wherever one of the curves bends."""
     levels = anomalous_levels(label, score)
     hits = np.stack([levels.hits, levels.hits_above], axis=1).ravel()[::-1]
@@ -194,7 +215,7 @@ def _counts(label, score):
     return predicted - hits, hits
 
 
-def _visible(x, y):
+def _visible(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     """Drop the points of a curve in the unit square that fall on the same spot as the previous one."""
     spot = np.round(np.stack([x, y]) * STEPS)
     moved = np.append(True, (np.diff(spot) != 0).any(axis=0))

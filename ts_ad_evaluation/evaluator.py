@@ -1,13 +1,17 @@
 """Several measures at once, as tables with the published column names and as CSV files."""
 
+from __future__ import annotations
+
 import difflib
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ts_ad_evaluation.affiliation import affiliation
 from ts_ad_evaluation.auc import auc
@@ -19,6 +23,9 @@ from ts_ad_evaluation.range_auc import r_auc, vus
 from ts_ad_evaluation.spot import spot_threshold
 from ts_ad_evaluation.thresholds import prior_anomaly_rate
 from ts_ad_evaluation.ucr import ucr_accuracy
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 logger = logging.getLogger(__name__)
 
@@ -88,14 +95,16 @@ class Evaluator:
     [0.8, 0.667]
     """
 
-    def __init__(self, gt, anomaly_score, save_path):
+    def __init__(self, gt: ArrayLike, anomaly_score: ArrayLike, save_path: str | os.PathLike[str] | None):
         self._label = check_label(gt, both_classes=False)
         self._score = check_score(anomaly_score, "anomaly_score")
         if len(self._label) != len(self._score):
             raise EvaluationError(f"gt and anomaly_score differ in length: {len(self._label)} and {len(self._score)}")
         self._folder = None if save_path is None else Path(save_path)
 
-    def evaluate(self, metrics, merge=False, verbose=True, **metric_args):
+    def evaluate(
+        self, metrics: Sequence[str], merge: bool = False, verbose: bool = True, **metric_args: Any
+    ) -> dict[str, pd.DataFrame]:
         """Compute measures; write them as CSV files once all of them have succeeded.
 
         Parameters
@@ -130,7 +139,15 @@ class Evaluator:
         self._write_tables(tables, merge)
         return tables
 
-    def find_thres(self, method="spot", verbose=True, *, init_score=None, q=(), pAR=()):
+    def find_thres(
+        self,
+        method: str = "spot",
+        verbose: bool = True,
+        *,
+        init_score: ArrayLike | None = None,
+        q: ArrayLike = (),
+        pAR: ArrayLike = (),
+    ) -> list[float]:
         """Find thresholds without the labels and write them as `_<method>_thres_info.csv`.
 
         Parameters
@@ -175,7 +192,7 @@ class Evaluator:
         self._write(f"{method}_thres_info", table)
         return thresholds
 
-    def _table(self, name, metric_args):
+    def _table(self, name: str, metric_args: dict[str, Any]) -> pd.DataFrame:
         import pandas as pd
 
         measure = MEASURES[name]
@@ -189,7 +206,7 @@ class Evaluator:
             rows = [measure.function(self._label, self._score)]
         return pd.DataFrame(rows, columns=measure.columns.split())
 
-    def _write_tables(self, tables, merge):
+    def _write_tables(self, tables: dict[str, pd.DataFrame], merge: bool) -> None:
         import pandas as pd
 
         if merge:
@@ -197,7 +214,7 @@ class Evaluator:
         for name, table in tables.items():
             self._write(name, table)
 
-    def _write(self, name, table):
+    def _write(self, name: str, table: pd.DataFrame) -> None:
         if self._folder is None:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -205,7 +222,7 @@ class Evaluator:
             table.to_csv(temporary, index=False)
 
 
-def _chosen_values(method, parameters):
+def _chosen_values(method: str, parameters: dict[str, tuple[str, ArrayLike]]) -> list[float]:
     """The values for the chosen method, given those of all methods by name; a single number becomes a list."""
     if method not in parameters:
         raise EvaluationError(f"unknown method {method!r}, choose from {', '.join(parameters)}")
@@ -221,7 +238,7 @@ def _chosen_values(method, parameters):
     return array.tolist()
 
 
-def _check_names(metrics, metric_args):
+def _check_names(metrics: Sequence[str], metric_args: dict[str, Any]) -> None:
     thresholded = [name for name, measure in MEASURES.items() if measure.takes == THRESHOLD]
     are_names = not isinstance(metrics, str) and np.iterable(metrics) and all(isinstance(name, str) for name in metrics)
     if not are_names or len(metrics) == 0:
@@ -237,6 +254,6 @@ def _check_names(metrics, metric_args):
             raise EvaluationError(f"unknown argument {name!r}, {_nearest(name, known)}")
 
 
-def _nearest(name, known):
+def _nearest(name: str, known: Iterable[str]) -> str:
     nearest = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {nearest[0]!r}?" if nearest else f"choose from {', '.join(known)}"

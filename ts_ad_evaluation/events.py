@@ -1,9 +1,12 @@
 """Events: the maximal runs of ones in a label."""
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from ts_ad_evaluation.arrays import Ranges
 
 
-def find_events(label):
+def find_events(label: ArrayLike) -> Ranges:
     """First and last index (inclusive) of every maximal run of true values.
 
     Parameters

@@ -7,7 +7,9 @@ number.
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from ts_ad_evaluation.arrays import Floats, Integers, Mask, Ranges
 from ts_ad_evaluation.auc import anomalous_levels
 from ts_ad_evaluation.checks import check_label_score, check_threshold
 from ts_ad_evaluation.events import find_events
@@ -23,7 +25,7 @@ class F1(NamedTuple):
     f1: float
 
 
-def best_f1(label, score):
+def best_f1(label: ArrayLike, score: ArrayLike) -> F1:
     """Largest point-wise F1 over all thresholds: an oracle value, since its threshold is chosen with the labels.
 
     It is the point of scikit-learn's `precision_recall_curve` with the largest F1; among ties, the lowest threshold.
@@ -73,7 +75,7 @@ def best_f1(label, score):
     )
 
 
-def best_f1_pa(label, score, *, adjust_first=False):
+def best_f1_pa(label: ArrayLike, score: ArrayLike, *, adjust_first: bool = False) -> F1:
     """Largest point-adjusted F1 over all thresholds: an oracle value that flatters twice.
 
     Its threshold is chosen with the labels, and an event with one predicted point counts as fully predicted: a
@@ -126,7 +128,7 @@ def best_f1_pa(label, score, *, adjust_first=False):
     return _point_wise(float(level.score[best]), *counts)
 
 
-def f1_raw(label, score, threshold):
+def f1_raw(label: ArrayLike, score: ArrayLike, threshold: float) -> F1:
     """Point-wise F1 at a threshold.
 
     Parameters
@@ -162,7 +164,7 @@ def f1_raw(label, score, threshold):
     return _point_wise(threshold, *_counts(label, predicted))
 
 
-def f1_pa(label, score, threshold, *, adjust_first=False):
+def f1_pa(label: ArrayLike, score: ArrayLike, threshold: float, *, adjust_first: bool = False) -> F1:
     """Point-adjusted F1 at a threshold: an event with one predicted point counts as fully predicted.
 
     It flatters: a random score reaches high values on long events.
@@ -210,7 +212,7 @@ def f1_pa(label, score, threshold, *, adjust_first=False):
     return _point_wise(threshold, n, n_anomalous, n_predicted - hits + filled, filled)
 
 
-def f1_r(label, score, threshold):
+def f1_r(label: ArrayLike, score: ArrayLike, threshold: float) -> F1:
     """Range-based F1 at a threshold, with flat bias and a weight of 0.2 on the existence of a detection.
 
     Recall is the mean over the events of 0.2 if the event is hit at all, plus 0.8 times its predicted share
@@ -249,13 +251,13 @@ def f1_r(label, score, threshold):
     label, predicted, threshold = _predict(label, score, threshold)
     hits = np.flatnonzero(label & predicted)
     events, ranges = find_events(label), find_events(predicted)
-    recall = np.mean(_overlap_rewards(events, ranges, hits, existence=0.2))
-    precision = np.mean(_overlap_rewards(ranges, events, hits, existence=0.0)) if predicted.any() else 0.0
-    accuracy = np.mean(label == predicted)
-    return F1(float(threshold), float(accuracy), float(precision), float(recall), _harmonic(precision, recall))
+    recall = float(np.mean(_overlap_rewards(events, ranges, hits, existence=0.2)))
+    precision = float(np.mean(_overlap_rewards(ranges, events, hits, existence=0.0))) if predicted.any() else 0.0
+    accuracy = float(np.mean(label == predicted))
+    return F1(threshold, accuracy, precision, recall, _harmonic(precision, recall))
 
 
-def f1_event(label, score, threshold):
+def f1_event(label: ArrayLike, score: ArrayLike, threshold: float) -> F1:
     """Event-based F1 at a threshold: precision by points, recall by events.
 
     Parameters
@@ -297,25 +299,25 @@ def f1_event(label, score, threshold):
     return points._replace(recall=recall, f1=f1)
 
 
-def _predict(label, score, threshold):
+def _predict(label: ArrayLike, score: ArrayLike, threshold: float) -> tuple[Mask, Mask, float]:
     """Return the checked label, the prediction (bool arrays of shape (n,)) and the threshold as float."""
     label, score = check_label_score(label, score)
     threshold = check_threshold(threshold)
     return label, score > threshold, threshold
 
 
-def _counts(label, predicted):
+def _counts(label: Mask, predicted: Mask) -> tuple[int, int, int, int]:
     """Numbers of all, anomalous, predicted, and both anomalous and predicted points."""
-    counts = (int(np.count_nonzero(mask)) for mask in (label, predicted, label & predicted))
-    return len(label), *counts
+    n_anomalous, n_predicted, hits = (int(np.count_nonzero(mask)) for mask in (label, predicted, label & predicted))
+    return len(label), n_anomalous, n_predicted, hits
 
 
-def _correct(n, n_anomalous, n_predicted, hits):
+def _correct(n: int, n_anomalous: int, n_predicted: int, hits: int) -> int:
     """Count the points that are both predicted and anomalous, or neither."""
     return n - n_anomalous - n_predicted + 2 * hits
 
 
-def _point_wise(threshold, n, n_anomalous, n_predicted, hits):
+def _point_wise(threshold: float, n: int, n_anomalous: int, n_predicted: int, hits: int) -> F1:
     precision = hits / max(n_predicted, 1)
     recall = hits / n_anomalous
     return F1(
@@ -327,16 +329,16 @@ def _point_wise(threshold, n, n_anomalous, n_predicted, hits):
     )
 
 
-def _harmonic(precision, recall):
+def _harmonic(precision: float, recall: float) -> float:
     return float(2 * precision * recall / (precision + recall)) if precision + recall > 0 else 0.0
 
 
-def _count_inside(positions, starts, ends):
+def _count_inside(positions: Integers, starts: Integers, ends: Integers) -> Integers:
     """Count the sorted `positions` inside each range from `starts` to `ends`; of shape (ranges,)."""
     return np.searchsorted(positions, ends, side="right") - np.searchsorted(positions, starts, side="left")
 
 
-def _overlap_rewards(ranges, others, hits, *, existence):
+def _overlap_rewards(ranges: Ranges, others: Ranges, hits: Integers, *, existence: float) -> Floats:
     """Tatbul's overlap reward for each range, given the positions of both kinds of range; shape (ranges,)."""
     starts, ends = ranges
     other_starts, other_ends = others

@@ -3,13 +3,25 @@
 Figures are PNG or PDF files, drawn without a display and without global state. The others are in `curves`.
 """
 
+from __future__ import annotations
+
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from ts_ad_evaluation.arrays import Floats, Integers, Ranges
 from ts_ad_evaluation.checks import EvaluationError, check_label, check_score
 from ts_ad_evaluation.events import find_events
 from ts_ad_evaluation.files import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Span: TypeAlias = tuple[int, int]  # half-open
 
 # Hues that also differ in lightness, so that a figure stays readable in greyscale.
 INK = "#2b2f36"
@@ -22,12 +34,20 @@ SHADE = "#fadccb"
 WIDTH = 12.0  # inches
 DPI = 150
 PIXELS = int(WIDTH * DPI)
-THRESHOLD_LINE = {"color": INK, "linewidth": 1.0, "linestyle": (0, (5, 3)), "zorder": 4}
+THRESHOLD_LINE: dict[str, Any] = {"color": INK, "linewidth": 1.0, "linestyle": (0, (5, 3)), "zorder": 4}
 MAX_EVENTS = 30
 EVENTS_PER_ROW = 3
 
 
-def plot_scores(series, score, label, *, threshold=None, events=None, path=None):
+def plot_scores(
+    series: ArrayLike | None,
+    score: ArrayLike,
+    label: ArrayLike,
+    *,
+    threshold: float | None = None,
+    events: ArrayLike | None = None,
+    path: str | os.PathLike[str] | None = None,
+) -> Figure:
     """Plot series, score, threshold and true events above one another.
 
     Each line is thinned to the minimum and maximum of the values that share a pixel, so no peak is lost. The
@@ -66,7 +86,7 @@ def plot_scores(series, score, label, *, threshold=None, events=None, path=None)
     spans = {"": (0, len(score))} if events is None else _event_spans(*bounds, events, len(score))
 
     figure, cells = _lay_out(len(spans), 0 if series is None else series.shape[1])
-    alarms = find_events(score > threshold) if threshold is not None else None
+    alarms = find_events(score > (np.inf if threshold is None else threshold))
     for (title, (first, stop)), (upper, lower) in zip(spans.items(), cells, strict=True):
         _draw_line(lower, score[first:stop], first, color=SCORE)
         lower.xaxis.set_major_formatter(lambda index, _: spaced(index))
@@ -75,7 +95,7 @@ def plot_scores(series, score, label, *, threshold=None, events=None, path=None)
             lower.axhline(threshold, **THRESHOLD_LINE)
             _draw_bars(lower, alarms, (first, stop), y=(0.0, 0.05), color=ALARM)
         _scale_score_axis(lower, score, threshold)
-        if upper is not None:
+        if upper is not None and series is not None:
             _draw_channels(upper, series[first:stop], first)
         for axes in filter(None, (upper, lower)):
             _draw_bars(axes, bounds, (first, stop), y=(0, 1), color=SHADE, zorder=1)
@@ -87,7 +107,7 @@ def plot_scores(series, score, label, *, threshold=None, events=None, path=None)
     return figure
 
 
-def save_figure(figure, path):
+def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Write `figure` to `path` (`.png` or `.pdf`) atomically, with the same bytes every time.
 
     Raises
@@ -104,7 +124,7 @@ def save_figure(figure, path):
         figure.savefig(temporary, format=kind[1:], dpi=DPI, metadata=metadata)
 
 
-def thin(values, columns):
+def thin(values: Floats, columns: int) -> Integers:
     """Indices of the minimum and maximum of each of `columns` equal stretches.
 
     Parameters
@@ -136,12 +156,12 @@ def thin(values, columns):
     return np.unique(np.concatenate(kept))
 
 
-def needs_log_axis(score):
+def needs_log_axis(score: Floats) -> bool:
     """Whether a few peaks would flatten all other scores on a linear axis."""
     return score.min() >= 0 and 0 < 50 * np.quantile(score, 0.99) < score.max()
 
 
-def _check_series(series, n):
+def _check_series(series: ArrayLike, n: int) -> Floats:
     """Return `series` as float64 of shape (n, C)."""
     series = np.asarray(series)
     if series.ndim not in (1, 2) or series.dtype.kind not in "biuf":
@@ -155,7 +175,7 @@ def _check_series(series, n):
     return series
 
 
-def _event_spans(starts, ends, events, n):
+def _event_spans(starts: Integers, ends: Integers, events: ArrayLike, n: int) -> dict[str, Span]:
     """Map the title of each requested event to the span to draw: the event plus its own length on both sides."""
     events = np.atleast_1d(events)
     if not 1 <= len(events) <= MAX_EVENTS:
@@ -173,16 +193,16 @@ def _event_spans(starts, ends, events, n):
     return spans
 
 
-def _lay_out(n_spans, n_channels):
+def _lay_out(n_spans: int, n_channels: int) -> tuple[Figure, list[tuple[Axes | None, Axes]]]:
     """Return the figure and, for each span, its (series axes or None, score axes)."""
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     columns = min(n_spans, EVENTS_PER_ROW)
     rows = -(-n_spans // columns)
     heights = [1.6] if n_channels == 0 else [max(1.9, min(0.32 * n_channels, 9.0)), 1.6]
     size = (WIDTH, 0.6 + rows * (sum(heights) + 0.5))
-    figure = Figure(figsize=size, layout="constrained", facecolor="white")
-    figure.get_layout_engine().set(h_pad=0.06, w_pad=0.08)
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(h_pad=0.06, w_pad=0.08), facecolor="white")
     grid = figure.add_gridspec(len(heights) * rows, columns, height_ratios=heights * rows)
     cells = []
     for span in range(n_spans):
@@ -197,7 +217,7 @@ def _lay_out(n_spans, n_channels):
     return figure, cells
 
 
-def dress(axes, x_label, y_label):
+def dress(axes: Axes, x_label: str, y_label: str) -> None:
     """Give `axes` the labels and the quiet frame that all figures share."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(INK)
@@ -207,7 +227,7 @@ def dress(axes, x_label, y_label):
     axes.margins(x=0)
 
 
-def _draw_channels(axes, series, first):
+def _draw_channels(axes: Axes, series: Floats, first: int) -> None:
     """Draw the channels (stretch, C): one as it is, several in lanes from top to bottom."""
     if series.shape[1] == 1:
         _draw_line(axes, series[:, 0], first, color=SERIES)
@@ -222,12 +242,14 @@ def _draw_channels(axes, series, first):
     axes.set_ylim(1 - series.shape[1], 1)
 
 
-def _draw_line(axes, values, first, color):
+def _draw_line(axes: Axes, values: Floats, first: int, color: str) -> None:
     kept = thin(values, PIXELS)
     axes.plot(first + kept, values[kept], color=color, linewidth=0.9, solid_joinstyle="round", zorder=3)
 
 
-def _draw_bars(axes, bounds, span, *, y, color, zorder=5):
+def _draw_bars(
+    axes: Axes, bounds: Ranges, span: Span, *, y: tuple[float, float], color: str, zorder: float = 5
+) -> None:
     """Mark the stretches `bounds` (starts, ends) that overlap `span`; even the shortest fill three pixels.
 
     `y` is (bottom, height) as fractions of the height of `axes`.
@@ -248,7 +270,7 @@ def _draw_bars(axes, bounds, span, *, y, color, zorder=5):
     axes.broken_barh(bars, y, transform=across, color=color, linewidth=0, zorder=zorder, clip_on=False)
 
 
-def _scale_score_axis(axes, score, threshold):
+def _scale_score_axis(axes: Axes, score: Floats, threshold: float | None) -> None:
     """Show all scores and the threshold, with a small margin."""
     values = score if threshold is None else np.append(score, threshold)
     low, high = values.min(), values.max()
@@ -260,7 +282,7 @@ def _scale_score_axis(axes, score, threshold):
         axes.set_ylim(low - air, high + air)
 
 
-def _legend_entries(threshold):
+def _legend_entries(threshold: float | None) -> dict[str, Any]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -271,6 +293,6 @@ def _legend_entries(threshold):
     return {"handles": list(entries.values()), "labels": list(entries)}
 
 
-def spaced(number):
+def spaced(number: float) -> str:
     """Format a count or an index with narrow spaces as thousands separators."""
     return f"{number:,.0f}".replace(",", "\u202f")

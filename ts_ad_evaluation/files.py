@@ -2,12 +2,13 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 
 @contextmanager
-def replacing(path):
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; on success it replaces `path`.
 
     Parameters
@@ -49,7 +50,7 @@ def replacing(path):
         temporary.unlink(missing_ok=True)
 
 
-def write_in_any_encoding():
+def write_in_any_encoding() -> None:
     """Print a question mark for characters that the terminal's encoding lacks, instead of crashing."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a replacement stream may have no encoding

@@ -3,17 +3,20 @@
 import re
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from ts_ad_evaluation.checks import EvaluationError
 from ts_ad_evaluation.csv_columns import load_column
 
+T = TypeVar("T")
 _PLACE = re.compile(r"(?P<path>.+\.(?P<kind>npy|npz|csv))(?::(?P<part>.+))?", re.IGNORECASE)
 
 
-def load_array(place):
+def load_array(place: str) -> np.ndarray:
     """Load an array.
 
     Parameters
@@ -45,7 +48,7 @@ def load_array(place):
     return array.reshape(-1) if array.ndim > 1 and array.size == max(array.shape) else array
 
 
-def _load_numpy(path, part):
+def _load_numpy(path: Path, part: str | None) -> np.ndarray:
     with path.open("rb") as file:
         content = _read(path, lambda: np.load(file))
         if not isinstance(content, np.ndarray):
@@ -56,14 +59,14 @@ def _load_numpy(path, part):
     return content
 
 
-def _read(path, reader):
+def _read(path: Path, reader: Callable[[], T]) -> T:
     try:
         return reader()
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise EvaluationError(f"{path} is not a NumPy file of numbers: {error}") from None
 
 
-def _numeric(place, array):
+def _numeric(place: Path, array: np.ndarray) -> np.ndarray:
     """The array, with numbers stored as text converted."""
     if array.dtype.kind not in "US":
         return array
@@ -71,14 +74,16 @@ def _numeric(place, array):
         return array.astype(np.float64)
     except ValueError:
         pass
+    numbers = np.empty(array.size)
     for index, cell in enumerate(array.reshape(-1).tolist()):
         try:
-            float(cell)
+            numbers[index] = float(cell)
         except ValueError:
             raise EvaluationError(f"{place} holds text, {cell!r} at index {index}: save numbers") from None
+    return numbers.reshape(array.shape)
 
 
-def _chosen(path, part, names, kind):
+def _chosen(path: Path, part: str | None, names: list[str], kind: str) -> str:
     """The named part, or the only one there is."""
     names = [name for name in names if name] or names  # the unnamed index column that pandas writes
     listed = ", ".join(names)

@@ -2,9 +2,12 @@
 
 import logging
 import math
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from ts_ad_evaluation.arrays import Floats, Integers, Ranges
 from ts_ad_evaluation.checks import EvaluationError, as_array, check_label
 from ts_ad_evaluation.events import find_events
 
@@ -13,7 +16,13 @@ logger = logging.getLogger(__name__)
 LEVELS = (100, 150)
 
 
-def hit_rate(channel_scores, label, channels_of_event, *, at=LEVELS):
+def hit_rate(
+    channel_scores: ArrayLike,
+    label: ArrayLike,
+    channels_of_event: Sequence[ArrayLike | None],
+    *,
+    at: Sequence[float] = LEVELS,
+) -> dict[float, float]:
     """Hit rate at P % of the channels ranked by their mean score within each event.
 
     For an event caused by k channels, it is the share of them found among the first P/100·k of the ranking, rounded
@@ -61,13 +70,19 @@ def hit_rate(channel_scores, label, channels_of_event, *, at=LEVELS):
     {100: 0.6666666666666666, 150: 1.0}
     """
     scores, events = _check_channel_scores(channel_scores), _check_events(label)
-    if len(scores) != len(label):
-        raise EvaluationError(f"channel_scores and label differ in length: {len(scores)} and {len(label)}")
+    if len(scores) != np.size(label):
+        raise EvaluationError(f"channel_scores and label differ in length: {len(scores)} and {np.size(label)}")
     means = [scores[start : end + 1].mean(axis=0) for start, end in zip(*events, strict=True)]
     return _hit_rates(means, events, channels_of_event, at)
 
 
-def hit_rate_of_rankings(rankings, label, channels_of_event, *, at=LEVELS):
+def hit_rate_of_rankings(
+    rankings: Sequence[ArrayLike],
+    label: ArrayLike,
+    channels_of_event: Sequence[ArrayLike | None],
+    *,
+    at: Sequence[float] = LEVELS,
+) -> dict[float, float]:
     """Hit rate at P % for given rankings, for detectors that rank the channels themselves.
 
     Parameters
@@ -109,7 +124,9 @@ def hit_rate_of_rankings(rankings, label, channels_of_event, *, at=LEVELS):
     return _hit_rates([-place for place in places], events, channels_of_event, at)
 
 
-def random_hit_rate(n_channels, label, channels_of_event, *, at=LEVELS):
+def random_hit_rate(
+    n_channels: int, label: ArrayLike, channels_of_event: Sequence[ArrayLike | None], *, at: Sequence[float] = LEVELS
+) -> dict[float, float]:
     """Exact expected hit rate at P % of random rankings: the baseline a detector has to beat.
 
     Parameters
@@ -145,7 +162,12 @@ def random_hit_rate(n_channels, label, channels_of_event, *, at=LEVELS):
     return _hit_rates([np.zeros(n_channels)] * len(events[0]), events, channels_of_event, at)
 
 
-def _hit_rates(event_scores, events, channels_of_event, at):
+def _hit_rates(
+    event_scores: Sequence[np.ndarray],
+    events: Ranges,
+    channels_of_event: Sequence[ArrayLike | None],
+    at: Sequence[float],
+) -> dict[float, float]:
     """Mean over the events, weighted by length; `event_scores` has the channel scores of each event, of shape (C,)."""
     _check_levels(at)
     _check_count("channels_of_event", channels_of_event, events)
@@ -165,7 +187,7 @@ def _hit_rates(event_scores, events, channels_of_event, at):
     return dict(zip(at, averages.tolist(), strict=True))
 
 
-def _event_rates(scores, channels, at):
+def _event_rates(scores: np.ndarray, channels: Integers, at: Sequence[float]) -> list[float]:
     """The hit rate of one event at each level, averaged over the orders of a tie."""
     ascending, true_scores = np.sort(scores), scores[channels]
     rates = []
@@ -182,7 +204,7 @@ def _event_rates(scores, channels, at):
     return rates
 
 
-def _check_channel_scores(channel_scores):
+def _check_channel_scores(channel_scores: ArrayLike) -> Floats:
     """Return `channel_scores` as float64, of shape (n, C)."""
     array = as_array(channel_scores, "channel_scores")
     if array.ndim != 2 or array.size == 0:
@@ -196,7 +218,7 @@ def _check_channel_scores(channel_scores):
     return array.astype(np.float64, copy=False)
 
 
-def _check_events(label):
+def _check_events(label: ArrayLike) -> Ranges:
     """Return the first and last points of the label's events, at least one."""
     starts, ends = find_events(check_label(label, both_classes=False))
     if len(starts) == 0:
@@ -204,17 +226,17 @@ def _check_events(label):
     return starts, ends
 
 
-def _check_levels(at):
+def _check_levels(at: Sequence[float]) -> None:
     if np.ndim(at) != 1 or len(at) == 0 or not all(0 < level < math.inf for level in at):
         raise EvaluationError(f"at must be a list of levels in percent above 0, got {at!r}")
 
 
-def _check_count(name, entries, events):
+def _check_count(name: str, entries: Sequence[object], events: Ranges) -> None:
     if len(entries) != len(events[0]):
         raise EvaluationError(f"{name} has {len(entries)} entries, the label {len(events[0])} events")
 
 
-def _channel_indices(name, channels, n_channels):
+def _channel_indices(name: str, channels: object, n_channels: int) -> Integers:
     """Return distinct channels as an array of indices, at least one."""
     array = as_array(channels, name)
     if array.ndim != 1 or array.size == 0:

@@ -11,8 +11,12 @@ S. D. Grimshaw, "Computing maximum likelihood estimates for the generalized Pare
 """
 
 import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from ts_ad_evaluation.arrays import Floats
 
 TERMS = 12  # of the power series
 REACH = 0.1  # largest |theta - anchor| y / (1 + anchor y): the series is exact to REACH ** TERMS
@@ -20,7 +24,7 @@ MAX_STEPS = 50
 SEARCH_GROWTH = 0.05  # share of new excesses among those kept after which all theta are searched again
 
 
-def log_likelihood(excesses, shape, scale):
+def log_likelihood(excesses: Floats, shape: float, scale: float) -> float:
     """Log-likelihood of the generalised Pareto distribution (shape 0: the exponential one).
 
     Parameters
@@ -64,7 +68,7 @@ class ParetoTail:
         Number of excesses so far, including those no longer kept.
     """
 
-    def __init__(self, excesses, rule, max_excesses=None):
+    def __init__(self, excesses: Floats, rule: str, max_excesses: int | None = None):
         self._rule = rule
         self._max_excesses = max_excesses
         self.n_added = len(excesses)
@@ -73,9 +77,10 @@ class ParetoTail:
         self._values = held / self._unit
         self._n_held = len(held)
         self._oldest = 0
+        self._top: _Top | None = None
         self._search()
 
-    def add(self, excess):
+    def add(self, excess: float) -> None:
         """Add an excess and refit.
 
         Parameters
@@ -87,19 +92,20 @@ class ParetoTail:
         dropped = self._store(excess)
         self.n_added += 1
         self._total += excess - dropped
-        series = self._series
-        if series is None or self.n_added >= self._next_search or not series.covers(excess):
+        top = self._top
+        if top is None or self.n_added >= self._next_search or not top.series.covers(excess):
             self._search()
             return
-        series.add(excess)
+        top.series.add(excess)
         if dropped:
-            series.add(dropped, sign=-1)
-        if self._climb(self._theta):
-            self._choose()
-        else:
+            top.series.add(dropped, sign=-1)
+        self._top = self._climb(*top)
+        if self._top is None:
             self._search()
+        else:
+            self._choose()
 
-    def get_state(self):
+    def get_state(self) -> dict[str, Any]:
         """Return the whole state as plain values that JSON can hold."""
         return {
             "rule": self._rule,
@@ -110,12 +116,12 @@ class ParetoTail:
             "oldest": self._oldest,
             "total": self._total,
             "next_search": self._next_search,
-            "theta": self._theta,
-            "series": None if self._series is None else self._series.get_state(),
+            "theta": None if self._top is None else self._top.theta,
+            "series": None if self._top is None else self._top.series.get_state(),
         }
 
     @classmethod
-    def from_state(cls, state):
+    def from_state(cls, state: Mapping[str, Any]) -> "ParetoTail":
         """Restore from the result of `get_state`."""
         tail = cls.__new__(cls)
         tail._rule = state["rule"]
@@ -127,15 +133,15 @@ class ParetoTail:
         tail._oldest = state["oldest"]
         tail._total = state["total"]
         tail._next_search = state["next_search"]
-        tail._theta = state["theta"]
-        tail._series = None if state["series"] is None else _Series.from_state(state["series"])
+        series, theta = state["series"], state["theta"]
+        tail._top = None if series is None else _Top(_Series.from_state(series), theta)
         tail._choose()
         return tail
 
-    def _held(self):
+    def _held(self) -> Floats:
         return self._values[: self._n_held]
 
-    def _store(self, excess):
+    def _store(self, excess: float) -> float:
         """Store the excess; return the one it replaced, or 0."""
         if self._n_held == self._max_excesses:
             dropped = float(self._values[self._oldest])
@@ -148,41 +154,40 @@ class ParetoTail:
         self._n_held += 1
         return 0.0
 
-    def _search(self):
+    def _search(self) -> None:
         """Fit from scratch: the likeliest of all local maxima."""
         held = self._held()
         self._total = float(held.sum())
         self._next_search = self.n_added + max(1, int(SEARCH_GROWTH * self._n_held))
-        best, best_likelihood = (None, None), -math.inf
+        self._top, best_likelihood = None, -math.inf
         for start in _local_maxima(held):
-            self._series = _Series(held, start)
-            if self._climb(start):
-                likelihood = _likelihood_at_top(self._n_held, *self._series.parameters(self._theta))
+            top = self._climb(_Series(held, start), start)
+            if top is not None:
+                likelihood = _likelihood_at_top(self._n_held, *top.series.parameters(top.theta))
                 if likelihood > best_likelihood:
-                    best, best_likelihood = (self._series, self._theta), likelihood
-        self._series, self._theta = best
+                    self._top, best_likelihood = top, likelihood
         self._choose()
 
-    def _climb(self, theta):
-        """Go from theta to a local maximum of the likelihood; False if there is none nearby."""
+    def _climb(self, series: "_Series", theta: float) -> "_Top | None":
+        """Go from theta to a local maximum of the likelihood; None if there is none nearby."""
         for _ in range(MAX_STEPS):
-            theta, arrived = self._series.climb(theta)
+            reached, arrived = series.climb(theta)
+            if reached is None:
+                return None
             if arrived:
-                self._theta = theta
-                return True
-            if theta is None:
-                return False
-            self._series = _Series(self._held(), theta)
-        return False
+                return _Top(series, reached)
+            theta = reached
+            series = _Series(self._held(), theta)
+        return None
 
-    def _choose(self):
+    def _choose(self) -> None:
         """Choose the generalised Pareto distribution or the exponential one."""
         n = self._n_held
         self.shape, self.scale = 0.0, self._total / n * self._unit
-        if self._series is None:
+        if self._top is None:
             return
         exponential = _likelihood_at_top(n, self.shape, self.scale)
-        shape, scale = self._series.parameters(self._theta)
+        shape, scale = self._top.series.parameters(self._top.theta)
         scale *= self._unit
         if _likelihood_at_top(n, shape, scale) > (-exponential if self._rule == "published" else exponential):
             self.shape, self.scale = shape, scale
@@ -191,7 +196,7 @@ class ParetoTail:
 class _Series:
     """Mean of log(1 + theta y) over the excesses y, as a power series in theta around an anchor."""
 
-    def __init__(self, excesses, theta):
+    def __init__(self, excesses: Floats, theta: float):
         # At anchor 0 the slope has a form without the cancellation that it suffers elsewhere near 0.
         self.anchor = 0.0 if abs(theta) * float(excesses.max()) <= REACH / 2 else float(theta)
         stretched = 1 + self.anchor * excesses
@@ -206,19 +211,19 @@ class _Series:
             power = power * -ratio
 
     @classmethod
-    def from_state(cls, state):
+    def from_state(cls, state: Mapping[str, Any]) -> "_Series":
         series = cls.__new__(cls)
         vars(series).update(state)
         return series
 
-    def get_state(self):
+    def get_state(self) -> dict[str, Any]:
         return {**vars(self), "coefficients": list(self.coefficients)}
 
-    def covers(self, excess):
+    def covers(self, excess: float) -> bool:
         """Whether the excess has any density under the anchor's distribution."""
         return 1 + self.anchor * excess > 0
 
-    def add(self, excess, sign=1):
+    def add(self, excess: float, sign: int = 1) -> None:
         """Add an excess, or remove it with sign -1."""
         stretched = 1 + self.anchor * excess
         ratio = excess / stretched
@@ -230,7 +235,7 @@ class _Series:
             self.coefficients[k] += power / (k + 1)
             power *= -ratio
 
-    def climb(self, theta):
+    def climb(self, theta: float) -> tuple[float | None, bool]:
         """Climb the log-likelihood by Newton steps, within reach of the anchor.
 
         Returns
@@ -254,7 +259,7 @@ class _Series:
                 return theta, True
         return None, False
 
-    def parameters(self, theta):
+    def parameters(self, theta: float) -> tuple[float, float]:
         """Shape and scale of the distribution with this theta."""
         by_theta, _ = self._polynomial(theta - self.anchor)
         if self.anchor == 0:
@@ -262,7 +267,7 @@ class _Series:
         shape = self.log_sum / self.n + (theta - self.anchor) * by_theta
         return shape, shape / theta
 
-    def _slope(self, theta):
+    def _slope(self, theta: float) -> float:
         """Slope of the log-likelihood per excess."""
         step = theta - self.anchor
         value, derivative = self._polynomial(step)
@@ -272,7 +277,7 @@ class _Series:
         shape = self.log_sum / self.n + step * value
         return (shape - theta * mean_share) / (theta * shape) - mean_share
 
-    def _polynomial(self, step):
+    def _polynomial(self, step: float) -> tuple[float, float]:
         """Sum of the mean coefficients times step ** (k - 1), and its derivative."""
         value = derivative = 0.0
         for coefficient in reversed(self.coefficients):
@@ -281,16 +286,23 @@ class _Series:
         return value / self.n, derivative / self.n
 
 
-def _likelihood_at_top(n, shape, scale):
+class _Top(NamedTuple):
+    """A local maximum of the likelihood, and the series around an anchor near it."""
+
+    series: _Series
+    theta: float
+
+
+def _likelihood_at_top(n: int, shape: float, scale: float) -> float:
     """Log-likelihood of n excesses, where it is stationary in the scale at fixed theta or the shape is 0."""
     return -n * (math.log(scale) + 1 + shape)
 
 
-def _local_maxima(excesses):
+def _local_maxima(excesses: Floats) -> list[float]:
     """Values of theta near which the log-likelihood has a local maximum."""
     from scipy.optimize import brentq
 
-    def slope(theta):
+    def slope(theta: float) -> float:
         stretched = 1 + theta * excesses
         shape = np.log(stretched).mean()
         mean_share = (excesses / stretched).mean()
@@ -302,7 +314,7 @@ def _local_maxima(excesses):
     return [brentq(slope, grid[top], grid[top + 1], xtol=1e-300, rtol=1e-6) for top in tops]
 
 
-def _theta_grid(excesses):
+def _theta_grid(excesses: Floats) -> Floats:
     """Ascending theta, from where the largest excess has next to no density up to Grimshaw's bound."""
     smallest, mean, largest = float(excesses.min()), float(excesses.mean()), float(excesses.max())
     near_border = (np.geomspace(1e-12, 0.5, 36) - 1) / largest

@@ -8,7 +8,9 @@ first threshold that catches a point give the true positives of every threshold 
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from ts_ad_evaluation.arrays import Floats, Integers, Mask
 from ts_ad_evaluation.checks import EvaluationError, check_label_score
 from ts_ad_evaluation.events import find_events
 
@@ -27,7 +29,15 @@ class _Buffers(NamedTuple):
     weight: np.ndarray
 
 
-def pate(label, score, *, early=100, late=100, n_thresholds=250, include_zero=False):
+def pate(
+    label: ArrayLike,
+    score: ArrayLike,
+    *,
+    early: int = 100,
+    late: int = 100,
+    n_thresholds: int = 250,
+    include_zero: bool = False,
+) -> PATE:
     """Proximity-aware time-series anomaly evaluation.
 
     Parameters
@@ -93,24 +103,24 @@ def pate(label, score, *, early=100, late=100, n_thresholds=250, include_zero=Fa
     return PATE(float(np.mean(areas)))
 
 
-def _thresholds(ascending, anomalous, n_thresholds):
+def _thresholds(ascending: Floats, anomalous: Floats, n_thresholds: int) -> Floats:
     """Percentiles, descending, of the scores at and just above those of anomalous points, and of both extremes."""
     above = np.searchsorted(ascending, anomalous, side="right")
     levels = np.concatenate((ascending[[0, -1]], anomalous, ascending[above[above < len(ascending)]]))
     return np.percentile(np.unique(levels), np.linspace(100, 0, n_thresholds))
 
 
-def _first_threshold(thresholds, score):
+def _first_threshold(thresholds: Floats, score: Floats) -> Integers:
     """Index of the first of the descending thresholds that is not above each score."""
     return len(thresholds) - np.searchsorted(thresholds[::-1], score, side="right")
 
 
-def _running_sum(since, n_thresholds, weight=None):
+def _running_sum(since: Integers, n_thresholds: int, weight: Floats | None = None) -> np.ndarray:
     """For each threshold, the weight (or number) of all points that count from that threshold or an earlier one on."""
     return np.bincount(since, weights=weight, minlength=n_thresholds).cumsum()
 
 
-def _misses(length, caught, n_thresholds):
+def _misses(length: Integers, caught: Integers, n_thresholds: int) -> Floats:
     """False negatives at each threshold.
 
     A missed point counts as one. In a detected event, a missed point farther from the start than the first
@@ -135,7 +145,7 @@ def _misses(length, caught, n_thresholds):
     return np.repeat([len(caught), *after_step], np.diff(np.concatenate(([0], steps, [n_thresholds]))))
 
 
-def _misses_at(is_detected, length, stop, event, offset):
+def _misses_at(is_detected: Mask, length: Integers, stop: Integers, event: Integers, offset: Integers) -> float:
     """False negatives of one prediction with at least one detected point."""
     detected, missed = np.flatnonzero(is_detected), np.flatnonzero(~is_detected)
     if len(missed) == 0:
@@ -155,7 +165,7 @@ def _misses_at(is_detected, length, stop, event, offset):
     return len(missed) - np.sum(2 * loss[some] / (length * (length - 1))[some])
 
 
-def _buffers(starts, ends, n, early, late):
+def _buffers(starts: Integers, ends: Integers, n: int, early: int, late: int) -> tuple[_Buffers, _Buffers]:
     """The early and late buffers of all events; the weight is 1 at the event's middle and 0 at the buffer's far end."""
     middle = (starts + ends) / 2
     late_end = np.minimum(ends + late, np.append(starts[1:], n) - 1)
@@ -165,14 +175,14 @@ def _buffers(starts, ends, n, early, late):
     return before, after
 
 
-def _points(start, length, middle, far_end):
+def _points(start: Integers, length: Integers, middle: Floats, far_end: np.ndarray) -> _Buffers:
     event = np.repeat(np.arange(len(start)), length)
     position = np.arange(len(event)) - np.repeat(np.cumsum(length) - length, length) + start[event]
     weight = 1 - (position - middle[event]) / (far_end - middle)[event]
     return _Buffers(position, event, weight)
 
 
-def _area(recall, precision):
+def _area(recall: Floats, precision: Floats) -> float:
     """Area by trapezoids from (0, 1) over the points at which recall does not drop."""
     recall = np.append(0.0, recall)
     precision = np.append(1.0, precision)

@@ -6,10 +6,13 @@ All that matters is which buffer reaches a point first, and the width from which
 points by distance and by the first threshold that catches them therefore gives every curve.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from ts_ad_evaluation.arrays import Floats, Integers, Mask
 from ts_ad_evaluation.checks import EvaluationError, check_label_score
 from ts_ad_evaluation.events import find_events
 
@@ -49,7 +52,7 @@ class _Surface(NamedTuple):
     existence: np.ndarray  # (V, K) share of the zones that contain a predicted point
 
 
-def r_auc(label, score, *, window=100, n_thresholds=250):
+def r_auc(label: ArrayLike, score: ArrayLike, *, window: int = 100, n_thresholds: int = 250) -> RangeAUC:
     """Areas under the ROC and precision–recall curves with buffers around the events.
 
     Parameters
@@ -91,7 +94,7 @@ def r_auc(label, score, *, window=100, n_thresholds=250):
     return RangeAUC(float(roc[0]), float(pr[0]))
 
 
-def vus(label, score, *, window=100, n_thresholds=250, rule="2024"):
+def vus(label: ArrayLike, score: ArrayLike, *, window: int = 100, n_thresholds: int = 250, rule: str = "2024") -> VUS:
     """Volumes under the ROC and precision–recall surfaces: mean areas over all buffers up to `window`.
 
     Parameters
@@ -139,7 +142,9 @@ def vus(label, score, *, window=100, n_thresholds=250, rule="2024"):
     return VUS(float(roc.mean()), float(pr.mean()))
 
 
-def range_curves(label, score, *, window=100, n_thresholds=250, rule="2024"):
+def range_curves(
+    label: ArrayLike, score: ArrayLike, *, window: int = 100, n_thresholds: int = 250, rule: str = "2024"
+) -> RangeCurves:
     """Range ROC and precision–recall curves at every buffer width: the surfaces whose volumes VUS measures.
 
     Parameters
@@ -170,13 +175,13 @@ def range_curves(label, score, *, window=100, n_thresholds=250, rule="2024"):
     return _curves(_surface(label, score, range(window + 1), n_thresholds, rule), rule)
 
 
-def _check_options(window, n_thresholds):
+def _check_options(window: int, n_thresholds: int) -> None:
     for name, value, least in (("window", window, 0), ("n_thresholds", n_thresholds, 2)):
         if not isinstance(value, (int, np.integer)) or value < least:
             raise EvaluationError(f"{name} must be an integer of at least {least}, got {value!r}")
 
 
-def _curves(surface, rule):
+def _curves(surface: _Surface, rule: str) -> RangeCurves:
     # Under the 2022 rule the whole buffer is anomalous, under the 2024 rule only its predicted points.
     buffer = surface.buffer if rule == "2024" else surface.buffer[:, -1:]
     anomalous = surface.n_anomalous + buffer / 2
@@ -192,26 +197,26 @@ def _curves(surface, rule):
     )
 
 
-def _areas(curves, rule):
+def _areas(curves: RangeCurves, rule: str) -> tuple[Floats, Floats]:
     """ROC areas by trapezoids; PR areas by right steps (2024) or trapezoids (2022). Two arrays of shape (V,)."""
     tpr, precision = curves.tpr[:, :-1], curves.precision[:, :-1]
     pr = np.sum(np.diff(tpr) * precision[:, 1:], axis=1) if rule == "2024" else _trapezoids(tpr, precision)
     return _trapezoids(curves.fpr, curves.tpr), pr
 
 
-def _trapezoids(x, y):
+def _trapezoids(x: Floats, y: Floats) -> Floats:
     return np.sum(np.diff(x) * (y[:, 1:] + y[:, :-1]) / 2, axis=1)
 
 
-def _surface(label, score, windows, n_thresholds, rule):
+def _surface(label: Mask, score: Floats, windows: Sequence[int], n_thresholds: int, rule: str) -> _Surface:
     """Count everything the curves need for the consecutive buffer widths `windows`."""
     right_lag = 0 if rule == "2024" else 1  # points by which the buffer after an event is shorter than the one before
     n = len(label)
     ascending = np.sort(score)
     thresholds = ascending[n - 1 - np.linspace(0, n - 1, n_thresholds).astype(int)]
     starts, ends = find_events(label)
-    windows = np.asarray(windows)
-    half_widths = np.minimum(windows // 2, n)  # wider buffers hold the same points
+    widths = np.asarray(windows)
+    half_widths = np.minimum(widths // 2, n)  # wider buffers hold the same points
     reach = half_widths[-1]
     near = _near_points(starts, ends, n, reach, right_lag)
 
@@ -227,7 +232,7 @@ def _surface(label, score, windows, n_thresholds, rule):
         n_anomalous=int(hits[-1]),
         predicted=n - np.searchsorted(ascending, thresholds, side="left"),
         hits=hits,
-        buffer=_buffer_sums(near, caught[near.position], windows, half_widths, n_thresholds),
+        buffer=_buffer_sums(near, caught[near.position], widths, half_widths, n_thresholds),
         existence=shares[half_widths],
     )
 
@@ -241,7 +246,7 @@ class _Near(NamedTuple):
     shared_from: np.ndarray  # half-width from which a second buffer holds it
 
 
-def _near_points(starts, ends, n, reach, right_lag):
+def _near_points(starts: Integers, ends: Integers, n: int, reach: int, right_lag: int) -> _Near:
     """Find all normal points at most `reach` away from an event, and a few more at the ends of the series."""
     far = reach + right_lag + 1
     dtype = np.int32 if n + far < 2**31 else np.int64
@@ -270,13 +275,13 @@ def _near_points(starts, ends, n, reach, right_lag):
     )
 
 
-def _ranges(first, length):
+def _ranges(first: Integers, length: Integers) -> Integers:
     """Concatenate integer ranges with the given first elements and lengths."""
     offset = np.cumsum(length) - length
     return np.repeat(first - offset, length) + np.arange(length.sum())
 
 
-def _buffer_sums(near, caught, windows, half_widths, n_thresholds):
+def _buffer_sums(near: _Near, caught: Integers, windows: Integers, half_widths: Integers, n_thresholds: int) -> Floats:
     """Sum the labels of the buffers over the points that each threshold catches; of shape (V, K)."""
     halves = range(half_widths[0], half_widths[-1] + 1)
     cell = near.distance.astype(np.int64) * n_thresholds + caught
@@ -295,7 +300,7 @@ def _buffer_sums(near, caught, windows, half_widths, n_thresholds):
     return np.cumsum(sums, axis=1)
 
 
-def _grouped(values, since, halves):
+def _grouped(values: Integers, since: Integers, halves: range) -> list[Integers]:
     """Split `values` by the half-width `since` which they count; the first group also has all earlier ones."""
     within = since <= halves[-1]
     group = np.maximum(since[within] - halves[0], 0)
@@ -303,7 +308,9 @@ def _grouped(values, since, halves):
     return np.split(values[within][order], np.cumsum(np.bincount(group, minlength=len(halves)))[:-1])
 
 
-def _zone_shares(starts, ends, caught, reach, n_thresholds, right_lag):
+def _zone_shares(
+    starts: Integers, ends: Integers, caught: Integers, reach: int, n_thresholds: int, right_lag: int
+) -> Floats:
     """Share of the zones that each threshold catches, for the half-widths 0 to `reach`; (reach + 1, K)."""
     length = ends - starts + 1
     best = np.minimum.reduceat(caught[_ranges(starts, length)], np.cumsum(length) - length)

@@ -5,10 +5,13 @@ a normal score exceeds with the requested risk. Each further score between level
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from ts_ad_evaluation.arrays import Floats, Mask
 from ts_ad_evaluation.checks import EvaluationError, check_score
 from ts_ad_evaluation.pareto import ParetoTail
 
@@ -33,7 +36,7 @@ class SPOTStep(NamedTuple):
     threshold: float  # the threshold that the score was compared with
 
 
-def fewest_scores(level=LEVEL, drift_window=None):
+def fewest_scores(level: float = LEVEL, drift_window: int | None = None) -> int:
     """Smallest number of initial scores that SPOT can start from, if all of them differ.
 
     One of them must be above the level: of n sorted scores the level is the one at index int(level n), so this
@@ -59,7 +62,9 @@ def fewest_scores(level=LEVEL, drift_window=None):
     return count + (drift_window or 0)
 
 
-def spot_threshold(init_score, score, *, risk=1e-3, level=LEVEL, rule="published"):
+def spot_threshold(
+    init_score: ArrayLike, score: ArrayLike, *, risk: float = 1e-3, level: float = LEVEL, rule: str = "published"
+) -> SPOTThreshold:
     """Threshold for a risk: the mean of SPOT's running threshold over a batch of scores.
 
     Parameters
@@ -98,7 +103,7 @@ def spot_threshold(init_score, score, *, risk=1e-3, level=LEVEL, rule="published
     return SPOTThreshold(float(running.mean()), initial, detector.threshold, int(alarms.sum()))
 
 
-def check_count(count, level=LEVEL, drift_window=None):
+def check_count(count: int, level: float = LEVEL, drift_window: int | None = None) -> None:
     """Check that SPOT can start from this many scores.
 
     Raises
@@ -164,7 +169,16 @@ class SPOT:
     (False, True)
     """
 
-    def __init__(self, init_score, *, risk=1e-3, level=LEVEL, rule="published", drift_window=None, max_excesses=None):
+    def __init__(
+        self,
+        init_score: ArrayLike,
+        *,
+        risk: float = 1e-3,
+        level: float = LEVEL,
+        rule: str = "published",
+        drift_window: int | None = None,
+        max_excesses: int | None = None,
+    ):
         score = check_score(init_score, "init_score")
         _check_options(risk, level, rule, drift_window, max_excesses)
         check_count(len(score), level, drift_window)
@@ -185,11 +199,11 @@ class SPOT:
         self._limit = self._quantile()
 
     @property
-    def threshold(self):
+    def threshold(self) -> float:
         """What the next score will be compared with."""
         return self._limit + self._drift()
 
-    def update(self, score):
+    def update(self, score: float) -> SPOTStep:
         """Process the next score.
 
         Parameters
@@ -218,7 +232,7 @@ class SPOT:
                 self._recent.append(score)
         return step
 
-    def update_many(self, score):
+    def update_many(self, score: ArrayLike) -> tuple[Mask, Floats]:
         """Process scores in turn, as `update` does, but faster for many.
 
         Parameters
@@ -260,7 +274,7 @@ class SPOT:
         self._n_seen = n_before + len(score) - int(alarms.sum())
         return alarms, thresholds
 
-    def get_state(self):
+    def get_state(self) -> dict[str, Any]:
         """Everything needed to continue elsewhere, as a dict that JSON can hold.
 
         Returns
@@ -278,7 +292,7 @@ class SPOT:
         }
 
     @classmethod
-    def from_state(cls, state):
+    def from_state(cls, state: Mapping[str, Any]) -> "SPOT":
         """Restore a detector from the result of `get_state`.
 
         Parameters
@@ -298,16 +312,16 @@ class SPOT:
         detector._tail = ParetoTail.from_state(state["tail"])
         return detector
 
-    def _drift(self):
+    def _drift(self) -> float:
         return 0.0 if self._recent is None else self._recent.mean()
 
-    def _learn(self, value):
+    def _learn(self, value: float) -> None:
         excess = value - self.level_score
         if excess > 0:
             self._tail.add(excess)
             self._limit = self._quantile()
 
-    def _quantile(self):
+    def _quantile(self) -> float:
         shape, scale = self._tail.shape, self._tail.scale
         log_ratio = math.log(self._n_seen * self._risk / self._tail.n_added)
         if shape == 0:
@@ -318,28 +332,28 @@ class SPOT:
 class _Recent:
     """The latest normal scores, in a ring buffer."""
 
-    def __init__(self, values, position=0):
+    def __init__(self, values: ArrayLike, position: int = 0):
         self._values = np.array(values, dtype=np.float64)
         self._position = position
 
-    def append(self, value):
+    def append(self, value: float) -> None:
         self._values[self._position] = value
         self._position = (self._position + 1) % len(self._values)
 
-    def mean(self):
+    def mean(self) -> float:
         return float(self._values.mean())
 
-    def get_state(self):
+    def get_state(self) -> dict[str, Any]:
         return {"values": self._values.tolist(), "position": self._position}
 
 
-def _remove_drift(score, window):
+def _remove_drift(score: Floats, window: int) -> tuple[_Recent, Floats]:
     """The last `window` scores, and each score after the first `window` minus the mean of those before it."""
     total = np.cumsum(np.append(0.0, score))
     return _Recent(score[-window:]), score[window:] - (total[window:-1] - total[: -window - 1]) / window
 
 
-def _check_options(risk, level, rule, drift_window, max_excesses):
+def _check_options(risk: float, level: float, rule: str, drift_window: int | None, max_excesses: int | None) -> None:
     if not 0 < risk < 1:
         raise EvaluationError(f"risk must be in (0, 1), got {risk}")
     if not 0 <= level < 1:

@@ -2,9 +2,13 @@
 
 import csv
 import io
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, TypeAlias
 
 FORMATS = ("text", "csv", "markdown", "latex")
+
+
+Cell: TypeAlias = str | float | int | None
 
 
 class Column(NamedTuple):
@@ -14,7 +18,9 @@ class Column(NamedTuple):
     number: str = ""
 
 
-def render(columns, rows, notes=(), *, kind="text"):
+def render(
+    columns: Sequence[Column], rows: Sequence[Sequence[Cell]], notes: Iterable[str] = (), *, kind: str = "text"
+) -> str:
     """Write a table.
 
     Parameters
@@ -52,16 +58,16 @@ def render(columns, rows, notes=(), *, kind="text"):
     return "\n".join(writer(headings, body, flush_right or [False] * len(columns), notes)) + "\n"
 
 
-def _written(cell, column):
+def _written(cell: Cell, column: Column) -> str:
     if isinstance(cell, str):
         return cell
     return "" if cell is None else format(cell, column.number)
 
 
-def _text(headings, body, flush_right, notes):
+def _text(headings: list[str], body: list[list[str]], flush_right: list[bool], notes: Iterable[str]) -> list[str]:
     widths = [max(map(len, texts)) for texts in zip(headings, *body, strict=True)]
 
-    def line(texts):
+    def line(texts: list[str]) -> str:
         cells = zip(texts, widths, flush_right, strict=True)
         return "  ".join(text.rjust(width) if right else text.ljust(width) for text, width, right in cells).rstrip()
 
@@ -69,8 +75,8 @@ def _text(headings, body, flush_right, notes):
     return [*map(line, rows), *_apart(notes)]
 
 
-def _markdown(headings, body, flush_right, notes):
-    def line(texts):
+def _markdown(headings: list[str], body: list[list[str]], flush_right: list[bool], notes: Iterable[str]) -> list[str]:
+    def line(texts: Iterable[str]) -> str:
         return f"| {' | '.join(texts)} |"
 
     rule = line("---:" if right else "---" for right in flush_right)
@@ -78,7 +84,7 @@ def _markdown(headings, body, flush_right, notes):
     return [rows[0], rule, *rows[1:], *_apart(f"- {_markdown_escaped(note)}" for note in notes)]
 
 
-def _latex(headings, body, flush_right, notes):
+def _latex(headings: list[str], body: list[list[str]], flush_right: list[bool], notes: Iterable[str]) -> list[str]:
     first, *rest = [" & ".join(map(_latex_escaped, texts)) + r" \\" for texts in [headings, *body]]
     align = "".join("r" if right else "l" for right in flush_right)
     return [
@@ -90,7 +96,7 @@ def _latex(headings, body, flush_right, notes):
     ]
 
 
-def _csv(columns, rows):
+def _csv(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(column.heading for column in columns)
@@ -98,17 +104,17 @@ def _csv(columns, rows):
     return buffer.getvalue()
 
 
-def _apart(lines):
+def _apart(lines: Iterable[str]) -> list[str]:
     """Put an empty line before `lines`, if there are any."""
     lines = list(lines)
     return ["", *lines] if lines else []
 
 
-def _markdown_escaped(text):
+def _markdown_escaped(text: str) -> str:
     return text.replace("|", r"\|").replace("*", r"\*")
 
 
-def _latex_escaped(text):
+def _latex_escaped(text: str) -> str:
     special = {char: f"\\{char}" for char in "&%$#_{}"} | {
         "\\": r"\textbackslash{}",
         "~": r"\textasciitilde{}",

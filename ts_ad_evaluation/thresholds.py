@@ -1,11 +1,12 @@
 """Thresholds that need no fitted distribution."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ts_ad_evaluation.checks import EvaluationError, check_score
 
 
-def prior_anomaly_rate(init_score, rate):
+def prior_anomaly_rate(init_score: ArrayLike, rate: float) -> float:
     """Threshold that a given share of the scores exceeds, as closely as their number allows.
 
     Parameters

@@ -1,11 +1,15 @@
 """The nine measures of the TSB-AD benchmark under its rules and names, and its rule for the period of a series."""
 
-import numpy as np
+from collections.abc import Callable
 
-from ts_ad_evaluation.affiliation import affiliation
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ts_ad_evaluation.affiliation import Affiliation, affiliation
+from ts_ad_evaluation.arrays import Floats, Mask
 from ts_ad_evaluation.auc import anomalous_levels, auc
 from ts_ad_evaluation.checks import check_label_score, check_score
-from ts_ad_evaluation.f1 import f1_event, f1_pa, f1_r
+from ts_ad_evaluation.f1 import F1, f1_event, f1_pa, f1_r
 from ts_ad_evaluation.range_auc import vus
 
 N_THRESHOLDS = 100
@@ -13,7 +17,7 @@ N_POINTS, N_LAGS, FIRST_LAG = 20_000, 400, 3
 DEFAULT_PERIOD = 125
 
 
-def tsb_ad_metrics(score, label, window):
+def tsb_ad_metrics(score: ArrayLike, label: ArrayLike, window: int) -> dict[str, float]:
     """All measures of the TSB-AD benchmark.
 
     The five F measures are oracle values: their thresholds are chosen with the labels, for Standard-F1 among all
@@ -56,7 +60,7 @@ def tsb_ad_metrics(score, label, window):
     volume = vus(label, score, window=window, rule="2024")
     thresholds = np.linspace(score.min(), score.max(), N_THRESHOLDS)
 
-    def best(measure):
+    def best(measure: Callable[..., F1 | Affiliation]) -> float:
         return max(measure(label, score, threshold).f1 for threshold in thresholds)
 
     return {
@@ -72,7 +76,7 @@ def tsb_ad_metrics(score, label, window):
     }
 
 
-def find_period(series, *, default=DEFAULT_PERIOD, least=-1.0):
+def find_period(series: ArrayLike, *, default: int | None = DEFAULT_PERIOD, least: float = -1.0) -> int | None:
     """Period of a series under the benchmark's rule: the lag of the highest local maximum of the autocorrelation.
 
     Parameters
@@ -117,7 +121,7 @@ def find_period(series, *, default=DEFAULT_PERIOD, least=-1.0):
     return highest + FIRST_LAG if is_period else default
 
 
-def _standard_f1(label, score):
+def _standard_f1(label: Mask, score: Floats) -> float:
     """Largest point-wise F1, with the benchmark's 1e-5 in the denominator."""
     level = anomalous_levels(label, score)
     precision = level.hits / level.predicted
@@ -125,7 +129,7 @@ def _standard_f1(label, score):
     return float(np.max(2 * precision * recall / (precision + recall + 1e-5)))
 
 
-def _autocovariance(series, n_lags):
+def _autocovariance(series: Floats, n_lags: int) -> Floats:
     """Autocovariance at the lags 0 … n_lags, by a Fourier transform padded against wrap-around."""
     centred = series - series.mean()
     length = 2 ** (2 * len(series) - 1).bit_length()

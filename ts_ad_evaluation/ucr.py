@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ts_ad_evaluation.checks import check_label_score
 
@@ -17,7 +18,7 @@ class UCRAccuracy(NamedTuple):
     correct_at_10: bool
 
 
-def ucr_accuracy(label, score):
+def ucr_accuracy(label: ArrayLike, score: ArrayLike) -> UCRAccuracy:
     """Rank the points by descending score and find the rank of the first anomalous one.
 
     Parameters
@@ -65,7 +66,7 @@ def ucr_accuracy(label, score):
     return UCRAccuracy(topk, len(score), alpha, alpha < 0.03, alpha < 0.10)
 
 
-def _median_normal_first(n_normal, n_anomalous):
+def _median_normal_first(n_normal: int, n_anomalous: int) -> int:
     """Median, over all orders, of the number of normal points that come before the first anomalous one."""
     drawn = np.arange(n_normal + 1)
     more_than = np.cumprod((n_normal - drawn) / (n_normal + n_anomalous - drawn))  # probability of more than `drawn`

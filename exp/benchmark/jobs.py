@@ -215,7 +215,7 @@ def _configs_by_setting(
         shared = resolve(mapping, overrides, str(file))
         return defaultdict(lambda: shared)
     if not isinstance(settings, dict):
-        raise ConfigError(f"{file}: 'settings' must map model settings to keys of 'model': correct it")
+        raise ConfigError(f"{file}: 'settings' must be a mapping from model settings to keys of 'model': correct it")
     return {
         str(number): resolve({**mapping, "model": {**mapping["model"], **keys}}, overrides, f"{file}, setting {number}")
         for number, keys in settings.items()

@@ -2,6 +2,7 @@
 
 import copy
 import difflib
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,7 +17,7 @@ from models import ConfigError
 class _Loader(yaml.SafeLoader):
     """YAML as people write it: 1e-4 is a number, and a duplicate key is an error."""
 
-    def construct_mapping(self, node, deep=False):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         keys = []
         for key_node, _ in node.value:
             key = self.construct_object(key_node)
@@ -52,7 +53,7 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> ExperimentConfig:
     return resolve(read_yaml(file), overrides, str(file))
 
 
-def config_file(path: Path) -> Path:
+def config_file(path: str | os.PathLike[str]) -> Path:
     """Return the configuration file that `path`, a file or a folder with `config.yaml`, refers to."""
     path = Path(path)
     file = path / "config.yaml" if path.is_dir() else path

@@ -16,8 +16,9 @@ from pydantic import (
     PositiveInt,
     model_validator,
 )
+from typing_extensions import Self
 
-from models import DETECTORS, ConfigError, Settings
+from models import DETECTORS, ConfigError, ModelSettings, Settings
 from models.settings import nearest
 from ts_ad_evaluation.evaluator import MEASURES
 
@@ -39,7 +40,7 @@ class DataConfig(Settings):
     scaling: Literal["standard", "min-max"] = "standard"  # by mean and standard deviation, or to 0 … 1
 
     @model_validator(mode="after")
-    def _check(self):
+    def _check(self) -> Self:
         if self.format == "table" and self.file is not None:
             raise ValueError("the format table reads data/NAME.csv: remove 'file', or set 'format' to ucr or tsb-ad")
         if self.format != "table" and self.train_rows is not None:
@@ -117,7 +118,7 @@ class ExperimentConfig:
 
     data: DataConfig
     detector: str
-    model: Settings
+    model: ModelSettings
     train: TrainConfig
     evaluation: EvaluationConfig
 

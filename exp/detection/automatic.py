@@ -1,7 +1,9 @@
-"""All settings of a detector for a user's series: given ones, or those that the model suggests for it."""
+"""All settings of a detector for a user's series: the given ones, or those that the model suggests."""
 
 import math
 import os
+from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 
@@ -16,7 +18,9 @@ from ts_ad_evaluation import find_period
 
 PEAK = 4.0  # standard deviations of white noise's autocorrelation that the peak of a period must reach
 
-SEED = 2025  # by default, then that of a configuration comes first
+Source: TypeAlias = str | os.PathLike[str] | dict  # "auto", a file, or sections of a configuration
+
+SEED = 2025  # the default; the seed of a configuration then takes precedence
 
 
 def suggest(detector: str, train: np.ndarray) -> Suggestion:
@@ -25,7 +29,7 @@ def suggest(detector: str, train: np.ndarray) -> Suggestion:
     Parameters
     ----------
     detector : str
-        A name of the registry.
+        A name in the registry.
     train : array of shape (n, C)
 
     Raises
@@ -47,13 +51,13 @@ def suggest(detector: str, train: np.ndarray) -> Suggestion:
 
 
 def _find_period(train: np.ndarray) -> tuple[int | None, str]:
-    """Return the period of most channels of a training part (n, C), None where most have none, and the reason."""
+    """Return the period of most channels of a training part (n, C), or None if most have none, and the reason."""
     least = PEAK / math.sqrt(len(train))
     changing = [channel for channel in train.T if np.ptp(channel) > 0]
     periods = [find_period(channel, default=None, least=least) for channel in changing]
     found = [period for period in periods if period is not None]
     if not found or 2 * len(found) < len(changing):
-        return None, f"no period found: {len(found)} of {len(changing)} channels that change have one"
+        return None, f"no period found: {len(found)} of {len(changing)} non-constant channels have one"
     period = int(np.median(found))
     return period, (
         f"period {period} points: the highest peak of the autocorrelation, the median over the {len(found)} of "
@@ -61,16 +65,18 @@ def _find_period(train: np.ndarray) -> tuple[int | None, str]:
     )
 
 
-def settings_for(X: np.ndarray, *, detector: str, config, overrides, seed) -> tuple[ExperimentConfig, list[str]]:
+def settings_for(
+    X: np.ndarray, *, detector: str, config: Source, overrides: Sequence[str], seed: int
+) -> tuple[ExperimentConfig, list[str]]:
     """Return all settings for training on X, and the reasons of automatic ones.
 
     Parameters
     ----------
     X : array of shape (n, C)
     detector : str
-        A name of the registry.
+        A name in the registry.
     config : "auto", dict or path
-        "auto": what the model suggests. Otherwise sections of a configuration, or a file of them.
+        "auto": what the model suggests. Otherwise sections of a configuration, or a file with them.
     overrides : sequence of str
         Each `section.key=value`.
     seed : int
@@ -78,12 +84,12 @@ def settings_for(X: np.ndarray, *, detector: str, config, overrides, seed) -> tu
     Raises
     ------
     ConfigError, UserError
-        With one line that names the key and the remedy.
+        One line that names the key and the remedy.
     """
     if detector not in DETECTORS:
         raise UserError(f"detector is {detector!r}: {nearest(str(detector), DETECTORS)}")
     if isinstance(overrides, str):
-        raise UserError(f"overrides is {overrides!r}: use a list of such texts")
+        raise UserError(f"overrides is {overrides!r}: use a list of such strings")
     sections, reasons, source = _sections(X, detector, config)
     model, train, data, _ = (_section(sections, name, source) for name in ("model", "train", "data", "evaluation"))
     check_overrides(overrides)
@@ -100,8 +106,8 @@ def settings_for(X: np.ndarray, *, detector: str, config, overrides, seed) -> tu
     return resolved, reasons
 
 
-def _sections(X: np.ndarray, detector: str, config) -> tuple[dict, list[str], str]:
-    """Return the sections of a configuration, the reasons for automatic ones, and what errors call their source."""
+def _sections(X: np.ndarray, detector: str, config: Source) -> tuple[dict, list[str], str]:
+    """Return the sections of a configuration, the reasons for automatic ones, and their source for errors."""
     if isinstance(config, str) and config == "auto":
         return *suggest(detector, X), "the detector's config"
     if isinstance(config, dict):
@@ -113,7 +119,7 @@ def _sections(X: np.ndarray, detector: str, config) -> tuple[dict, list[str], st
 
 
 def _section(sections: dict, name: str, source: str) -> dict:
-    """Return a section of a configuration, empty where there is none."""
+    """Return a section of a configuration, or an empty one if there is none."""
     section = sections.get(name) or {}
     if not isinstance(section, dict):
         raise ConfigError(f"{source}: {name}: expected keys with values, got {section!r}")

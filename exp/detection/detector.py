@@ -1,6 +1,7 @@
 """The detector: a model on a device that learns from standardised arrays and scores them."""
 
 import logging
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,12 +15,13 @@ from exp.training.processes import ALONE, Processes
 from exp.training.store import FileStore, MemoryStore
 from exp.training.trainer import Progress, Trainer
 from models import DETECTORS
+from models.network import AdjustsSeries
 
 logger = logging.getLogger(__name__)
 
 
 class Detector:
-    """A model, how it is trained and how it scores; it knows no dataset, no label and no folder.
+    """A model, how it is trained and how it scores; it knows nothing of datasets, labels or folders.
 
     Parameters
     ----------
@@ -31,7 +33,7 @@ class Detector:
     processes : Processes
         Those that train together.
     bars : bool
-        Show progress bars where the output is a terminal.
+        Show progress bars if the output is a terminal.
 
     Attributes
     ----------
@@ -66,16 +68,16 @@ class Detector:
         return Windows(values, self.length, name=name)
 
     def validation_windows(self, values: np.ndarray, training: np.ndarray, name: str) -> Windows:
-        """Return the windows, side by side, that validate.
+        """Return the non-overlapping windows used for validation.
 
         Parameters
         ----------
         values : float32 array of shape (m, C)
             The validation part.
         training : float32 array of shape (n, C)
-            The whole training part; its last window validates where the validation part is shorter than a window.
+            The whole training part; its last window is used if the validation part is shorter than a window.
         name : str
-            What errors call the part.
+            Name of the part in errors.
         """
         if len(values) < self.length:
             logger.info(
@@ -99,9 +101,9 @@ class Detector:
         ----------
         training, validation : Windows
         store : MemoryStore or FileStore, optional
-            Keeps weights and state meanwhile; by default memory does.
+            Keeps weights and state meanwhile; by default in memory.
         state : dict, optional
-            Go on from here, as `FileStore.read_state` gives it.
+            Continue from here, as returned by `FileStore.read_state`.
 
         Raises
         ------
@@ -118,7 +120,7 @@ class Detector:
         )  # fmt: skip
         return progress
 
-    def score(self, values: np.ndarray, *, stride: int, name: str = "the series", **options) -> np.ndarray:
+    def score(self, values: np.ndarray, *, stride: int, name: str = "the series", **options: Any) -> np.ndarray:
         """Return the scores, an array (points, C) or (points, 1), of a standardised series (n, C).
 
         Parameters
@@ -127,9 +129,9 @@ class Detector:
         stride : int
             Points between the starts of neighbouring windows.
         name : str
-            Of the series, in errors and on the progress bar.
+            Name of the series, in errors and on the progress bar.
         options
-            Those of `Scorer.score`.
+            As for `Scorer.score`.
         """
         total = max(0, len(values) - self.length) // stride + 1
         hidden = None if self.bars else True
@@ -137,15 +139,15 @@ class Detector:
             return self.scorer.score(values, stride=stride, name=name, bar=bar.update, **options)
 
     def score_published(self, values: np.ndarray, *, cover_tail: bool, name: str) -> np.ndarray:
-        """Return the scores of a part by the published protocol: windows side by side, and the model's adjustment.
+        """Return the scores of a part by the published protocol: non-overlapping windows, and the model's adjustment.
 
         Parameters
         ----------
         values : float32 array of shape (n, C)
         cover_tail : bool
-            Score the points behind the last whole window too.
+            Also score the points after the last whole window.
         name : str
-            What errors call the part.
+            Name of the part in errors.
 
         Returns
         -------
@@ -153,14 +155,14 @@ class Detector:
         """
         options = {"cover_tail": cover_tail, "batch_size": self.config.train.batch_size}
         score = self.score(values, stride=self.length, name=name, **options)
-        if hasattr(self.network, "adjust_series"):
-            first = self.length - 1  # the points before it have its score
+        if isinstance(self.network, AdjustsSeries):
+            first = self.length - 1  # the points before it get its score
             own = self.network.adjust_series(score[first:])
             score = np.concatenate([np.repeat(own[:1], first, axis=0), own])
         return score.astype(np.float32)
 
     def scored_points(self, values: np.ndarray, *, cover_tail: bool, name: str) -> int:
-        """Return how many points `score_published` will score; raises DataError where there is no window."""
+        """Return how many points `score_published` will score; raises DataError if there is no window."""
         stride = 1 if self.scorer.by_sequence else self.length
         return Windows(values, self.length, stride=stride, cover_tail=cover_tail, name=name).covered_points
 

@@ -1,11 +1,16 @@
-"""The detector as an estimator: arrays in, scores and flags out, by the conventions of scikit-learn and PyOD."""
+"""The detector as an estimator: arrays in, scores and flags out, following scikit-learn and PyOD conventions."""
 
 import logging
+import os
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -13,9 +18,12 @@ from data_provider import DataError
 from data_provider.series import check_range, check_training_range, fit_scaler, scaled, training_points
 from exp.config import ExperimentConfig
 from exp.detection import storage
-from exp.detection.automatic import SEED, settings_for
+from exp.detection.aggregation import Aggregation, RunningAggregation, check_kind, spans_of
+from exp.detection.automatic import SEED, Source, settings_for
 from exp.detection.detector import Detector
 from exp.detection.inputs import as_table
+from exp.detection.scorer import OverlapMean
+from exp.detection.scorer import Sequence as PointSequence
 from exp.detection.thresholds import check_rule, find_threshold
 from exp.training.devices import choose_device
 from exp.training.provenance import versions
@@ -25,14 +33,16 @@ from ts_ad_evaluation.spot import check_count
 logger = logging.getLogger(__name__)
 
 SERIES = "the series"
-OVERLAP = 4  # windows that hold a point, in the middle of a series
-CAUSAL = 1000  # points that are scored as a stream scores a point at once, at most
-ROWS = 1024  # univariate windows that are looked at together for these
+OVERLAP = 4  # windows that contain a point, in the middle of a series
+CAUSAL = 1000  # most points that are scored as a causal stream scores them
+STRETCHES = 4  # number of stretches of the training series that contain these points
+ROWS = 1024  # univariate windows that are processed together for these
+AGGREGATIONS, LEARNED = ("aggregation_", "causal_aggregation_"), ("scale", "levels")
 QUANTILES = (0.0, 0.5, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1.0)
 
 
 class AnomalyDetector(BaseEstimator):
-    """Any model of the registry on one series, without any file.
+    """Any model of the registry on one series, without files.
 
     Rows of X are points in time order, columns are channels; a one-dimensional X, or a Series, is one channel. The last
     fifth of X validates the training (`data.validation_share`). Labels are never used.
@@ -42,21 +52,24 @@ class AnomalyDetector(BaseEstimator):
     detector : str
         Name of the model in `models.DETECTORS`.
     config : "auto", dict or path
-        "auto" chooses from the length and the period of X (`exp.detection.automatic`), and logs what and why.
-        Otherwise a mapping with the sections `model` and `train` of a configuration file, or such a file. Of the
-        section `data`, `scaling` and `validation_share` count; the other settings of benchmark runs are errors in a
-        mapping, and named in the log for a file.
+        "auto" chooses from the length and period of X (`exp.detection.automatic`), and logs what and why.
+        Otherwise a mapping with the sections `model` and `train` of a configuration file, or such a file. From the
+        section `data`, `scaling` and `validation_share` are used; other settings of benchmark runs are errors in a
+        mapping, and are listed in the log for a file.
     overrides : sequence of str
-        Single settings that have the last word, each ``section.key=value`` such as ``"model.seq_len=64"``.
+        Single settings that override all others, each ``section.key=value`` such as ``"model.seq_len=64"``.
     threshold : {"spot", "quantile"} or float
         How `threshold_` is found from the scores of X, or the threshold itself.
     risk : float
-        Of "spot": the probability that a normal point's score is above the threshold.
+        For "spot": the probability that a normal point's score is above the threshold.
     quantile : float
-        Of "quantile": the share of X's points that are not above the threshold.
+        For "quantile": the share of X's points that are not above the threshold.
+    aggregation : {"multiscale", "published"}
+        How the scores of channels become a point's score: "multiscale" weights the channels equally and averages over
+        several time spans, see `exp.detection.aggregation`; "published" is the model's own way in benchmark runs.
     seed : int
-        Of weights, order of windows, dropout and routing. Where it is 2025, as by default, a configuration's own
-        `train.seed` comes first.
+        Seed of weights, order of windows, dropout and routing. If it is 2025, the default, a configuration's own
+        `train.seed` takes precedence.
     device : str
         auto, cpu, cuda, cuda:N or mps.
     bars : bool
@@ -66,24 +79,27 @@ class AnomalyDetector(BaseEstimator):
     ----------
     decision_scores_ : float32 array of shape (n,)
         Scores of X.
-    causal_scores_ : float32 array of shape (at most 1000,)
-        Scores of points spread over X, each as the last point of its window, as a stream scores a point at once.
+    causal_scores_ : float32 array
+        Scores of stretches of X, about 1000 points, each as the last point of its window, as in a causal stream;
+        of the whole of X for a model that always scores this way.
     labels_ : int array of shape (n,)
-        1 where they are above `threshold_`.
+        1 where the score is above `threshold_`.
     threshold_ : float
     config_ : ExperimentConfig
         All settings.
     reasons_ : list of str
         Why "auto" chose them; else empty.
     epochs_ : list of dict
-        Of each epoch: epoch, learning_rate, train_loss, validation_loss, seconds.
+        For each epoch: epoch, learning_rate, train_loss, validation_loss, seconds.
     offset_, scale_ : float64 arrays of shape (C,)
-        The scaler: mean and standard deviation of X, or minimum and range, as `config_.data.scaling` says.
+        The scaler: mean and standard deviation of X, or minimum and range, depending on `config_.data.scaling`.
     detector_ : Detector
+    aggregation_, causal_aggregation_ : Aggregation
+        The aggregations of channel scores into a point's score, for a series and for a causal stream.
     n_features_in_ : int
         C.
     feature_names_in_ : array of str
-        Names of the channels, where X was a DataFrame.
+        Names of the channels, if X was a DataFrame.
 
     Examples
     --------
@@ -96,16 +112,17 @@ class AnomalyDetector(BaseEstimator):
 
     def __init__(
         self,
-        detector=DEFAULT,
+        detector: str = DEFAULT,
         *,
-        config="auto",
-        overrides=(),
-        threshold="spot",
-        risk=1e-3,
-        quantile=0.99,
-        seed=SEED,
-        device="auto",
-        bars=False,
+        config: Source = "auto",
+        overrides: Sequence[str] = (),
+        threshold: str | float = "spot",
+        risk: float = 1e-3,
+        quantile: float = 0.99,
+        aggregation: str = "multiscale",
+        seed: int = SEED,
+        device: str = "auto",
+        bars: bool = False,
     ):
         self.detector = detector
         self.config = config
@@ -113,11 +130,12 @@ class AnomalyDetector(BaseEstimator):
         self.threshold = threshold
         self.risk = risk
         self.quantile = quantile
+        self.aggregation = aggregation
         self.seed = seed
         self.device = device
         self.bars = bars
 
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: object = None) -> "AnomalyDetector":
         """Train on X, and set the threshold by its scores.
 
         Parameters
@@ -133,7 +151,7 @@ class AnomalyDetector(BaseEstimator):
         Raises
         ------
         DataError
-            When X is shorter than two windows or constant, or a value is beyond what can be computed with.
+            When X is shorter than two windows or constant, or a value is too large to compute with.
         ConfigError, UserError
             When a setting or the threshold's rule is wrong.
         EvaluationError
@@ -141,8 +159,9 @@ class AnomalyDetector(BaseEstimator):
         ValueError
             When X has more than two dimensions, or is not finite and of real numbers.
         """
-        X = validate_data(self, as_table(X), dtype=np.float64, ensure_min_samples=2)
+        X = self._checked(X, ensure_min_samples=2)
         check_rule(self.threshold, self.risk, self.quantile)
+        check_kind(self.aggregation)
         check_training_range(X, self._channel_names(), "X")
         self.config_, self.reasons_ = settings_for(
             X, detector=self.detector, config=self.config, overrides=self.overrides, seed=self.seed
@@ -162,85 +181,110 @@ class AnomalyDetector(BaseEstimator):
         self.epochs_ = fitted.epochs
         by_channel = self._channel_scores(X)
         self.score_channels_ = by_channel.shape[1]
+        self.aggregation_ = self._aggregation([by_channel])
         self.decision_scores_ = self.point_scores(by_channel)
-        self.causal_scores_ = self._causal_scores(values)
+        stretches = self._causal_stretches(values, by_channel)
+        self.causal_aggregation_ = self._aggregation(stretches, causal=True)
+        self.causal_scores_ = np.concatenate([self._causal_scores(stretch) for stretch in stretches])
         self.threshold_ = find_threshold(self.decision_scores_, self.threshold, self.risk, self.quantile)
         self.labels_ = (self.decision_scores_ > self.threshold_).astype(int)
         return self
 
-    def decision_function(self, X):
+    def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Return the score of every point of X, a float32 array of shape (n,); higher is more anomalous.
 
-        It is the mean over the windows that hold the point, of which one starts every `stride` points; the last ends
-        with X, and counts for the points that no other one will hold. Some models score a point by the windows that end
-        there or shortly behind. On the CPU windows are computed in blocks of one
-        shape, so that a stream has the same bits.
+        It is the mean over the windows that contain the point, one of which starts every `stride` points; the last one
+        ends with X, and counts for the points that no other window contains. Some models score a point by the windows
+        that end there or shortly after. On the CPU, windows are computed in blocks of one shape, so that a stream gives
+        bit-identical scores.
 
         Raises
         ------
         DataError
             When X is shorter than a window.
         ValueError
-            When X has other channels than the series of `fit`, or is not finite.
+            When X has different channels from the series of `fit`, or is not finite.
         """
         return self.point_scores(self.channel_scores(X))
 
-    def channel_scores(self, X):
+    def channel_scores(self, X: ArrayLike) -> np.ndarray:
         """Return the score of every channel at every point of X, a float32 array of shape (n, C).
 
-        Where the model has no scores of single channels it is (n, 1). Raises what the decision function raises.
+        If the model has no scores for single channels, the shape is (n, 1). Raises the same errors as
+        `decision_function`.
         """
         check_is_fitted(self)
-        X = validate_data(self, as_table(X), dtype=np.float64, reset=False)
+        X = self._checked(X, reset=False)
         check_range(X, self.offset_, self.scale_, self._channel_names(), "X")
         return self._channel_scores(X)
+
+    def _checked(self, X: ArrayLike, **options: Any) -> np.ndarray:
+        """Return X as float64 of shape (n, C), with the names and number of its channels checked or learned."""
+        return validate_data(self, as_table(X), dtype=np.float64, **options)
 
     def _channel_names(self) -> list[str]:
         return [str(name) for name in getattr(self, "feature_names_in_", range(self.n_features_in_))]
 
-    def _channel_scores(self, X) -> np.ndarray:
+    def _channel_scores(self, X: np.ndarray) -> np.ndarray:
         if len(X) < self.window:
             raise DataError(f"{len(X)} points are fewer than a window of {self.window} (seq_len): score more at once")
         return self.detector_.score(self._scaled(X), stride=self.stride, name=SERIES).astype(np.float32)
 
-    def _causal_scores(self, values: np.ndarray) -> np.ndarray:
-        """Return scores of points spread over the training series, each as the last of its window."""
-        count = len(values) - self.window + 1
-        starts = np.unique(np.linspace(0, count - 1, min(count, CAUSAL)).round().astype(int))
+    def _aggregation(self, parts: list[np.ndarray], *, causal: bool = False) -> Aggregation:
+        """Return the aggregation for channel scores like those of stretches of the training series."""
+        point_score = self.detector_.model.point_score
+        if self.aggregation == "published":
+            return Aggregation.published(self.score_channels_, causal=causal, point_score=point_score)
+        return Aggregation.fit(parts, spans_of(self.window), causal=causal, point_score=point_score)
+
+    def _causal_stretches(self, values: np.ndarray, by_channel: np.ndarray) -> list[np.ndarray]:
+        """Return channel scores (k, C) of stretches of the training series, each point as the last of its window."""
         scorer = self.detector_.scorer
-        if scorer.by_sequence and not scorer.look_ahead:  # then a window's end is as good as any other place
-            return self.decision_scores_[starts + self.window - 1]
+        if scorer.by_sequence and not scorer.look_ahead:  # then the end of a window is as good as any other place
+            return [by_channel]
         every = sliding_window_view(values, self.window, axis=0).swapaxes(1, 2)
-        batches = np.array_split(starts, -(-len(starts) * values.shape[1] // ROWS))
+        points = self.window + CAUSAL // STRETCHES
+        number = max(1, min(STRETCHES, len(every) // points))
+        points = min(len(every), points if number > 1 else self.window + CAUSAL)
+        starts = np.linspace(0, len(every) - points, number).round().astype(int)
+        return [self._score_last(every, np.arange(start, start + points)) for start in starts]
+
+    def _score_last(self, every: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        batches = np.array_split(chosen, -(-len(chosen) * every.shape[2] // ROWS))
         pairs = ((every[batch], every[np.maximum(batch - 1, 0)]) for batch in batches if len(batch))
-        scores = [scorer.score_last(*map(torch.from_numpy, pair)) for pair in pairs]
-        return self.point_scores(np.concatenate(scores)).astype(np.float32)
+        score_last = self.detector_.scorer.score_last
+        return np.concatenate([score_last(*map(torch.from_numpy, pair)) for pair in pairs]).astype(np.float32)
 
-    def point_scores(self, channel_scores):
-        """Return the scores (n,) of points with the channel scores (n, C)."""
-        return self.detector_.score_points(channel_scores)
+    def _causal_scores(self, stretch: np.ndarray) -> np.ndarray:
+        """Return the scores of those points of a stretch that have all the earlier points that a score needs."""
+        scores = self.causal_aggregation_(stretch)
+        return scores[min(self.causal_aggregation_.behind, len(scores) // 2) :]
 
-    def predict(self, X):
-        """Return 1 for the points of X above `threshold_`, else 0, shape (n,); raises as `decision_function` does."""
+    def point_scores(self, channel_scores: np.ndarray) -> np.ndarray:
+        """Return the scores (n,) of the points of a series with the channel scores (n, C)."""
+        return self.aggregation_(channel_scores)
+
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Return 1 for the points of X above `threshold_`, else 0, of shape (n,); raises like `decision_function`."""
         return (self.decision_function(X) > self.threshold_).astype(int)
 
-    def fit_predict(self, X, y=None):
-        """Train on X and return `labels_`; raises as `fit` does."""
+    def fit_predict(self, X: ArrayLike, y: object = None) -> np.ndarray:
+        """Train on X and return `labels_`; raises like `fit`."""
         return self.fit(X).labels_
 
     def look(self, windows: np.ndarray, *, in_blocks: bool = True) -> np.ndarray:
-        """Return what the network finds in windows (B, T, C) in the units of the series of `fit`.
+        """Return the network's output for windows (B, T, C) in the units of the series of `fit`.
 
         Parameters
         ----------
         windows : float64 array of shape (B, T, C)
         in_blocks : bool
-            In blocks of one shape, as the decision function has them; else all together.
+            In blocks of one shape, as in the decision function; otherwise all together.
 
         Returns
         -------
         float32 array
-            As `Scorer.look` describes.
+            As for `Scorer.look`.
 
         Raises
         ------
@@ -252,16 +296,21 @@ class AnomalyDetector(BaseEstimator):
         values = torch.from_numpy(self._scaled(windows))
         found = (scorer.look_in_blocks(values) if in_blocks else scorer.look(values)).numpy()
         if not np.isfinite(found).all():
-            raise DataError("a score is NaN or infinite: a value is too far from those of training, correct it")
+            raise DataError("a score is NaN or infinite: a value is too far from the training values, correct it")
         return found
 
-    def assembler(self):
-        """Return what makes scores of points from what `look` finds in windows that follow each other."""
+    def assembler(self) -> OverlapMean | PointSequence:
+        """Return the object that turns the output of `look` for consecutive windows into scores of points."""
         return self.detector_.scorer.assembler(self.stride)
+
+    def running_aggregation(self, series: int, *, causal: bool) -> RunningAggregation:
+        """Return the object that turns arriving channel scores of several parallel series into scores of points."""
+        aggregation = self.causal_aggregation_ if causal else self.aggregation_
+        return RunningAggregation(aggregation, series, self.score_channels_)
 
     @property
     def by_sequence(self) -> bool:
-        """Whether the model scores points by the windows that end with them, or shortly behind."""
+        """Whether the model scores points by the windows that end with them or shortly after."""
         return self.detector_.scorer.by_sequence
 
     @property
@@ -276,7 +325,7 @@ class AnomalyDetector(BaseEstimator):
 
     @property
     def score_names(self) -> list[str]:
-        """Names of the channel scores: of the channels, or "all channels" where these have one score together."""
+        """Names of the channel scores: of the channels, or "all channels" if these share one score."""
         names = self._channel_names()
         return names if self.score_channels_ == len(names) else ["all channels"]
 
@@ -285,10 +334,10 @@ class AnomalyDetector(BaseEstimator):
         """The fitted network."""
         return self.detector_.network
 
-    def save(self, folder) -> None:
-        """Write the fitted detector to a folder: `detector.json`, and `weights_….npz` with arrays alone.
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the fitted detector to a folder: `detector.json`, and `weights_….npz` with only arrays.
 
-        An earlier detector there is replaced, whole or not at all.
+        An earlier detector there is replaced atomically.
 
         Raises
         ------
@@ -305,6 +354,7 @@ class AnomalyDetector(BaseEstimator):
             "n_features": self.n_features_in_,
             "score_channels": self.score_channels_,
             "threshold": self.threshold_,
+            "spans": self.aggregation_.spans,
             "train_score_quantiles": dict(
                 zip(map(str, QUANTILES), np.quantile(self.decision_scores_, QUANTILES).tolist(), strict=True)
             ),
@@ -316,13 +366,14 @@ class AnomalyDetector(BaseEstimator):
             "scale": self.scale_,
             "train_score": self.decision_scores_,
             "causal_score": self.causal_scores_,
+            **{f"{name}.{part}": getattr(getattr(self, name), part) for name in AGGREGATIONS for part in LEARNED},
             **{f"network.{name}": array for name, array in self._weights().items()},
         }
         storage.write(Path(folder), description, arrays)
 
     @classmethod
-    def load(cls, folder, *, device: str = "auto") -> "AnomalyDetector":
-        """Read a saved detector; it scores as the one that was saved.
+    def load(cls, folder: str | os.PathLike[str], *, device: str = "auto") -> "AnomalyDetector":
+        """Read a saved detector; it gives the same scores as the one that was saved.
 
         Raises
         ------
@@ -330,7 +381,8 @@ class AnomalyDetector(BaseEstimator):
             When a file is missing, damaged or altered.
         """
         content, arrays = storage.read(Path(folder))
-        parameters = {"detector": content["detector"], **content["parameters"], "device": device}
+        parameters = {"detector": content["detector"], "aggregation": "published", **content["parameters"]}
+        parameters["device"] = device
         loaded = cls(**{**parameters, "overrides": tuple(parameters["overrides"])})
         loaded.config_ = ExperimentConfig.from_dict(content["config"])
         loaded.reasons_, loaded.epochs_ = content["reasons"], content["epochs"]
@@ -343,20 +395,31 @@ class AnomalyDetector(BaseEstimator):
         loaded.causal_scores_ = arrays.pop("causal_score")
         loaded.threshold_ = content["threshold"]
         loaded.labels_ = (loaded.decision_scores_ > loaded.threshold_).astype(int)
+        learned = {name: arrays.pop(name) for name in list(arrays) if name.startswith(AGGREGATIONS)}
         loaded._restore({name.removeprefix("network."): array for name, array in arrays.items()})
+        for name in AGGREGATIONS:
+            setattr(loaded, name, loaded._stored_aggregation(name, learned, tuple(content.get("spans", ()))))
         return loaded
 
-    def __getstate__(self):
+    def _stored_aggregation(self, name: str, arrays: dict[str, np.ndarray], spans: tuple[int, ...]) -> Aggregation:
+        """Return an aggregation of a saved detector; one saved without it has the published one."""
+        causal = name == "causal_aggregation_"
+        if not spans:
+            return self._aggregation([], causal=causal)
+        scale, levels = (arrays[f"{name}.{part}"] for part in LEARNED)
+        return Aggregation(scale, levels, spans, causal=causal, point_score=self.detector_.model.point_score)
+
+    def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         # As arrays: the network may be needed on another device than this one.
         return {**state, "detector_": self._weights()} if "detector_" in state else state
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if "detector_" in state:
             self._restore(state["detector_"])
 
-    def _check_series(self, X) -> None:
+    def _check_series(self, X: np.ndarray) -> None:
         length = self.config_.model.seq_len
         if len(X) < 2 * length:
             raise DataError(
@@ -366,10 +429,10 @@ class AnomalyDetector(BaseEstimator):
         if self.threshold == "spot":
             check_count(len(X))
         if not np.ptp(X, axis=0).any():
-            raise DataError("every channel is constant, there is nothing to learn: choose other channels or points")
+            raise DataError("every channel is constant, so there is nothing to learn: choose other channels or points")
 
-    def _scaled(self, values) -> np.ndarray:
-        with np.errstate(over="ignore"):  # the scores show it
+    def _scaled(self, values: np.ndarray) -> np.ndarray:
+        with np.errstate(over="ignore"):  # the scores reveal it
             return scaled(values, self.offset_, self.scale_)
 
     def _weights(self) -> dict[str, np.ndarray]:
@@ -385,9 +448,9 @@ class AnomalyDetector(BaseEstimator):
         self.network_.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
 
 
-def _own_random_numbers(device: torch.device):
-    """Return a context that leaves PyTorch's random numbers as they were."""
+def _own_random_numbers(device: torch.device) -> AbstractContextManager[None]:
+    """Return a context that leaves PyTorch's random state as it was."""
     return torch.random.fork_rng([device] if device.type == "cuda" else [])
 
 
-CrossADDetector = AnomalyDetector  # the name that the README and older programs use
+CrossADDetector = AnomalyDetector  # the name used in the README and older programs

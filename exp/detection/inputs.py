@@ -1,4 +1,6 @@
-"""Arrays as a detector takes them: one-dimensional ones and pandas' Series are one channel."""
+"""Arrays as accepted by a detector: one-dimensional ones and pandas Series are one channel."""
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -6,17 +8,17 @@ import pandas as pd
 from data_provider import DataError
 
 
-def as_table(X):
+def as_table(X: Any) -> Any:
     """Return X with its channels as columns.
 
     Parameters
     ----------
     X : array, sequence, Series or DataFrame
-        One-dimensional, of shape (n,), it is one channel; a Series' name is that channel's.
+        If one-dimensional, of shape (n,), it is one channel; a Series' name is that channel's.
 
     Returns
     -------
-    array or DataFrame of shape (n, 1), or X itself where it is not one-dimensional
+    array or DataFrame of shape (n, 1), or X itself if it is not one-dimensional
 
     Raises
     ------
@@ -28,7 +30,7 @@ def as_table(X):
     if isinstance(X, pd.DataFrame):
         twice = X.columns[X.columns.duplicated()]
         if len(twice):
-            raise DataError(f"column {twice[0]!r} stands twice: rename one")
+            raise DataError(f"column {twice[0]!r} occurs twice: rename one")
         return X
     if isinstance(X, (list, tuple)) and all(np.ndim(value) == 0 for value in X):
         X = np.asarray(X)

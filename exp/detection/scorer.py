@@ -1,4 +1,4 @@
-"""The one scorer: windows of a series become scores of its points, in a batch or as a stream brings them."""
+"""The scorer: windows of a series become scores of its points, in a batch or as they arrive in a stream."""
 
 from collections.abc import Callable
 
@@ -8,17 +8,18 @@ from torch import Tensor, nn
 
 from data_provider import DataError, Windows
 from exp.training.devices import device_of, mixed_precision
+from models.network import ScoresSequences, ScoresWindows
 
-BLOCK_ROWS = 32  # univariate windows that the CPU looks at together: nearly as fast as any larger number
+BLOCK_ROWS = 32  # univariate windows that the CPU processes together: nearly as fast as any larger number
 DEVICE_ROWS = 4096  # the same on any other device
 
 
 class Scorer:
-    """Scores points by the windows that hold them.
+    """Scores points by the windows that contain them.
 
-    Windows start every `stride` points. A network with `score` gives each point of a window a score, and a point's is
-    the mean over its windows: `stride` = `length` lays them side by side, as published. A network with `represent`
-    scores points by the windows that end with them or shortly behind, and its stride is 1.
+    Windows start every `stride` points. A network with `score` gives each point of a window a score, and a point's
+    score is the mean over its windows: with `stride` = `length` they do not overlap, as published. A network with
+    `represent` scores points by the windows that end with them or shortly after, and its stride is 1.
 
     Parameters
     ----------
@@ -26,12 +27,14 @@ class Scorer:
     length : int
         T, points in a window.
     precision : {"fp32", "bf16"}
-        Of the products inside the network.
+        Precision of the products inside the network.
     """
 
     def __init__(self, network: nn.Module, length: int, *, precision: str = "fp32"):
+        if not isinstance(network, ScoresWindows | ScoresSequences):
+            raise TypeError(f"{type(network).__name__} has neither score nor represent and score_sequence")
         self.network, self.length, self.precision = network, length, precision
-        self.by_sequence = hasattr(network, "represent")
+        self.by_sequence = isinstance(network, ScoresSequences)
         self.look_ahead = getattr(network, "look_ahead", 0)
 
     @property
@@ -40,24 +43,25 @@ class Scorer:
         return device_of(self.network)
 
     def block(self, channels: int) -> int:
-        """Return how many windows of so many channels are looked at together."""
+        """Return how many windows with this many channels are processed together."""
         rows = BLOCK_ROWS if self.device.type == "cpu" else DEVICE_ROWS
         return max(1, rows // channels)
 
     def look(self, windows: Tensor) -> Tensor:
-        """Return what the network finds in windows (B, T, C): scores (B, T, C), or representations (B, …); on the CPU.
+        """Return the network's output for windows (B, T, C): scores (B, T, C), or representations (B, …); on the CPU.
 
-        Scores of channels may be one for all of them, (B, T, 1).
+        The channels may share one score, (B, T, 1).
         """
-        look = self.network.represent if self.by_sequence else self.network.score
+        network = self.network
+        look = network.represent if isinstance(network, ScoresSequences) else network.score
         with mixed_precision(self.device, self.precision):
             return look(windows.to(self.device)).float().cpu()
 
     def look_in_blocks(self, windows: Tensor) -> Tensor:
         """Return the same, computed in blocks of one fixed shape.
 
-        The products of a processor round differently for another number of windows. With one shape a window gives the
-        same bits whatever stands beside it, so that a stream has the scores of a batch.
+        Products on a CPU round differently for different numbers of windows. With one shape, a window gives the
+        same bits whatever is next to it, so a stream has the scores of a batch.
         """
         size = self.block(windows.shape[2])
         return torch.cat([self._padded(block, size) for block in windows.split(size)])
@@ -68,8 +72,11 @@ class Scorer:
         return self.look(filled)[: len(windows)]
 
     def assembler(self, stride: int) -> "OverlapMean | Sequence":
-        """Return what makes scores of points from those of windows that follow each other."""
-        return Sequence(self.network, self.length) if self.by_sequence else OverlapMean(self.length, stride)
+        """Return the object that turns the scores of consecutive windows into scores of points."""
+        network = self.network
+        if isinstance(network, ScoresSequences):
+            return Sequence(network, self.length)
+        return OverlapMean(self.length, stride)
 
     def score_last(self, windows: Tensor, before: Tensor) -> np.ndarray:
         """Return the scores (B, C) of the last points of windows, each as if its series ended there.
@@ -77,16 +84,17 @@ class Scorer:
         Parameters
         ----------
         windows, before : Tensors of shape (B, T, C)
-            And the windows that end one point earlier.
+            The windows, and those that end one point earlier.
         """
-        if not self.by_sequence:
+        network = self.network
+        if not isinstance(network, ScoresSequences):
             return self.look(windows)[:, -1].numpy()
         pairs = torch.stack([self.look(before), self.look(windows)], dim=1)  # (B, 2, …)
-        return torch.stack([self.network.score_sequence(pair)[-1] for pair in pairs]).numpy()
+        return torch.stack([network.score_sequence(pair)[-1] for pair in pairs]).numpy()
 
     def score(
         self,
-        values,
+        values: np.ndarray | Tensor,
         *,
         stride: int,
         cover_tail: bool = True,
@@ -103,11 +111,11 @@ class Scorer:
         stride : int
             Points between the starts of neighbouring windows, at most `length`.
         cover_tail : bool
-            Where windows stand side by side and the last one ends before the series does, add one that ends there.
+            If windows do not overlap and the last one ends before the series does, add one that ends with it.
         batch_size : int, optional
             Windows in a batch; by default blocks of one fixed shape.
         name : str
-            What errors call the series.
+            Name of the series in errors.
         bar : callable, optional
             Called with the number of windows after each batch.
 
@@ -148,7 +156,7 @@ def _check_finite(score: np.ndarray, name: str) -> None:
 
 
 class OverlapMean:
-    """Mean score of a point over the windows that hold it, as the windows come.
+    """Mean score of a point over the windows that contain it, as the windows arrive.
 
     Parameters
     ----------
@@ -162,12 +170,12 @@ class OverlapMean:
         self.counts = np.zeros(length)
 
     def add(self, scores: np.ndarray) -> np.ndarray:
-        """Take the scores (k, series, length, C) of the next k windows, and return the means that are final now.
+        """Add the scores (k, series, length, C) of the next k windows, and return the means that are now final.
 
         Returns
         -------
         float32 array of shape (series, k · stride, C)
-            Of the points from the first window's start on, which no later window holds.
+            Those of the points from the first window's start on that no later window contains.
         """
         return np.concatenate([self._add(window) for window in scores], axis=1)
 
@@ -176,7 +184,7 @@ class OverlapMean:
             self.sums = np.zeros(scores.shape)
         self.sums += scores
         self.counts += 1
-        final = self._means(self.stride)
+        final = self._means(self.sums, self.stride)
         fresh = self.length - self.stride
         self.sums[:, :fresh], self.counts[:fresh] = (
             self.sums[:, self.stride :].copy(),
@@ -186,63 +194,63 @@ class OverlapMean:
         return final
 
     def finish(self, scores: np.ndarray | None, behind: int) -> np.ndarray:
-        """Take the scores (series, length, C) of the window that ends with the series, and return the last means.
+        """Add the scores (series, length, C) of the window that ends with the series, and return the last means.
 
         Parameters
         ----------
         scores : array or None
-            None where `behind` is 0: it is the window before.
+            None if `behind` is 0: it is the previous window.
         behind : int
-            Points between the end of the window before and that of this one, fewer than `stride`.
+            Points between the end of the previous window and that of this one, fewer than `stride`.
 
         Returns
         -------
         float32 array of shape (series, length − stride + behind, C)
         """
+        assert self.sums is not None  # no series is shorter than a window
         waiting = self.length - self.stride
-        if behind:
+        if behind and scores is not None:
             self.sums[:, : waiting + behind] += scores[:, self.stride - behind :]
             self.counts[: waiting + behind] += 1
-        return self._means(waiting + behind)
+        return self._means(self.sums, waiting + behind)
 
-    def _means(self, points: int) -> np.ndarray:
-        return (self.sums[:, :points] / self.counts[:points, None]).astype(np.float32)
+    def _means(self, sums: np.ndarray, points: int) -> np.ndarray:
+        return (sums[:, :points] / self.counts[:points, None]).astype(np.float32)
 
     def get_state(self) -> dict[str, np.ndarray]:
-        """Return what `set_state` takes."""
+        """Return the state for `set_state`."""
         return {"counts": self.counts} if self.sums is None else {"sums": self.sums, "counts": self.counts}
 
     def set_state(self, state: dict[str, np.ndarray]) -> None:
-        """Go on from what `get_state` gave."""
+        """Continue from the result of `get_state`."""
         self.sums, self.counts = state.get("sums"), state["counts"]
 
 
 class Sequence:
-    """Scores of points by the representations of the windows that end with them.
+    """Scores of points from the representations of the windows that end with them.
 
     The points before the end of the first window have its representation. A score is final when the representations
-    that the network looks ahead to are there; at the end of the series it makes do with those that there are.
+    that the network looks ahead to have arrived; at the end of the series it uses those that exist.
 
     Parameters
     ----------
-    network : nn.Module
-        With `score_sequence`, and `look_ahead` where it looks ahead.
+    network : ScoresSequences
     length : int
         Points in a window.
     """
 
-    def __init__(self, network: nn.Module, length: int):
+    def __init__(self, network: ScoresSequences, length: int):
         self.network, self.length, self.ahead = network, length, getattr(network, "look_ahead", 0)
-        self.known: np.ndarray | None = None  # (points, series, …), what scores to come need of the past
-        self.waiting = 0  # of these points, at the end, those that have no score yet
+        self.known: np.ndarray | None = None  # (points, series, …), the past that later scores need
+        self.waiting = 0  # number of these points, at the end, that have no score yet
 
     def add(self, represented: np.ndarray) -> np.ndarray:
-        """Take the representations (k, series, …) of the next k windows, and return the scores that are final now.
+        """Add the representations (k, series, …) of the next k windows, and return the scores that are now final.
 
         Returns
         -------
         float array of shape (series, points, C)
-            Of the next points in turn, of the first one of the series at the beginning.
+            Those of the next points in order, starting with the first one of the series.
         """
         if self.known is None:
             represented = np.concatenate([represented[:1].repeat(self.length - 1, axis=0), represented])
@@ -251,7 +259,7 @@ class Sequence:
         return self._take(max(0, self.waiting - self.ahead))
 
     def add_last(self, represented: np.ndarray) -> np.ndarray:
-        """Take the representation (1, series, …) of the next window, and return what its point has if the series ends.
+        """Add the representation (1, series, …) of the next window, and return its point's score if the series ends.
 
         Returns
         -------
@@ -261,15 +269,16 @@ class Sequence:
         self.waiting = 1
         return self._take(1)
 
-    def finish(self, represented: None, behind: int) -> np.ndarray:
-        """Return the scores (series, points, C) of the points that wait."""
+    def finish(self, represented: np.ndarray | None, behind: int) -> np.ndarray:
+        """Return the scores (series, points, C) of the pending points."""
         return self._take(self.waiting)
 
     def _remember(self, represented: np.ndarray) -> None:
         self.known = represented if self.known is None else np.concatenate([self.known, represented])
 
     def _take(self, count: int) -> np.ndarray:
-        """Return the scores of the next `count` waiting points; of those with a score only the last one stays known."""
+        """Return the scores of the next `count` pending points; of those with a score, only the last one is kept."""
+        assert self.known is not None  # points are pending
         scores = np.stack([self._score(self.known[:, series]) for series in range(self.known.shape[1])])
         first = len(self.known) - self.waiting
         self.waiting -= count
@@ -280,9 +289,9 @@ class Sequence:
         return self.network.score_sequence(torch.from_numpy(np.ascontiguousarray(represented))).numpy()
 
     def get_state(self) -> dict[str, np.ndarray]:
-        """Return what `set_state` takes."""
+        """Return the state for `set_state`."""
         return {} if self.known is None else {"known": self.known, "waiting": np.array(self.waiting)}
 
     def set_state(self, state: dict[str, np.ndarray]) -> None:
-        """Go on from what `get_state` gave."""
+        """Continue from the result of `get_state`."""
         self.known, self.waiting = state.get("known"), int(state.get("waiting", 0))

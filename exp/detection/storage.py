@@ -1,9 +1,10 @@
-"""A fitted detector on disk: what describes it as JSON, its arrays without pickle, and digests of both."""
+"""A fitted detector on disk: its description as JSON, its arrays without pickle, and digests of both."""
 
 import hashlib
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,10 +15,10 @@ FORMAT = 1
 
 
 def write(folder: Path, description: dict, arrays: dict[str, np.ndarray]) -> None:
-    """Write a detector to a folder, made where it is missing; an earlier one is replaced, whole or not at all.
+    """Write a detector to a folder, created if missing; an earlier one is replaced atomically.
 
-    The arrays' file is named by its digest, so that the description, which is written last, always fits one that is
-    there.
+    The file of arrays is named after its digest, so the description, which is written last, always matches an existing
+    one.
 
     Raises
     ------
@@ -26,7 +27,8 @@ def write(folder: Path, description: dict, arrays: dict[str, np.ndarray]) -> Non
     """
     folder.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
+    members: dict[str, Any] = arrays  # none of them has the name of an option of savez
+    np.savez(buffer, **members)
     digest = hashlib.sha256(buffer.getbuffer()).hexdigest()
     file = f"weights_{digest[:12]}.npz"
     with replacing(folder / file) as temporary:
@@ -52,8 +54,8 @@ def read(folder: Path) -> tuple[dict, dict[str, np.ndarray]]:
     return content, _read_arrays(folder / content["weights"]["file"], content["weights"]["sha256"])
 
 
-def _plain(value):
-    """Return what JSON holds in place of a value that it cannot hold."""
+def _plain(value: object) -> object:
+    """Return what JSON stores for a value that it cannot represent."""
     return value.item() if isinstance(value, np.generic) else str(value)
 
 
@@ -63,7 +65,7 @@ def _checksum(content: dict) -> str:
 
 def _read_description(file: Path) -> dict:
     if not file.is_file():
-        raise UserError(f"{file}: no such file: name a folder that holds a saved detector")
+        raise UserError(f"{file}: no such file: name a folder with a saved detector")
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         checksum = content.pop("checksum")
@@ -72,13 +74,13 @@ def _read_description(file: Path) -> dict:
     if checksum != _checksum(content):
         raise UserError(f"{file}: altered since it was saved: save the detector again")
     if content["format"] != FORMAT:
-        raise UserError(f"{file}: of the format {content['format']}, this version reads {FORMAT}: save it again")
+        raise UserError(f"{file}: has the format {content['format']}, but this version reads {FORMAT}: save it again")
     return content
 
 
 def _read_arrays(file: Path, digest: str) -> dict[str, np.ndarray]:
     if not file.is_file():
-        raise UserError(f"{file}: no such file, though the detector beside it needs it: save the detector again")
+        raise UserError(f"{file}: no such file, but the detector next to it needs it: save the detector again")
     stored = file.read_bytes()
     if hashlib.sha256(stored).hexdigest() != digest:
         raise UserError(f"{file}: altered since it was saved: save the detector again")

@@ -8,14 +8,14 @@ from exp.errors import UserError
 from ts_ad_evaluation import SPOT, prior_anomaly_rate
 
 
-def check_rule(threshold, risk, quantile) -> None:
-    """See that a rule and its options can be used.
+def check_rule(threshold: str | float, risk: float, quantile: float) -> None:
+    """Check that a rule and its options can be used.
 
     Parameters
     ----------
     threshold : {"spot", "quantile"} or float
     risk, quantile : float
-        Of the two rules.
+        Options of the two rules.
 
     Raises
     ------
@@ -33,8 +33,8 @@ def check_rule(threshold, risk, quantile) -> None:
         raise UserError(f"quantile is {quantile!r}: use a number in [0, 1]")
 
 
-def find_threshold(scores: np.ndarray, threshold, risk: float, quantile: float) -> float:
-    """Return the threshold for the scores (n,) of the training series by a rule, or the given number.
+def find_threshold(scores: np.ndarray, threshold: str | float, risk: float, quantile: float) -> float:
+    """Return the threshold set by a rule from the scores (n,) of the training series, or the given number.
 
     Raises
     ------
@@ -48,5 +48,5 @@ def find_threshold(scores: np.ndarray, threshold, risk: float, quantile: float) 
     return float(threshold)
 
 
-def _is_number(value) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)

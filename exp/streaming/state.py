@@ -11,7 +11,7 @@ from exp.detection.estimator import CrossADDetector
 from exp.errors import UserError
 from ts_ad_evaluation.files import replacing
 
-FORMAT = 3
+FORMAT = 4
 DIGEST = hashlib.sha256().digest_size  # bytes
 
 
@@ -66,6 +66,7 @@ def fingerprint(detector: CrossADDetector) -> str:
     """Return a digest of everything that determines a detector's scores and alarms."""
     digest = hashlib.sha256()
     arrays = [tensor.cpu().numpy() for tensor in detector.network_.state_dict().values()]
+    arrays += [detector.causal_aggregation_.scale, detector.causal_aggregation_.levels]
     for array in (*arrays, detector.offset_, detector.scale_, detector.decision_scores_, detector.threshold_):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

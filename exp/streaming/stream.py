@@ -40,6 +40,14 @@ class StreamScores(NamedTuple):
     alarm: np.ndarray
 
 
+class Final(NamedTuple):
+    """What has become final for m points in order, in each of the series."""
+
+    rows: np.ndarray  # (m,)
+    score: np.ndarray  # (series, m)
+    channel_scores: np.ndarray  # (series, m, C)
+
+
 class StreamingDetector:
     """A fitted detector on an endless series, or on several in parallel.
 
@@ -48,10 +56,10 @@ class StreamingDetector:
     detector : CrossADDetector
         Fitted.
     mode : {"window", "causal"}
-        "window": a score is returned when no later window will contain its point, and on the CPU is bit-identical to
-        `decision_function` on the whole series (`finish` returns those still pending at the end). "causal": each point
-        gets its score at once, that of the last point of the window that ends there; the points before the first full
-        window have none.
+        "window": a score comes when no later window will hold any point that it depends on, and on the CPU has the
+        bits of `decision_function` on the whole series (`finish` returns those still pending at the end). "causal":
+        each point gets its score at once, from the last points of the windows that end there and before; the points
+        before the first full window have none.
     series : int or None
         This many series run in parallel, with their windows computed together; every array then has a first dimension
         for them. None: one series, without that dimension.
@@ -109,6 +117,7 @@ class StreamingDetector:
         self._decided = 0  # points whose turn has passed
         self._begun = 0  # the row beyond which windows do not reach back
         self._points = detector.assembler()
+        self._aggregation = detector.running_aggregation(count, causal=mode == "causal")
         self._alarms = [_alarms(detector, mode, drift_window) for _ in range(count)]
         self._fingerprint = fingerprint(detector)
 
@@ -213,7 +222,8 @@ class StreamingDetector:
             "kept": self.kept,
             "alarms": [alarms.get_state() for alarms in self._alarms],
         }
-        write_state(path, note, recent=self._recent, **self._points.get_state())
+        arrays = {**self._points.get_state(), **self._aggregation.get_state()}
+        write_state(path, note, recent=self._recent, **arrays)
 
     def load_state(self, path) -> None:
         """Continue from a saved state.
@@ -236,6 +246,7 @@ class StreamingDetector:
         self._seen, self._decided, self._begun = note["seen"], note["decided"], note["begun"]
         self.clock.set_state(note["clock"])
         self._points.set_state(arrays)
+        self._aggregation.set_state(arrays)
         self._alarms = [type(own).from_state(state) for own, state in zip(self._alarms, note["alarms"], strict=True)]
         self.kept = note["kept"]
 
@@ -262,8 +273,8 @@ class StreamingDetector:
             raise ValueError(f"the value {points[far][0]} is too far from the training values: leave it out")
         return points
 
-    def _add(self, points: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Process points (series, k, C), and return rows (m,) with scores (series, m, C) that have become final."""
+    def _add(self, points: np.ndarray) -> list[Final]:
+        """Process points (series, k, C), and return what has become final."""
         length, stride, parts = self.detector.window, self.detector.stride, []
         while points.shape[1]:
             # Up to the end of the next window each time, so that it is scored and memory stays bounded.
@@ -276,21 +287,23 @@ class StreamingDetector:
             if self.mode == "causal":
                 parts += self._each_point(known, fresh.shape[1])
             elif behind >= 0 and behind % stride == 0:
-                parts.append(self._in_rows(self._points.add(self.detector.look(self._recent)[None])))
+                parts.append(self._aggregated(self._points.add(self.detector.look(self._recent)[None])))
         return parts
 
-    def _end_windows(self) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _end_windows(self) -> list[Final]:
         """Return the scores of pending points from the windows so far; the next points start fresh ones."""
         behind, parts = self._seen - self._begun - self.detector.window, []
         if self.mode == "window" and behind >= 0:
             over = behind % self.detector.stride
-            parts.append(self._in_rows(self._points.finish(self.detector.look(self._recent) if over else None, over)))
+            last = self._points.finish(self.detector.look(self._recent) if over else None, over)
+            parts.append(self._aggregated(last))
+        parts.append(self._in_rows(*self._aggregation.finish()))
         self._decided = self._begun = self._seen
         self._recent, self._points = self._recent[:, :0], self.detector.assembler()
         return parts
 
-    def _each_point(self, known: np.ndarray, fresh: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Return the scores (series, 1, C) of the newest points, if a window ends there."""
+    def _each_point(self, known: np.ndarray, fresh: int) -> list[Final]:
+        """Return the results of the newest points, if a window ends there."""
         length = self.detector.window
         first_end = max(length, known.shape[1] - fresh + 1)
         self._decided = max(self._decided, min(self._seen, self._begun + length - 1))
@@ -300,22 +313,26 @@ class StreamingDetector:
             found = (self._points.add_last(self.detector.look(window)[None]) for window in windows)
         else:
             found = (self.detector.look(window, in_blocks=False) for window in windows)
-        return [self._in_rows(scores[:, -1:]) for scores in found]
+        return [self._aggregated(scores[:, -1:]) for scores in found]
 
-    def _in_rows(self, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return scores (series, m, C) of the next points, preceded by their rows."""
-        rows = np.arange(self._decided, self._decided + scores.shape[1])
+    def _aggregated(self, channel_scores: np.ndarray) -> Final:
+        """Process the channel scores (series, k, C) of the next points, and return what thereby becomes final."""
+        return self._in_rows(*self._aggregation.add(channel_scores))
+
+    def _in_rows(self, score: np.ndarray, channel_scores: np.ndarray) -> Final:
+        """Return the scores (series, m) of the next points, preceded by their rows."""
+        rows = np.arange(self._decided, self._decided + score.shape[1])
         self._decided += len(rows)
-        return rows, scores
+        return Final(rows, score, channel_scores)
 
-    def _final(self, parts: list[tuple[np.ndarray, np.ndarray]]) -> StreamScores:
-        """Return rows and scores with thresholds and alarms."""
+    def _final(self, parts: list[Final]) -> StreamScores:
+        """Return all parts joined, with thresholds and alarms."""
         count, channels = len(self._recent), self.detector.score_channels_
-        rows = np.concatenate([np.empty(0, np.int64), *(rows for rows, _ in parts)])
-        by_channel = np.concatenate([np.empty((count, 0, channels), np.float32), *(part for _, part in parts)], axis=1)
-        by_channel = by_channel.astype(np.float32)
+        nothing = Final(np.empty(0, np.int64), *(np.empty((count, 0, *end), np.float32) for end in [(), (channels,)]))
+        rows, score, by_channel = (
+            np.concatenate(arrays, axis=min(1, arrays[0].ndim - 1)) for arrays in zip(nothing, *parts, strict=True)
+        )
         number = len(rows)
-        score = np.stack([self.detector.point_scores(series) for series in by_channel])
         alarm, threshold = np.empty((count, number), bool), np.empty((count, number))
         for index, alarms in enumerate(self._alarms):
             if number:

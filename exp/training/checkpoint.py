@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from exp.config import ExperimentConfig, differences
 from exp.errors import UserError
 from models import ConfigError
+from models.network import LoadsOfficial
 from ts_ad_evaluation.files import replacing
 
 logger = logging.getLogger(__name__)
@@ -173,7 +174,7 @@ def _check_model(model: Any, config: ExperimentConfig) -> None:
         )
 
 
-def _load_official(network: nn.Module, weights: Mapping[str, Tensor], detector: str) -> None:
-    if not hasattr(network, "load_official"):
+def _load_official(network: nn.Module, weights: dict[str, Tensor], detector: str) -> None:
+    if not isinstance(network, LoadsOfficial):
         raise ConfigError(f"not a checkpoint of this project, and {detector} has no published ones")
     network.load_official(weights)

@@ -11,19 +11,20 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from exp.errors import UserError
+from models.network import SharesStatistics
 
 
 class _Sum(torch.autograd.Function):
     """Sum over all processes, in the forward and, for the gradient, in the backward pass."""
 
     @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:
+    def forward(ctx: object, x: Tensor) -> Tensor:
         x = x.clone()
         dist.all_reduce(x)
         return x
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
+    def backward(ctx: object, gradient: Tensor) -> Tensor:
         return _Sum.apply(gradient)
 
 
@@ -52,7 +53,7 @@ class Processes:
         """Return the callable for a forward pass whose gradients and statistics cover all processes."""
         if self.size == 1:
             return network
-        if hasattr(network, "share_statistics"):
+        if isinstance(network, SharesStatistics):
             network.share_statistics(_Sum.apply)
         device = next(network.parameters()).device
         ids = [device.index] if device.type == "cuda" else None

@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import torch
 from torch import nn
@@ -19,6 +20,7 @@ from exp.training.forecast import Forecast
 from exp.training.processes import ALONE, Processes
 from exp.training.schedules import next_rate
 from exp.training.store import FileStore, MemoryStore
+from models.network import Calibrates, FitsWindows, FollowsSteps
 
 logger = logging.getLogger(__name__)
 
@@ -87,8 +89,8 @@ class Trainer:
         self.store = MemoryStore() if store is None else store
         self.device = device_of(network)
         self.progress = Progress()
-        self.closed_form = hasattr(network, "fit_windows")
-        self.after_step = getattr(network, "after_step", None)
+        self.closed_form = isinstance(network, FitsWindows)
+        self.after_step = network.after_step if isinstance(network, FollowsSteps) else None
         if not self.closed_form:
             shared = processes.share(network)
             self.forward = torch.compile(shared) if settings.compile else shared
@@ -118,8 +120,8 @@ class Trainer:
             self._epoch(train, validation)
         self.processes.wait()  # the first process may still be writing
         self.store.load_best(self.network)
-        if hasattr(self.network, "calibrate"):
-            self._calibrate(train)
+        if isinstance(self.network, Calibrates):
+            self._calibrate(self.network, train)
         return self.progress
 
     def _epoch(self, train: Windows, validation: Windows) -> None:
@@ -127,8 +129,11 @@ class Trainer:
         rate = 0.0 if self.closed_form else self.optimizer.param_groups[0]["lr"]
         start = time.perf_counter()
         order = seed_everything(self.settings.seed, number, self.processes.rank)
-        learn = self._fit_windows if self.closed_form else self._train
-        train_loss = learn(train, order, f"epoch {number}/{self.settings.train_epochs}")
+        title = f"epoch {number}/{self.settings.train_epochs}"
+        if isinstance(self.network, FitsWindows):
+            train_loss = self._fit_windows(self.network, train, order, title)
+        else:
+            train_loss = self._train(train, order, title)
         validation_loss = self._validate(validation)
         seconds = time.perf_counter() - start
         self.progress.epochs.append(
@@ -191,20 +196,20 @@ class Trainer:
                     shown = time.monotonic()
         return self._finite(float(processes.sum(total)) / count, title)
 
-    def _fit_windows(self, windows: Windows, order: torch.Generator, title: str) -> float:
+    def _fit_windows(self, network: FitsWindows, windows: Windows, order: torch.Generator, title: str) -> float:
         """Let the network learn an epoch's windows at once, and return its mean loss over them."""
         indices = self._drawn(windows, order)
-        self.network.fit_windows(self._gathered(windows, indices, title))
+        network.fit_windows(self._gathered(windows, indices, title))
         return self._finite(self._mean_loss(windows, indices), title)
 
-    def _calibrate(self, windows: Windows) -> None:
+    def _calibrate(self, network: Calibrates, windows: Windows) -> None:
         """Let the network, with its best weights, learn the reference of its scores from an epoch's windows.
 
         This also happens when a finished training run is resumed: the last attempt may have ended before it.
         """
         indices = self._drawn(windows, seed_everything(self.settings.seed))
         with mixed_precision(self.device, self.settings.precision):
-            self.network.calibrate(self._gathered(windows, indices, "calibration"))
+            network.calibrate(self._gathered(windows, indices, "calibration"))
         if self.processes.first:
             self.store.save_best(self.network)
         self.processes.wait()
@@ -259,7 +264,7 @@ class Trainer:
         )
 
     def _save_state(self) -> None:
-        state = {"progress": asdict(self.progress)}
+        state: dict[str, Any] = {"progress": asdict(self.progress)}
         if not self.progress.finished:  # a finished training run is not continued
             state["network"] = self.network.state_dict()
             state["optimizer"] = self.optimizer.state_dict()

@@ -68,6 +68,8 @@ class AxonAD(nn.Module):
         Number of points after a scored point at which its window ends.
     """
 
+    log_sharpness: Tensor
+
     def __init__(self, config: AxonADConfig, channels: int):
         super().__init__()
         self.config = config
@@ -273,6 +275,7 @@ class Predictor(nn.Module):
         z = F.pad(n[:, : n.shape[1] - self.horizon], (0, 0, self.horizon, 0))[:, starts[0] :]
         # Stages: z ← Dropout(ReLU(conv(z)))
         for convolution, dilation, (before, start) in zip(self.convolutions, DILATIONS, pairwise(starts), strict=True):
+            assert isinstance(convolution, nn.Conv1d)  # a list of modules does not say of which kind
             z = F.dropout(causal(z, convolution, dilation, start - before).relu(), self.dropout, self.training)
         return self.output(z)
 

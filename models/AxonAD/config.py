@@ -4,14 +4,15 @@ import math
 from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from typing_extensions import Self
 
-from models.settings import Settings
+from models.settings import ModelSettings
 
 Share = Annotated[float, Field(gt=0, le=1)]
 Below1 = Annotated[float, Field(ge=0, lt=1)]
 
 
-class AxonADConfig(Settings):
+class AxonADConfig(ModelSettings):
     """Shape, objective and score of an AxonAD network; the defaults are those of the published runs."""
 
     # Window
@@ -32,11 +33,12 @@ class AxonADConfig(Settings):
     tail: NonNegativeInt = 10  # k, number of a window's last points whose queries count; 0: all that can be predicted
     score: Literal["error", "mismatch", "error+mismatch", "error+mismatch+divergence"] = "error+mismatch"  # terms
     # The point to which a window's score belongs: "separate" assigns the error to the window's centre and the terms of
-    # its queries to its last point; "centre" assigns both to the centre, as published: the mismatch precedes its cause.
+    # its queries to its last point; "centre" assigns both to the centre, as published, so the mismatch precedes its
+    # cause.
     placement: Literal["separate", "centre"] = "separate"
 
     @model_validator(mode="after")
-    def _check(self):
+    def _check(self) -> Self:
         if self.d_model % self.heads:
             raise ValueError(f"heads {self.heads} must divide d_model {self.d_model}")
         if self.horizon >= self.seq_len:

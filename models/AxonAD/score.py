@@ -59,6 +59,9 @@ class RobustScale(nn.Module):
         Number of points before a window's last one at which its centre lies, to which its error belongs.
     """
 
+    median: Tensor
+    spread: Tensor
+
     def __init__(self, config: AxonADConfig):
         super().__init__()
         self.terms = config.terms

@@ -4,13 +4,14 @@ import itertools
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveInt, model_validator
+from typing_extensions import Self
 
-from models.settings import Settings
+from models.settings import ModelSettings
 
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 
 
-def _plain_norm(name):
+def _plain_norm(name: object) -> object:
     """Return the plain name of a norm that is written like PyTorch's class or the published code's option."""
     if not isinstance(name, str):
         return name
@@ -18,7 +19,7 @@ def _plain_norm(name):
     return "batchnorm" if plain == "batch" else plain
 
 
-class CrossADConfig(Settings):
+class CrossADConfig(ModelSettings):
     """Shape of a CrossAD network; the defaults are the most common published values."""
 
     # Window and scales
@@ -51,7 +52,7 @@ class CrossADConfig(Settings):
     activation: Literal["gelu", "relu"] = "gelu"  # GELU is the exact form
 
     @model_validator(mode="after")
-    def _check(self):
+    def _check(self) -> Self:
         kernels = list(self.ms_kernels)
         if any(coarse <= fine for coarse, fine in itertools.pairwise(kernels)):
             raise ValueError(f"ms_kernels must be strictly decreasing, coarsest first: {kernels}")

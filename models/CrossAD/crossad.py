@@ -64,6 +64,10 @@ class CrossAD(nn.Module):
     config : CrossADConfig
     """
 
+    positions: Tensor
+    upsample: Tensor
+    kept_points: Tensor
+
     def __init__(self, config: CrossADConfig):
         super().__init__()
         self.config = config
@@ -165,6 +169,8 @@ class CrossAD(nn.Module):
 
 class Encoder(nn.Module):
     """Section "Scale-Independent Encoding": M_1 lets a token see only the tokens of its own scale."""
+
+    m_1: Tensor
 
     def __init__(self, config: CrossADConfig, layout: ScaleLayout):
         super().__init__()
@@ -274,6 +280,10 @@ class GlobalContext(nn.Module):
         Sums a tensor over the processes that train together; the identity for a single process.
     """
 
+    prototypes: Tensor
+    counts: Tensor
+    sums: Tensor
+
     def __init__(self, config: CrossADConfig):
         super().__init__()
         self.decay, self.epsilon = config.decay, config.epsilon
@@ -321,6 +331,8 @@ class GlobalContext(nn.Module):
 
 class Decoder(nn.Module):
     """Section "Next-scale Generation": M_2 lets a token see its own scale and the coarser ones; all see G'."""
+
+    m_2: Tensor
 
     def __init__(self, config: CrossADConfig, layout: ScaleLayout):
         super().__init__()

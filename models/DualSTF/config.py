@@ -3,13 +3,14 @@
 from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from typing_extensions import Self
 
-from models.settings import Settings
+from models.settings import ModelSettings
 
 Sizes = Annotated[tuple[PositiveInt, ...], Field(min_length=1, strict=False)]
 
 
-class DualSTFConfig(Settings):
+class DualSTFConfig(ModelSettings):
     """Shape of a Dual-STF network; the defaults are the method's, where it states a value."""
 
     # Window
@@ -37,7 +38,7 @@ class DualSTFConfig(Settings):
     alpha: NonNegativeFloat = 1.0  # weight of the structural deviation in the loss and in score weighted_sum
 
     @model_validator(mode="after")
-    def _check(self):
+    def _check(self) -> Self:
         if self.seq_len < self.points_per_token:
             raise ValueError(f"points_per_token {self.points_per_token} must not exceed seq_len {self.seq_len}")
         if self.d_model % self.n_heads:

@@ -36,9 +36,9 @@ class Fusion(nn.Module):
         """Return the scores (B, L) of deviations td and rd, both of shape (B, L)."""
         if "norm" in self.mode:
             td, rd = standardise(td), standardise(rd)
-        if self.is_learned:
-            return torch.lerp(rd, td, torch.sigmoid(self.logit))
         match self.mode:
+            case "learnable_weight" | "learnable_norm_weight":
+                return torch.lerp(rd, td, torch.sigmoid(self.logit))
             case "product":
                 return td * rd
             case "maximum":

@@ -84,6 +84,8 @@ class Prototypes(nn.Module):
     product itself, softmax((x + mean(s))·P/τ), is passed on (straight-through).
     """
 
+    prototypes: Tensor
+
     def __init__(self, config: DualSTFConfig):
         super().__init__()
         self.temperature = config.temperature

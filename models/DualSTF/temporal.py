@@ -63,6 +63,8 @@ class TemporalPath(nn.Module):
     over the sizes is mapped back to channels. There are no skip connections: a patch is rebuilt from similar patches.
     """
 
+    stretch: Tensor
+
     def __init__(self, config: DualSTFConfig, channels: int):
         super().__init__()
         self.embedding = FrequencyEmbedding(config, channels)

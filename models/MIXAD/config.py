@@ -4,12 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveInt
 
-from models.settings import Settings
+from models.settings import ModelSettings
 
 AtLeastTwo = Annotated[int, Field(ge=2)]
 
 
-class MIXADConfig(Settings):
+class MIXADConfig(ModelSettings):
     """Shape and loss of a MIXAD network; the defaults are those published for SMD."""
 
     seq_len: PositiveInt = 30  # T, points in a window

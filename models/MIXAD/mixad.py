@@ -67,6 +67,8 @@ class MIXAD(nn.Module):
     # Channels of windows that a CPU processes at once: enough for efficient matrix products, few enough for its cache.
     chunk = 1024
 
+    batches: Tensor
+
     def __init__(self, config: MIXADConfig, channels: int):
         super().__init__()
         if channels < 2:

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field, PositiveInt
 
-from models.settings import Settings
+from models.settings import ModelSettings
 
 
-class PCAConfig(Settings):
+class PCAConfig(ModelSettings):
     """Window, and how much of it the components explain."""
 
     seq_len: PositiveInt = 96  # T, points in a window

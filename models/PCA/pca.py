@@ -1,7 +1,7 @@
 """Windows reconstructed from their principal components; training is a decomposition."""
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -46,6 +46,9 @@ class PCA(nn.Module):
 
     rows_by_fitting = ("components",)
 
+    mean: Tensor
+    components: Tensor
+
     def __init__(self, config: PCAConfig, channels: int):
         super().__init__()
         self.config = config
@@ -77,7 +80,7 @@ class PCA(nn.Module):
         """Return the squared errors (B, T, C) of the reconstruction of windows x."""
         return (x - self(x).reconstruction).square()
 
-    def _load_from_state_dict(self, state_dict, prefix, *arguments):
+    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *arguments: Any) -> None:
         # The number of components is known only from the weights.
         found = state_dict.get(f"{prefix}components")
         if found is not None and found.ndim == 2 and found.shape[1] == self.components.shape[1]:

@@ -69,7 +69,7 @@ def test_a_configuration_of_another_kind_is_refused(many, section, value):
         ("name\na\n", "no column 'model_setting'"),
         ("name,model_setting\n", "lists no series"),
         ("name,model_setting\na,1\nb,3\n", "line 3: model_setting '3' is unknown"),
-        ("name,model_setting\na,1\na,2\n", "line 2: name 'a' is empty or occurs twice"),
+        ("name,model_setting\na,1\na,2\n", "line 2: name 'a' is empty or a duplicate"),
         ("name,model_setting\na,1\n,2\n", "line 3: name '' is empty"),
     ],
 )

@@ -23,7 +23,7 @@ def label(n, *events):
         ([(2, 4)], [(99, 100)], ["--cover_tail"]),
         ([(2, 4)], [], ["the event is at points 2 to 3 of the series", "in the training part", "first 50 points"]),
         ([(2, 4), (9, 10)], [], ["2 events", "first at points 2 to 3", "in the training part"]),
-        ([], [], ["no anomalous point among the 96 test points", "all are labelled 0"]),
+        ([], [], ["no anomalous point among the 96 scored test points", "all are labelled 0"]),
         ([], [(0, 96)], ["all 96", "labelled 1"]),
         (None, [], ["all are labelled 0"]),
     ],

@@ -390,7 +390,7 @@ def test_a_configuration_of_benchmark_runs(tmp_path, series, quick, caplog):
         config = json.loads((tmp_path / "out" / "run.json").read_text())["config"]
         assert (config["data"]["scaling"], config["data"]["validation_share"]) == ("min-max", 0.3)
         assert config["train"]["seed"] == seed
-    (said, _) = [line for line in caplog.messages if "without effect" in line]
+    (said, _) = [line for line in caplog.messages if "no effect" in line]
     assert said.endswith(": data.name, data.drop_channels, evaluation.window")
 
 

@@ -85,7 +85,7 @@ def test_every_point_has_the_mean_score_of_its_windows(rows, channels, seed):
     equal_bits(by_channel, plain_scores(detector, x))
     score = detector.decision_function(x)
     assert score.shape == (rows,)
-    np.testing.assert_allclose(score, by_channel.mean(axis=1), rtol=1e-6)
+    equal_bits(score, detector.aggregation_(by_channel))
     equal_bits(detector.predict(x), (score > detector.threshold_).astype(int))
 
 
@@ -96,7 +96,8 @@ def test_scores_do_not_depend_on_what_else_there_is(shorter, more):
     last_start = (shorter - WINDOW) // STRIDE * STRIDE
     same = last_start + STRIDE  # up to here no window of the longer series is new
     detector = fitted()
-    equal_bits(detector.decision_function(x)[:same], detector.decision_function(x[:shorter])[:same])
+    points = max(0, same - detector.aggregation_.ahead)
+    equal_bits(detector.decision_function(x)[:points], detector.decision_function(x[:shorter])[:points])
     equal_bits(detector.channel_scores(x)[:same], detector.channel_scores(x[:shorter])[:same])
 
 
@@ -140,12 +141,23 @@ def test_what_fit_leaves():
 
 
 def test_scores_of_last_points():
-    """All windows of a short series, and at most a thousand of a long one, each by its last point."""
+    """All windows of a short series, and about a thousand of a long one, each by its last point."""
     x = waves(100)
-    detector = unfitted(threshold=1.0).fit(x)
+    plain, detector = (unfitted(threshold=1.0, aggregation=kind).fit(x) for kind in ("published", "multiscale"))
     ends = np.stack([x[end - WINDOW : end] for end in range(WINDOW, 101)])
-    np.testing.assert_allclose(detector.causal_scores_, detector.look(ends)[:, -1].mean(axis=1), rtol=1e-5)
-    assert unfitted(threshold=1.0).fit(waves(1500)).causal_scores_.shape == (1000,)
+    last = detector.look(ends)[:, -1]
+    np.testing.assert_allclose(plain.causal_scores_, last.mean(axis=1), rtol=1e-5)
+    earlier = detector.causal_aggregation_.behind
+    np.testing.assert_allclose(detector.causal_scores_, detector.causal_aggregation_(last)[earlier:], rtol=1e-5)
+    assert unfitted(threshold=1.0).fit(waves(1500)).causal_scores_.shape == (1000 + 4 * (WINDOW - earlier),)
+
+
+def test_the_published_aggregation():
+    x = waves(100)
+    detector = unfitted(aggregation="published", threshold="quantile").fit(x)
+    np.testing.assert_allclose(detector.decision_function(x), detector.channel_scores(x).mean(axis=1), rtol=1e-6)
+    with pytest.raises(UserError, match="aggregation is 'sum': use 'multiscale' or 'published'"):
+        unfitted(aggregation="sum").fit(x)
 
 
 def test_the_same_seed_gives_the_same_bits():
@@ -174,6 +186,7 @@ def test_parameters_and_clones():
         "threshold": "quantile",
         "risk": 1e-2,
         "quantile": 0.9,
+        "aggregation": "published",
         "seed": 3,
         "device": "cpu",
         "bars": False,
@@ -310,7 +323,7 @@ class TestConfig:
         file.write_text(yaml.safe_dump({"data": data, **CONFIG, "evaluation": {"window": 7}}))
         x = waves(60)
         detector = unfitted(config=file, threshold=1.0).fit(x)
-        (said,) = [line for line in caplog.messages if "without effect" in line]
+        (said,) = [line for line in caplog.messages if "no effect" in line]
         assert said.startswith(f"{file}: ")
         assert said.endswith(": data.drop_channels, data.name, evaluation.window")
         assert detector.config_.data.validation_share == 0.4
@@ -411,7 +424,7 @@ class TestInput:
         x[30, 1] = value
         with pytest.raises(DataError, match=r"X: channel '1' holds .* at row 30, counted from 0, (too far|beyond)"):
             fitted().decision_function(x)
-        with pytest.raises(DataError, match="a score is NaN or infinite: a value is too far from those of training"):
+        with pytest.raises(DataError, match="a score is NaN or infinite: a value is too far from the training values"):
             fitted().look(x[None, 25 : 25 + WINDOW])
 
     @pytest.mark.parametrize("value", [1e200, -1e308, 1e39])
@@ -446,7 +459,7 @@ class TestInput:
             fitted().decision_function(waves(60, 1)[:, 0])
 
     def test_two_columns_of_one_name(self):
-        with pytest.raises(DataError, match="column 'cpu' stands twice: rename one"):
+        with pytest.raises(DataError, match="column 'cpu' occurs twice: rename one"):
             unfitted().fit(frame(100, ("cpu", "cpu")))
 
     def test_a_large_offset(self):
@@ -603,7 +616,7 @@ class TestSavedDetector:
 
     def test_another_format(self, copied, monkeypatch):
         monkeypatch.setattr(saved_detector, "FORMAT", saved_detector.FORMAT + 1)
-        refused(copied, r"detector\.json: of the format 1, this version reads 2: save it again")
+        refused(copied, r"detector\.json: has the format 1, but this version reads 2: save it again")
 
     def test_weights_of_another_detector(self, copied):
         file = file_of(copied, "npz")
