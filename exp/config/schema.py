@@ -22,7 +22,7 @@ from models import DETECTORS, ConfigError, ModelSettings, Settings
 from models.settings import nearest
 from ts_ad_evaluation.evaluator import MEASURES
 
-SEEDS = 2**32  # number of windows
+SEEDS = 2**32  # number of possible seeds
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -32,7 +32,7 @@ class DataConfig(Settings):
     # Names the dataset in results and, in the format "table", its file data/NAME.csv.
     name: Annotated[str, Field(pattern=r"^[^./\\][^/\\]*$")]
     file: str | None = None  # below the root folder, for the other formats, which have one series per file
-    format: Literal["table", "ucr", "tsb-ad"] = "table"
+    format: Literal["table", "ucr", "tsb-ad"] = "table"  # of the file: see dataset/README.md
     drop_channels: Annotated[tuple[NonNegativeInt, ...], Field(strict=False)] = ()  # counted from 0
     train_rows: PositiveInt | None = None  # rows of the training part; none: as listed in DETECT_META.csv
     validation_share: Share = 0.2  # share of the training part, at its end
@@ -53,11 +53,11 @@ class DataConfig(Settings):
 class TrainConfig(Settings):
     """How the network is trained."""
 
-    train_epochs: PositiveInt = 20
+    train_epochs: PositiveInt = 20  # epochs at most
     batch_size: PositiveInt = 128  # windows
     epoch_windows: PositiveInt | None = None  # windows redrawn for each epoch; none: all
-    optim: Literal["adam", "adamw"] = "adam"
-    learning_rate: PositiveFloat = 1e-4
+    optim: Literal["adam", "adamw"] = "adam"  # optimiser
+    learning_rate: PositiveFloat = 1e-4  # of the first epoch; lradj changes it from there
     eps: PositiveFloat = 1e-8  # added to the optimiser's denominator
     weight_decay: NonNegativeFloat | None = None  # none: the optimiser's default, 0 for adam and 0.01 for adamw
     grad_norm: PositiveFloat | None = None  # longer gradients are clipped to this norm
@@ -69,7 +69,7 @@ class TrainConfig(Settings):
     pct_start: Share = 0.3  # share of the steps in which 1cycle's rate rises
     patience: PositiveInt = 3  # epochs without a better validation loss before training stops
     min_delta: NonNegativeFloat = 0.0  # by how much a validation loss must be lower than the best to count as better
-    seed: Annotated[int, Field(ge=0, lt=SEEDS)] = 2025
+    seed: Annotated[int, Field(ge=0, lt=SEEDS)] = 2025  # of weights, order of windows, dropout and routing
     precision: Literal["fp32", "bf16"] = "fp32"  # of the products inside the network
     compile: bool = False  # torch.compile: a slow start, then faster steps
 
@@ -86,7 +86,12 @@ Measure = Annotated[str, AfterValidator(_known_measure)]
 class EvaluationConfig(Settings):
     """How scores are measured."""
 
-    metrics: Annotated[tuple[Measure, ...], Field(strict=False)] = ("auc", "r_auc", "vus", "best_f1")
+    metrics: Annotated[tuple[Measure, ...], Field(strict=False)] = (
+        "auc",
+        "r_auc",
+        "vus",
+        "best_f1",
+    )  # measures to write
     window: Annotated[int, Field(ge=0, le=10_000)] = 100  # buffer of r_auc and vus, in points
     n_thresholds: Annotated[int, Field(ge=2)] = 250  # number of thresholds of r_auc and vus
     spot_risks: Annotated[tuple[Share, ...], Field(min_length=1, strict=False)] = (0.1, 0.01, 0.001)  # risks of SPOT

@@ -19,8 +19,8 @@ class AxonADConfig(ModelSettings):
     seq_len: Annotated[int, Field(ge=2)] = 100  # T, points in a window
 
     # Layers
-    d_model: PositiveInt = 128  # d
-    heads: PositiveInt = 8  # H
+    d_model: PositiveInt = 128  # d, width of a point's embedding
+    heads: PositiveInt = 8  # H, attention heads; they divide d_model
     dropout: Below1 = 0.1  # of the predictor
 
     # Queries
@@ -31,7 +31,7 @@ class AxonADConfig(ModelSettings):
 
     # Score
     tail: NonNegativeInt = 10  # k, number of a window's last points whose queries count; 0: all that can be predicted
-    score: Literal["error", "mismatch", "error+mismatch", "error+mismatch+divergence"] = "error+mismatch"
+    score: Literal["error", "mismatch", "error+mismatch", "error+mismatch+divergence"] = "error+mismatch"  # terms
     # The point to which a window's score belongs: "separate" assigns the error to the window's centre and the terms of
     # its queries to its last point; "centre" assigns both to the centre, as published, so the mismatch precedes its
     # cause.

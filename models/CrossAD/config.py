@@ -26,7 +26,7 @@ class CrossADConfig(ModelSettings):
     seq_len: PositiveInt  # T, points in a window
     patch_len: PositiveInt  # p, points in a patch
     ms_kernels: Annotated[tuple[PositiveInt, ...], Field(min_length=1, strict=False)]  # downsampling, coarsest first
-    ms_method: Literal["average_pooling", "interval_sampling"] = "average_pooling"
+    ms_method: Literal["average_pooling", "interval_sampling"] = "average_pooling"  # a block's mean, or its first value
 
     # Context
     topk: PositiveInt = 10  # frequencies that the router keeps
@@ -42,13 +42,13 @@ class CrossADConfig(ModelSettings):
     m_layers: PositiveInt = 2  # sub-series extractor
 
     # Layers
-    d_model: PositiveInt = 128
-    n_heads: PositiveInt = 4
+    d_model: PositiveInt = 128  # d, width of a token
+    n_heads: PositiveInt = 4  # attention heads; they divide d_model
     d_ff: PositiveInt | None = None  # hidden width of the feed-forward part; none means 4 d_model
     attn_dropout: Dropout = 0.1  # on attention weights
     proj_dropout: Dropout = 0.1  # after an attention's output projection
     ff_dropout: Dropout = 0.1  # everywhere else in a layer
-    norm: Annotated[Literal["layernorm", "batchnorm"], BeforeValidator(_plain_norm)] = "layernorm"
+    norm: Annotated[Literal["layernorm", "batchnorm"], BeforeValidator(_plain_norm)] = "layernorm"  # of all layers
     activation: Literal["gelu", "relu"] = "gelu"  # GELU is the exact form
 
     @model_validator(mode="after")

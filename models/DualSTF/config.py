@@ -18,8 +18,8 @@ class DualSTFConfig(ModelSettings):
     points_per_token: PositiveInt = 10  # a window has M = seq_len // points_per_token semantic tokens
 
     # Layers
-    d_model: PositiveInt = 128  # d
-    n_heads: PositiveInt = 4
+    d_model: PositiveInt = 128  # d, width of a token
+    n_heads: PositiveInt = 4  # attention heads; they divide d_model
     d_ff: PositiveInt | None = None  # hidden width of the feed-forward part; none means 2 d_model
 
     # Temporal path
@@ -28,7 +28,7 @@ class DualSTFConfig(ModelSettings):
     # Structural path
     kernel_sizes: Sizes = (5,)  # kernel sizes of the circular convolutions that are averaged
     structural_share: Annotated[float, Field(ge=0, le=1)] = 0.7  # of its own semantics, against the temporal ones
-    n_prototypes: PositiveInt = 10
+    n_prototypes: PositiveInt = 10  # structural prototypes
     temperature: PositiveFloat = 0.1  # τ of the softmax that provides the gradient of the choice of prototypes
 
     # Score and loss

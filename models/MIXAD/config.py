@@ -25,7 +25,7 @@ class MIXADConfig(ModelSettings):
     graph: Literal["mode", "sample"] = "mode"  # in evaluation: each edge's likelier choice, or a draw as in training
 
     # Curriculum: in training the decoder is fed true values, gradually fewer of them
-    use_curriculum_learning: bool = True
+    use_curriculum_learning: bool = True  # else it is always fed its own
     cl_decay_steps: PositiveInt = 2000  # in batches; how slowly their number decreases
 
     # Loss
