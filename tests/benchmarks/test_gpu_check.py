@@ -5,8 +5,10 @@ import json
 import subprocess
 import sys
 import tarfile
+import time
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -161,7 +163,8 @@ def test_runs_side_by_side_and_the_end_of_the_time(tmp_path, monkeypatch):
     ]
     ended = {}
     # Time is up as soon as the two short ones have ended.
-    monkeypatch.setattr(pool.time, "monotonic", lambda: 100.0 if {"quick", "faulty"} <= ended.keys() else 0.0)
+    clock = SimpleNamespace(monotonic=lambda: 100.0 if {"quick", "faulty"} <= ended.keys() else 0.0, sleep=time.sleep)
+    monkeypatch.setattr(pool, "time", clock)  # not the module's own functions, which the processes need
     work_through(
         runs,
         Limits(3, 10.0),

@@ -78,13 +78,15 @@ def expected(x, detector=None, mode="window", **options):
 
 def count_final(rows):
     """Return how many of the points have scores from whole windows before the end is known."""
-    return max(0, (rows - WINDOW) // STRIDE + 1) * STRIDE
+    return max(0, ((rows - WINDOW) // STRIDE + 1) * STRIDE - AHEAD)
 
 
 def timed(lines, times):
     return [{**line, "time": times[line["row"]]} for line in lines]
 
 
+AHEAD = (WINDOW - 1) // 2  # points that the longest average reaches ahead
+FIRST = WINDOW + AHEAD  # points before the first score
 X = waves(40, seed=5)
 X[30, 1] += 40
 TIMES = [f"2024-05-01T10:{minute:02d}:00" for minute in range(40)]
@@ -327,17 +329,17 @@ class TestClosedOutput:
 
     def test_it_is_an_error_in_one_line(self, model, tmp_path):
         with pytest.raises(
-            UserError, match=f"the output cannot be written after {WINDOW} points: Broken pipe"
+            UserError, match=f"the output cannot be written after {FIRST} points: Broken pipe"
         ) as caught:
             self.run(model, tmp_path, csv_lines(X))
         assert "\n" not in str(caught.value)
 
     def test_the_state_is_kept(self, model, tmp_path, run):
         state = tmp_path / "state"
-        with pytest.raises(UserError, match=f"the output cannot be written after {WINDOW} points"):
+        with pytest.raises(UserError, match=f"the output cannot be written after {FIRST} points"):
             self.run(model, tmp_path, csv_lines(X, TIMES), state=state)
-        rest = run(csv_lines(X[WINDOW:], TIMES[WINDOW:]), state=state)
-        assert rest == timed(expected(X), TIMES)[STRIDE : count_final(40)]
+        rest = run(csv_lines(X[FIRST:], TIMES[FIRST:]), state=state)
+        assert rest == timed(expected(X), TIMES)[count_final(FIRST) : count_final(40)]
 
 
 class Interruption:
