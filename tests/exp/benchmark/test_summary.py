@@ -245,7 +245,7 @@ def test_other_formats(results, kind, start):
         (["absent"], "absent is not a folder"),
         ([ROOT / "ts_ad_evaluation"], "no run below"),
         (["absent", "--format", "text"], "error: absent"),
-        ([], "the following arguments are required: folder"),
+        ([], "the following arguments are required: FOLDER"),
     ],
 )
 def test_wrong_input_is_one_line_and_code_2(arguments, message):
