@@ -17,6 +17,8 @@ from models.DualSTF import DualSTF, DualSTFConfig
 from models.DualSTF import suggest as suggest_dualstf
 from models.MIXAD import MIXAD, MIXADConfig, rank_channels
 from models.MIXAD import suggest as suggest_mixad
+from models.Nearest import Nearest, NearestConfig
+from models.Nearest import suggest as suggest_nearest
 from models.PCA import PCA, PCAConfig
 from models.PCA import suggest as suggest_pca
 from models.settings import ConfigError, ModelSettings, Settings
@@ -81,6 +83,7 @@ DETECTORS = {
     "CrossAD": Model(CrossADConfig, CrossAD, channel_independent=True, suggest=suggest_crossad),
     "DualSTF": Model(DualSTFConfig, DualSTF, suggest=suggest_dualstf),
     "MIXAD": Model(MIXADConfig, MIXAD, point_score="max", suggest=suggest_mixad, rank_channels=rank_channels),
+    "Nearest": Model(NearestConfig, Nearest, suggest=suggest_nearest),
     "PCA": Model(PCAConfig, PCA, suggest=suggest_pca),
 }
 DEFAULT = "CrossAD"

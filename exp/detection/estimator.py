@@ -182,7 +182,7 @@ class AnomalyDetector(Decisions):
         with _own_random_numbers(choose_device(self.device)):
             self._build()
             self.epochs_ = self._learn(series, observers=observers).epochs
-        self._score_training(series)
+            self._score_training(series)
         return self
 
     def continue_fit(

@@ -11,6 +11,7 @@ SMALL_NETWORKS = {
     "CrossAD": crossad_cases.SMALL | dict.fromkeys(("attn_dropout", "proj_dropout", "ff_dropout"), 0.0),
     "DualSTF": dualstf_cases.SMALL,
     "MIXAD": mixad_cases.SMALL | {"seq_len": WINDOW},
+    "Nearest": {"seq_len": WINDOW},
     "PCA": {"seq_len": WINDOW},
 }
 BY_STEPS = [name for name in SMALL_NETWORKS if not DETECTORS[name].closed_form]
