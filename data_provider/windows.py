@@ -22,10 +22,10 @@ class Windows:
     cover_tail : bool
         If the last window ends before the last point, add one that ends there.
     name : str
-        What errors call the part.
+        Name of the part in errors.
     lengths : sequence of int, optional
-        Points of the series that follow each other in `values`: no window holds points of two of them, and one that is
-        shorter than a window has none. By default all is one series.
+        Lengths of the series that are concatenated in `values`: no window crosses their borders, and a series shorter
+        than a window has none. By default `values` is one series.
 
     Attributes
     ----------

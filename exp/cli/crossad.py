@@ -8,7 +8,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import NamedTuple
 
-from exp.cli import __version__, options
+from exp.cli import __version__, options, series_options
 
 DESCRIPTION = """\
 Find anomalies in time series with CrossAD and other detectors, and reproduce published results.
@@ -49,7 +49,7 @@ def _detect(arguments: list[str], program: str) -> int:
 
 
 def _stream(arguments: list[str], program: str) -> int:
-    return import_module("exp.cli.detect").main(arguments, options.stream_parser(program))
+    return import_module("exp.cli.detect").main(arguments, series_options.stream_parser(program))
 
 
 def _program(module: str, function: str = "main") -> Callable[[list[str], str], int]:
@@ -81,9 +81,9 @@ def _prepare_parser(program: str) -> argparse.ArgumentParser:
 
 COMMANDS = {
     "detect": Command(
-        "anomalies in a series of your own", lambda name: options.detect_parser(name, stream=False), _detect
+        "anomalies in your own series", lambda name: series_options.detect_parser(name, stream=False), _detect
     ),
-    "stream": Command("score points as they arrive", options.stream_parser, _stream),
+    "stream": Command("score points as they arrive", series_options.stream_parser, _stream),
     "run": Command("train and test a detector on a dataset", options.run_parser, _program("exp.cli.run")),
     "ucr": Command("all series of the UCR anomaly archive", _suite_parser("UCR"), _suite("UCR")),
     "tsb-ad": Command("all series of TSB-AD-U", _suite_parser("TSB_AD_U"), _suite("TSB_AD_U")),

@@ -27,7 +27,7 @@ from exp.cli.detect_files import (
 from exp.cli.detect_many import score_many
 from exp.cli.detect_options import check_options, rule_options
 from exp.cli.findings import Findings, show, write_findings
-from exp.cli.options import detect_parser
+from exp.cli.series_options import detect_parser
 from exp.detection.estimator import CrossADDetector
 from exp.detection.explanation import check_explicable
 from exp.detection.thresholds import ThresholdRule
@@ -71,7 +71,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _score_saved(paths: list[Path], several: bool, options: argparse.Namespace) -> None:
-    """Score files by a saved detector."""
+    """Score files with a saved detector."""
     detector = _load(options)
     check_channels(options, detector)
 
@@ -81,8 +81,8 @@ def _score_saved(paths: list[Path], several: bool, options: argparse.Namespace) 
         check_values(recording, detector, None, path)
         channel_scores = _score(detector, recording, path)
         with _folder_for_results(folder):
-            told = {"trained_on": "an earlier run's series", **_events(options)}
-            return write_findings(recording, detector, channel_scores, None, folder, **told)
+            details = {"trained_on": "an earlier run's series", **_events(options)}
+            return write_findings(recording, detector, channel_scores, None, folder, **details)
 
     with _folder_for_results(options.out):
         forget_scalars(options.out / SCALARS)
@@ -93,7 +93,7 @@ def _score_saved(paths: list[Path], several: bool, options: argparse.Namespace) 
 
 
 def _train_and_score(paths: list[Path], several: bool, options: argparse.Namespace) -> None:
-    """Train on files, and score them."""
+    """Train on files and score them."""
     known = None if options.before is None else _read_detector(options.before, options)
     if known is not None:
         check_channels(options, known)
@@ -123,14 +123,14 @@ def _train_and_score(paths: list[Path], several: bool, options: argparse.Namespa
 def _write(
     file: TrainingFile, training: list[TrainingFile], detector, channel_scores, folder: Path, options
 ) -> Findings:
-    """Write what was found in one of the files of the training."""
+    """Write the results for one of the training files."""
     trained_on, others = f"the first {file.rows} points", sum(other.rows > 0 for other in training if other is not file)
     if len(training) > 1:
-        trained_on += f", and {others} other files"
+        trained_on += f" and {others} other files"
     if options.before is not None:
-        trained_on += f", going on from {options.before}"
-    told = {"trained_on": trained_on, **_events(options)}
-    return write_findings(file.recording, detector, channel_scores, file.rows, folder, **told)
+        trained_on += f", continuing {options.before}"
+    details = {"trained_on": trained_on, **_events(options)}
+    return write_findings(file.recording, detector, channel_scores, file.rows, folder, **details)
 
 
 def _say(recording: Recording, path: Path) -> None:
@@ -139,7 +139,7 @@ def _say(recording: Recording, path: Path) -> None:
 
 
 def _score(detector: CrossADDetector, recording: Recording, path: Path) -> np.ndarray:
-    """Return the scores (n, C) of the channels."""
+    """Return the channel scores (n, C)."""
     try:
         return detector.channel_scores(pd.DataFrame(recording.values, columns=list(recording.channels)))
     except (DataError, UserError) as error:
@@ -151,7 +151,7 @@ def _events(options: argparse.Namespace) -> dict:
 
 
 def _load(options: argparse.Namespace) -> CrossADDetector:
-    """Return the saved detector, its threshold set by the rule that is asked for."""
+    """Return the saved detector, with its threshold set by the given rule, if any."""
     detector, rule = _read_detector(options.model, options), rule_options(options)
     if rule:
         saved = f"{detector.threshold_:.6g}, {detector.threshold_rule}"
@@ -160,7 +160,7 @@ def _load(options: argparse.Namespace) -> CrossADDetector:
         except EvaluationError as error:
             raise EvaluationError(f"{options.model}: {error}") from None
         logger.info(
-            "the threshold is %.6g, %s; the saved one, %s, stays as it is in %s",
+            "the threshold is %.6g, %s; the saved one, %s, is left unchanged in %s",
             detector.threshold_, detector.threshold_rule, saved, options.model,
         )  # fmt: skip
     return detector
@@ -221,7 +221,7 @@ def _folder_for_results(out: Path) -> Iterator[None]:
 
 
 def _train(training: list[TrainingFile], options: argparse.Namespace, known: CrossADDetector | None) -> CrossADDetector:
-    """Return a detector of the files, a new one or one that goes on learning."""
+    """Return a detector trained on the files: a new one, or `known` with its training continued."""
     frames = {str(file.path): file.frame[: file.rows] for file in training if file.rows}
     only = next(iter(frames)) if len(frames) == 1 else None
     series = frames if only is None else frames[only]
@@ -234,8 +234,8 @@ def _train(training: list[TrainingFile], options: argparse.Namespace, known: Cro
             known.set_params(**ThresholdRule(**rule)._asdict())
         return known.continue_fit(series, overrides=options.set or (), observers=observers)
     except DataError as error:
-        told = only is None and str(error).startswith(tuple(f"{path}: " for path in frames))
-        raise DataError(str(error) if told else f"{only or 'the training set'}: {error}") from None
+        named = only is None and str(error).startswith(tuple(f"{path}: " for path in frames))
+        raise DataError(str(error) if named else f"{only or 'the training set'}: {error}") from None
     except EvaluationError as error:
         name = only or "the training set"
         raise EvaluationError(f"{name}: {error}: --threshold quantile, or --threshold NUMBER") from None
@@ -246,5 +246,5 @@ def _unfitted(options: argparse.Namespace) -> CrossADDetector:
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     overrides = list(options.set or ())
     if options.seed is not None:
-        overrides.append(f"train.seed={options.seed}")  # before a configuration's own
+        overrides.append(f"train.seed={options.seed}")  # takes precedence over a configuration's own
     return CrossADDetector(**given, **rule_options(options), overrides=tuple(overrides), device=options.device)

@@ -1,4 +1,4 @@
-"""The files that `python -m exp.detect` is given: which they are, what they hold, and how much of them trains."""
+"""The files for `python -m exp.detect`: finding and reading them, and how many of their rows are trained on."""
 
 import argparse
 import glob
@@ -17,11 +17,11 @@ from exp.cli.detect_options import given_texts, is_float
 from exp.detection.estimator import CrossADDetector
 from exp.errors import UserError
 
-RESERVED = {"detector", "summary.csv"}  # in the folder of the results of several files
+RESERVED = {"detector", "summary.csv"}  # names in the results folder of several files
 
 
 class TrainingFile(NamedTuple):
-    """A file of the training set, and how many of its rows train."""
+    """A file of the training set, and how many of its rows are trained on."""
 
     path: Path
     recording: Recording
@@ -29,17 +29,17 @@ class TrainingFile(NamedTuple):
 
     @property
     def frame(self) -> pd.DataFrame:
-        """All rows, with names of the channels."""
+        """All rows, with channel names."""
         return pd.DataFrame(self.recording.values, columns=list(self.recording.channels))
 
 
 def given_files(options: argparse.Namespace) -> tuple[list[Path], bool]:
-    """Return the files that are given, those of a pattern by name, and whether they may be several.
+    """Return the given files, those of a pattern sorted by name, and whether to treat them as several.
 
     Raises
     ------
     UserError
-        When no file fits a pattern, or one is given twice.
+        When no file matches a pattern, or a file is given twice.
     """
     paths, patterns = [], 0
     for text in given_texts(options):
@@ -48,7 +48,7 @@ def given_files(options: argparse.Namespace) -> tuple[list[Path], bool]:
             continue
         found = sorted(path for path in map(Path, glob.glob(text, recursive=True)) if path.is_file())
         if not found:
-            raise UserError(f"{text}: no file fits the pattern: correct it")
+            raise UserError(f"{text}: no file matches the pattern: correct it")
         paths, patterns = paths + found, patterns + 1
     counts = Counter(path.resolve() for path in paths)
     twice = next((path for path in paths if counts[path.resolve()] > 1), None)
@@ -58,7 +58,7 @@ def given_files(options: argparse.Namespace) -> tuple[list[Path], bool]:
 
 
 def folder_names(paths: list[Path]) -> list[str]:
-    """Return a name for each file's folder: the file's without its extension, or more of it where that is not unique.
+    """Return a folder name for each file: its name without the extension, or more of its path if that is not unique.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def folder_names(paths: list[Path]) -> list[str]:
     root = os.path.commonpath([path.resolve().parent for path in paths])
     names = [path.stem for path in paths]
     for longer in (lambda path: path.name, lambda path: "__".join(path.resolve().relative_to(root).parts)):
-        counts = Counter(name.lower() for name in names)  # some file systems do not tell large letters from small ones
+        counts = Counter(name.lower() for name in names)  # some file systems ignore case
         doubtful = [counts[name.lower()] > 1 or name.lower() in RESERVED for name in names]
         names = [longer(path) if doubt else name for path, name, doubt in zip(paths, names, doubtful, strict=True)]
     return names
@@ -77,20 +77,20 @@ def folder_names(paths: list[Path]) -> list[str]:
 def read_training_set(
     paths: list[Path], options: argparse.Namespace, detector: CrossADDetector | None = None
 ) -> list[TrainingFile]:
-    """Read files that train together; they have the same channels, in the order of the first.
+    """Read the files of a training set; all have the channels of the first, in its order.
 
     Parameters
     ----------
     paths : list of Path
     options : Namespace
     detector : CrossADDetector, optional
-        One that goes on learning; its channels are read.
+        A detector whose training is continued; its channels are read.
 
     Raises
     ------
     UserError, DataError
-        With one line that names the file, when one cannot be read, has other channels, or holds a value that cannot be
-        computed with, or when no row is left to train on.
+        When a file cannot be read, has other channels or holds an unusable value, or when no row is left to train on.
+        The message is one line that names the file.
     """
     recordings = [(path, read_file(path, options, detector)) for path in paths]
     first_path, first = recordings[0]
@@ -105,7 +105,7 @@ def read_training_set(
         files.append(TrainingFile(path, recording, rows))
     if not any(file.rows for file in files):
         raise UserError(
-            f"--train-until {options.train_until}: leaves no row of any file to train on: give a later time"
+            f"--train-until {options.train_until}: no file has a row before it to train on: give a later time"
         )
     return files
 
@@ -123,13 +123,13 @@ def _check_same_channels(path: Path, recording: Recording, first_path: Path, fir
         fault = f"lacks {', '.join(missing)}, which {first_path} has" if missing else ""
         fault = fault or f"has {', '.join(others)}, which {first_path} lacks"
         raise UserError(
-            f"{path}: {fault}, but files that train together have the same channels: rename the columns, leave the "
-            "file out, or choose with --channels"
+            f"{path}: {fault}, but all files of a training set need the same channels: rename the columns, leave "
+            "the file out, or choose with --channels"
         )
 
 
 def _rows_of_one(path: Path, recording: Recording, until: str | None, files: int) -> int:
-    """Return how many rows of one of so many files train; a time may leave none or all of one of several."""
+    """Return how many rows of a file are trained on; with several files, a time may select none or all of its rows."""
     if files == 1:
         return training_rows(recording, until)
     try:
@@ -139,7 +139,7 @@ def _rows_of_one(path: Path, recording: Recording, until: str | None, files: int
 
 
 def read_file(path: Path, options: argparse.Namespace, detector: CrossADDetector | None) -> Recording:
-    """Read a file: all of its channels or those that are asked for, or those that a saved detector knows."""
+    """Read a file: all of its channels, the requested ones, or those that a saved detector knows."""
     read = partial(
         read_recording,
         path,
@@ -166,12 +166,12 @@ def read_file(path: Path, options: argparse.Namespace, detector: CrossADDetector
         ) from None
     if recording.left_out:
         names = ", ".join(recording.left_out)
-        recording.notes.append(f"left out, the detector was not trained on them: {names}")
+        recording.notes.append(f"left out, as the detector was not trained on them: {names}")
     return recording
 
 
 def check_channels(options: argparse.Namespace, detector: CrossADDetector) -> None:
-    """See that a saved detector has names of channels, and that --channels names the same.
+    """Check that a saved detector has channel names, and that --channels gives the same ones.
 
     Raises
     ------
@@ -179,19 +179,17 @@ def check_channels(options: argparse.Namespace, detector: CrossADDetector) -> No
     """
     if not hasattr(detector, "feature_names_in_"):
         option = "--model" if options.model is not None else "--continue"
-        raise UserError(
-            f"{option}: the detector was fitted to an array, without names of channels: fit it to a DataFrame"
-        )
+        raise UserError(f"{option}: the detector was fitted to an array without channel names: fit it to a DataFrame")
     wanted = list(detector.feature_names_in_)
     others = [name for name in options.channels or () if name not in wanted]
     missing = [name for name in wanted if options.channels and name not in options.channels]
     if others or missing:
-        fault = f"was not trained on {', '.join(others)}" if others else f"needs {', '.join(missing)} too"
+        fault = f"was not trained on {', '.join(others)}" if others else f"also needs {', '.join(missing)}"
         raise UserError(f"--channels: the detector {fault}: leave the option out, or name {' '.join(wanted)}")
 
 
 def check_values(recording: Recording, detector: CrossADDetector | None, train_end: int | None, path: Path) -> None:
-    """Refuse values that cannot be computed with, before the training; of the part behind it as far as is known."""
+    """Refuse unusable values before training, and those in the part after it that are known to be unusable."""
     times, values = recording.times, recording.values
     place = (lambda row: f"row {row + 1}") if times is None else (lambda row: f"time {times[row]}")
     about = {"channels": recording.channels, "name": str(path), "place": place}
@@ -203,16 +201,16 @@ def check_values(recording: Recording, detector: CrossADDetector | None, train_e
 
 
 def training_rows(recording: Recording, until: str | None, *, one_of_several: bool = False) -> int:
-    """Return how many rows train.
+    """Return how many rows are trained on.
 
     Parameters
     ----------
     recording : Recording
     until : str or None
-        A number of rows, a share in (0, 1] written with a point, or a time as ISO 8601 has it, whose row is the first
-        that does not train. None: all rows.
+        A number of rows, a share in (0, 1] written with a point, or an ISO 8601 time, whose row is the first that is
+        not trained on. None: all rows.
     one_of_several : bool
-        There are other files to train on: a time may leave no row or all rows of this one.
+        There are other files to train on: a time may select none or all of the rows of this one.
 
     Raises
     ------
@@ -246,7 +244,7 @@ def _rows_before(recording: Recording, until: str, *, may_be_later: bool) -> int
         time = pd.to_datetime(until, format="ISO8601")
     except ValueError:
         time = pd.NaT
-    if time is pd.NaT or not until[0].isdecimal():  # pandas knows "now" too, which is another time in each run
+    if time is pd.NaT or not until[0].isdecimal():  # pandas also knows "now", which differs in each run
         raise UserError(
             f"--train-until {until}: neither a row (5000), a share (0.5) nor a time (2024-01-31 10:00): correct it"
         )

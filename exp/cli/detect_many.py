@@ -1,4 +1,4 @@
-"""Many files scored one after another, and the table of what was found in them."""
+"""Score several files one after another, and summarise the results in a table."""
 
 import logging
 import sys
@@ -17,25 +17,25 @@ COLUMNS = ("file", "folder", "points", "flagged_share", "events", "begin", "end"
 
 
 def score_many(paths: list[Path], names: list[str], out: Path, score: Callable[[Path, Path], Findings]) -> None:
-    """Score files, each into a folder of its own, and write `summary.csv` beside these after each one.
+    """Score files, each into its own folder, and update `summary.csv` next to these folders after each file.
 
-    The table has a row for each file: its points, the share of them that is flagged, its events, begin, end and score
-    of the first one, or why the file could not be scored.
+    The table has a row for each file: its points, the share of them that is flagged, the number of events, and begin,
+    end and peak score of the first one, or the reason why the file could not be scored.
 
     Parameters
     ----------
     paths : list of Path
     names : list of str
-        Of their folders.
+        The names of their folders.
     out : Path
-        Where these are.
+        The folder that holds them.
     score : callable
         Scores a file into a folder.
 
     Raises
     ------
     UserError
-        At the end, when files could not be scored; it names them.
+        At the end, when files could not be scored; the message names them.
     """
     rows, failed = [], []
     for number, (path, name) in enumerate(zip(paths, names, strict=True), start=1):
@@ -47,14 +47,14 @@ def score_many(paths: list[Path], names: list[str], out: Path, score: Callable[[
             failed.append(path)
             logger.warning("%d of %d files: %s", number, len(paths), error)
         rows.append({"file": str(path), "folder": "" if "error" in row else name, **row})
-        # Counts stay whole numbers where others are missing.
+        # Int64, so that counts remain integers when some are missing.
         write_csv(out / SUMMARY, pd.DataFrame(rows, columns=COLUMNS).astype({"points": "Int64", "events": "Int64"}))
     shown = pd.DataFrame(rows, columns=COLUMNS).drop(columns=["folder", "error"]).fillna("")
-    sys.stdout.write(shown.to_string(index=False, float_format="{:.4g}".format) + f"\nall in {out / SUMMARY}\n")
+    sys.stdout.write(shown.to_string(index=False, float_format="{:.4g}".format) + f"\nsummary: {out / SUMMARY}\n")
     if failed:
         raise UserError(
             f"{len(failed)} of {len(paths)} files could not be scored, {', '.join(map(str, failed))}: "
-            f"{out / SUMMARY} says why: mend them, or leave them out"
+            f"{out / SUMMARY} says why: correct them, or leave them out"
         )
 
 

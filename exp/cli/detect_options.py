@@ -1,4 +1,4 @@
-"""Which options of `python -m exp.detect` go together, and what they mean."""
+"""Checks of the options of `python -m exp.detect`, and the threshold rule that they set."""
 
 import argparse
 
@@ -13,13 +13,13 @@ from models import DEFAULT, DETECTORS
 from models.settings import nearest
 
 STREAM = ("stream_mode", "state", "state_every", "drift_window", "gap", "alarms")
-# What a saved detector brings.
+# What a saved detector provides.
 TRAINING = ("train_until", "detector", "config", "set", "seed", "tensorboard")
 RULES = ("threshold", "risk", "quantile", "contamination")
 
 
 def check_options(options: argparse.Namespace) -> None:
-    """Refuse options that do not go together."""
+    """Refuse options that conflict."""
     choose_device(options.device)
     if options.stream and options.model is None:
         raise UserError("--stream needs a saved detector: give --model DIR")
@@ -28,20 +28,22 @@ def check_options(options: argparse.Namespace) -> None:
         _check_stream(options)
         return
     if not given_texts(options) and len(options.time or ()) > 1:
-        raise UserError(f"--time {' '.join(options.time)}: holds the file, if it is there: put the file before --time")
+        raise UserError(
+            f"--time {' '.join(options.time)}: includes the file, if there is one: put the file before --time"
+        )
     if not given_texts(options) or options.out is None:
-        raise UserError(f"give a file and where to write: {options.program} SERIES.csv --out DIR")
+        raise UserError(f"give a file and an output folder: {options.program} SERIES.csv --out DIR")
     stream_alone = _given(options, STREAM)
     if stream_alone:
-        raise UserError(f"{' and '.join(stream_alone)} belong to a stream: add --stream, or leave them out")
+        raise UserError(f"{' and '.join(stream_alone)} need --stream: add it, or leave them out")
     if options.max_gap is not None and options.missing != "interpolate":
-        raise UserError("--max-gap limits what is interpolated: add --missing interpolate")
+        raise UserError("--max-gap limits interpolation: add --missing interpolate")
     if options.max_gap is not None and options.max_gap < 1:
-        raise UserError(f"--max-gap {options.max_gap}: give a number of points from 1 on")
+        raise UserError(f"--max-gap {options.max_gap}: give a number of points of at least 1")
 
 
 def given_texts(options: argparse.Namespace) -> list[str]:
-    """Return the files and patterns that are given, in their order."""
+    """Return the given files and patterns in order."""
     return [*options.files, *(options.series or ())]
 
 
@@ -51,20 +53,20 @@ def _check_stream(options: argparse.Namespace) -> None:
         raise UserError("--stream reads standard input and writes standard output: leave out the file and --out")
     given = _given(options, ("merge_gap", "min_length"))
     if given and not options.alarms:
-        raise UserError(f"{given[0]} makes events of alarms: add --alarms, or leave it out")
+        raise UserError(f"{given[0]} needs --alarms, which turns alarms into events: add it, or leave {given[0]} out")
     if options.explain:
-        raise UserError("--explain belongs to a file: leave it out")
+        raise UserError("--explain is for files: leave it out")
     if _given(options, ("channels", "label", "missing", "max_gap")):
         raise UserError(
-            "--channels, --label, --missing and --max-gap belong to a file: leave them out, the stream's first line "
-            "may name its columns"
+            "--channels, --label, --missing and --max-gap are for files: leave them out; the stream's first line may "
+            "name its columns"
         )
     if options.time is not None and len(options.time) > 2:
-        raise UserError(f"--time {' '.join(options.time)}: name one column, or that of dates and that of times of day")
+        raise UserError(f"--time {' '.join(options.time)}: name one column, or one of dates and one of times of day")
     if options.state_every is not None and options.state is None:
-        raise UserError("--state-every belongs to --state FILE: name the file, or leave it out")
+        raise UserError("--state-every needs --state FILE: name the file, or leave it out")
     if options.state_every is not None and options.state_every < 1:
-        raise UserError(f"--state-every {options.state_every}: give a number of points from 1 on")
+        raise UserError(f"--state-every {options.state_every}: give a number of points of at least 1")
 
 
 def _given(options: argparse.Namespace, names: tuple[str, ...]) -> list[str]:
@@ -72,7 +74,7 @@ def _given(options: argparse.Namespace, names: tuple[str, ...]) -> list[str]:
 
 
 def _check_training(options: argparse.Namespace) -> None:
-    """Refuse options of the training that would have no effect."""
+    """Refuse training options that would have no effect."""
     given = _given(options, TRAINING)
     if options.model is not None and given:
         raise UserError(f"{given[0]} is for training, which --model replaces: leave one of them out")
@@ -96,38 +98,37 @@ def _check_training(options: argparse.Namespace) -> None:
 
 
 def _check_continuation(options: argparse.Namespace) -> None:
-    """Refuse what a training that goes on does not have."""
+    """Refuse options that conflict with --continue."""
     if options.model is not None or options.stream:
         other = "--stream" if options.stream else "--model"
         raise UserError(f"--continue trains, and {other} does not: leave one of them out")
     given = _given(options, ("detector", "config", "seed"))
     if given:
-        raise UserError(f"{given[0]} is what the detector of --continue brings: leave it out, or start afresh")
+        raise UserError(f"{given[0]} is set by the detector of --continue: leave it out, or train a new detector")
     if options.out is not None and (options.out / "detector").resolve() == options.before.resolve():
         raise UserError(
-            f"--out {options.out}: its detector would replace the one that the training goes on from: choose another "
-            "folder"
+            f"--out {options.out}: the new detector would replace the one given to --continue: choose another folder"
         )
 
 
 def rule_options(options: argparse.Namespace) -> dict:
-    """Return how the threshold is to be set, as `ThresholdRule` takes it; empty where nothing is said of it.
+    """Return the given arguments of `ThresholdRule`; empty if no option sets the threshold.
 
     Raises
     ------
     UserError
-        When the options contradict each other.
+        When the options conflict.
     """
     given = {name: getattr(options, name) for name in RULES if getattr(options, name) is not None}
     others = [name for name in given if name != "contamination"]
     if "contamination" in given and others:
         raise UserError(
-            f"--contamination and --{others[0]} exclude each other, each sets the threshold: use one of them"
+            f"--contamination and --{others[0]} exclude each other, as each sets the threshold: use one of them"
         )
     if "risk" in given and "quantile" in given:
-        raise UserError("--risk and --quantile exclude each other, each is of another threshold: use one of them")
+        raise UserError("--risk and --quantile exclude each other, as they belong to different rules: use one of them")
     if "quantile" in given and (options.model or options.before) is not None:
-        given.setdefault("threshold", "quantile")  # there is no default that it could contradict
+        given.setdefault("threshold", "quantile")  # the saved rule is replaced anyway
     rule = given.get("threshold", "spot")
     for name, owner in (("risk", "spot"), ("quantile", "quantile")):
         if name in given and rule != owner:

@@ -29,18 +29,18 @@ SHOWN = 10  # events on the terminal
 
 
 class Findings(NamedTuple):
-    """What was found in a series.
+    """Detection results for a series.
 
     Attributes
     ----------
     events : DataFrame
-        As `ranked_events` has them, with times in place of rows.
+        As returned by `ranked_events`, with times instead of rows.
     score : array of shape (n,)
     measures : dict of str to DataFrame
     record : dict
-        What run.json holds.
+        The content of run.json.
     out : Path
-        The folder with all of it.
+        The folder with all results.
     """
 
     events: pd.DataFrame
@@ -70,17 +70,17 @@ def write_findings(
     detector : CrossADDetector
         Fitted.
     channel_scores : array of shape (n, C)
-        Those of the recording, with channels in the detector's order.
+        Scores of the recording, with channels in the detector's order.
     train_end : int or None
-        The points before it were trained on; None: none were.
+        The points before it were trained on; None: no points were.
     out : Path
         A folder.
     trained_on : str
-        What the detector was trained on, in words.
+        A description of what the detector was trained on.
     merge_gap, min_length : int, optional
         As for `AnomalyDetector.find_events`.
     explain : bool
-        Say how the values of events differ from the expected ones.
+        Also write how the values of events differ from the expected ones.
     """
     names = [str(name) for name in detector.feature_names_in_]
     values = recording.values[:, [recording.channels.index(name) for name in names]]
@@ -123,7 +123,7 @@ def write_findings(
 
 
 def show(findings: Findings) -> None:
-    """Show measures and the first events on the terminal."""
+    """Print measures and the first events."""
     events, score, measures, record, out = findings
     for table in measures.values():
         for column, value in table.iloc[0].items():
@@ -137,10 +137,11 @@ def show(findings: Findings) -> None:
         first = events.head(SHOWN).astype(dict.fromkeys(("start", "end", "peak_time"), str))  # in full digits
         sys.stdout.write(first.to_string(index=False, float_format="{:.6g}".format) + "\n")
     threshold = record["threshold"]
-    shortest = f" of {record['min_length']} points and more" if record["min_length"] > 1 else ""
+    shortest = f" of at least {record['min_length']} points" if record["min_length"] > 1 else ""
     sys.stdout.write(
         f"{len(events)} events{shortest} above {threshold:.6g} ({record['threshold_rule']}), "
-        f"{(score > threshold).mean():.2%} of {len(score)} points; all in {out}, to look at: {out / 'report.html'}\n"
+        f"{(score > threshold).mean():.2%} of {len(score)} points; all results in {out}; "
+        f"report: {out / 'report.html'}\n"
     )
 
 
@@ -164,15 +165,15 @@ def _score_table(times, score, channel_scores, threshold, names) -> pd.DataFrame
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write a table, whole or not at all."""
+    """Write a table atomically."""
     with replacing(path) as temporary:
         table.to_csv(temporary, index=False, encoding="utf-8")
 
 
-def _in_words(told: pd.DataFrame, names: list[str]) -> list[str]:
-    """Return for each event its channels with their values and what is expected of them."""
+def _in_words(explained: pd.DataFrame, names: list[str]) -> list[str]:
+    """Return for each event its channels with their actual and expected values, as text."""
     texts: dict[int, list[str]] = {}
-    for row in told.itertuples():
+    for row in explained.itertuples():
         share = "" if np.isnan(row.share) else f" {100 * row.share:.0f} %"
         text = f"{names[row.channel]}{share} ({row.value:.5g}, expected {row.expected:.5g})"
         texts.setdefault(row.rank, []).append(text)
@@ -180,7 +181,7 @@ def _in_words(told: pd.DataFrame, names: list[str]) -> list[str]:
 
 
 def _with_times(events: pd.DataFrame, times: pd.Index) -> pd.DataFrame:
-    """Return the events as files have them."""
+    """Return the events as they are written to files, with times instead of rows."""
     shown = events.assign(**{column: times[events[column].to_numpy(int)] for column in ("start", "end", "peak")})
     return shown.rename(columns={"peak": "peak_time"})
 
@@ -193,16 +194,16 @@ def _write_events(
     detector: CrossADDetector,
     explained: pd.DataFrame | None,
 ) -> None:
-    """Write the events as a table and as a line of JSON each, and what explains them, if it is known."""
+    """Write the events as a table and as lines of JSON, and their explanation, if there is one."""
     write_csv(out / "events.csv", _with_times(events, times))
-    (out / "explain.csv").unlink(missing_ok=True)  # of another run
+    (out / "explain.csv").unlink(missing_ok=True)  # from an earlier run
     if explained is not None:
         names = [str(name) for name in detector.feature_names_in_]
-        told = {
+        named = {
             "channel": [names[index] for index in explained["channel"]],
             "time": times[explained["row"].to_numpy(int)],
         }
-        explained = explained.assign(**told, difference=explained["value"] - explained["expected"])
+        explained = explained.assign(**named, difference=explained["value"] - explained["expected"])
         columns = ["rank", "channel", "share", "time", "value", "expected", "difference"]
         write_csv(out / "explain.csv", explained[columns])
         explained = explained[["rank", "channel", "time", "value", "expected"]]
@@ -212,7 +213,7 @@ def _write_events(
 
 
 def _alarms(events, times, channel_scores, detector, explained: pd.DataFrame | None) -> Iterator[dict]:
-    """Yield the events as plain values, in the order of their ranks."""
+    """Yield the events as records for JSON, in order of rank."""
     for event in events.itertuples():
         rows = int(event.start), int(event.end), int(event.peak)
         inside = channel_scores[rows[0] : rows[1] + 1]

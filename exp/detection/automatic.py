@@ -121,7 +121,7 @@ def settings_for(
 
 
 def _sections(X: np.ndarray, detector: str, config: Source, shortest: int | None) -> tuple[dict, list[str], str]:
-    """Return the sections of a configuration, the reasons for automatic ones, and what errors call their source."""
+    """Return the sections of a configuration, the reasons for automatic ones, and their source for errors."""
     if isinstance(config, str) and config == "auto":
         return *suggest(detector, X, shortest), "the detector's config"
     if isinstance(config, dict):

@@ -1,4 +1,4 @@
-"""What a fitted detector says beyond scores: its threshold, the events above it, and what explains them."""
+"""What a fitted detector derives from scores: its threshold, the events above it, and their explanation."""
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from exp.detection.training_scores import TrainingScores
 
 
 class Decisions(TrainingScores):
-    """The part of `exp.detection.estimator.AnomalyDetector` that decides by scores."""
+    """The part of `exp.detection.estimator.AnomalyDetector` that turns scores into decisions."""
 
     def set_threshold(
         self,
@@ -23,12 +23,12 @@ class Decisions(TrainingScores):
         quantile: float = QUANTILE,
         contamination: float | None = None,
     ) -> Self:
-        """Set the threshold by another rule, from the scores of the series of `fit`; nothing is trained.
+        """Set the threshold by another rule, from the scores of the series of `fit`, without training.
 
         Parameters
         ----------
         threshold, risk, quantile, contamination
-            As for the detector itself, whose parameters they become.
+            As for the detector itself; they become its parameters.
 
         Returns
         -------
@@ -44,8 +44,8 @@ class Decisions(TrainingScores):
 
         Examples
         --------
-        ``AnomalyDetector.load("detector").set_threshold(risk=1e-4).save("detector")`` leaves a saved one with fewer
-        alarms.
+        ``AnomalyDetector.load("detector").set_threshold(risk=1e-4).save("detector")`` makes a saved detector raise
+        fewer alarms.
         """
         check_is_fitted(self)
         rule = ThresholdRule(threshold, risk, quantile, contamination)
@@ -56,27 +56,26 @@ class Decisions(TrainingScores):
         return self
 
     def find_events(self, X: ArrayLike, *, merge_gap: int | None = None, min_length: int | None = None) -> pd.DataFrame:
-        """Return the events of X, stretches of points above `threshold_`, the one with the highest peak first.
+        """Return the events of X: stretches of points above `threshold_`, in descending order of their peaks.
 
         Parameters
         ----------
         X : array or DataFrame of shape (n, C)
         merge_gap : int, optional
-            Flagged points with no more than so many others between them are one event; by default a quarter of the
-            window.
+            Flagged points with at most this many others between them are one event; by default a quarter of the window.
         min_length : int, optional
-            Events that have fewer points, once merged, are left out; by default none is.
+            Events with fewer points after merging are left out; by default none are.
 
         Returns
         -------
         DataFrame
-            As `exp.detection.events.ranked_events` describes: rank, start, end, peak, rows from 0 and both ends inside;
+            As for `exp.detection.events.ranked_events`: rank; start, end, peak (rows from 0, both ends inclusive);
             peak_score, above_threshold, channels.
 
         Raises
         ------
         UserError
-            When a number of points is wrong. And what `decision_function` raises.
+            When a number of points is wrong. Also raises the errors of `decision_function`.
         """
         check_is_fitted(self)
         check_events(merge_gap, min_length)
@@ -109,25 +108,25 @@ class Decisions(TrainingScores):
         ----------
         X : array or DataFrame of shape (n, C)
         events : DataFrame
-            Of `find_events`.
+            As returned by `find_events`.
 
         Returns
         -------
         DataFrame
-            As `exp.detection.explanation.explain_events` describes, with names of channels: rank, channel, share, row,
+            As for `exp.detection.explanation.explain_events`, with channel names: rank, channel, share, row,
             value, expected.
 
         Raises
         ------
         UserError
-            When the model does not reconstruct. And what `decision_function` raises.
+            When the model does not reconstruct. Also raises the errors of `decision_function`.
         """
         by_channel = self.channel_scores(X)
         values = self._checked(X, reset=False)
-        told, names = explain_events(self, values, by_channel, events), self._channel_names()
-        return told.assign(channel=[names[index] for index in told["channel"]])
+        explained, names = explain_events(self, values, by_channel, events), self._channel_names()
+        return explained.assign(channel=[names[index] for index in explained["channel"]])
 
     @property
     def merge_gap(self) -> int:
-        """Points that two flagged ones of the same event may have between them, by default."""
+        """The default number of points that may separate two flagged points of one event."""
         return self.window // 4

@@ -66,13 +66,13 @@ class Detector:
         return self.config.model.seq_len
 
     def training_windows(self, values: np.ndarray, name: str, lengths: Sequence[int] | None = None) -> Windows:
-        """Return the windows (stride 1) of values (n, C) to train on; `lengths` is that of `Windows`."""
+        """Return the windows (stride 1) of values (n, C) to train on; `lengths` is as for `Windows`."""
         return Windows(values, self.length, name=name, lengths=lengths)
 
     def validation_windows(
         self, values: np.ndarray, training: np.ndarray, name: str, lengths: Sequence[int] | None = None
     ) -> Windows:
-        """Return the windows, side by side, that validate.
+        """Return the non-overlapping windows used for validation.
 
         Parameters
         ----------
@@ -81,7 +81,7 @@ class Detector:
         training : float32 array of shape (n, C)
             The whole training part; its last window is used if the validation part is shorter than a window.
         name : str
-            What errors call the part.
+            Name of the part in errors.
         lengths : sequence of int, optional
             As for `Windows`.
         """
@@ -111,9 +111,9 @@ class Detector:
         store : MemoryStore or FileStore, optional
             Keeps weights and state meanwhile; by default in memory.
         state : dict, optional
-            Go on from here, as `FileStore.read_state` gives it.
+            Continue from here, as returned by `FileStore.read_state`.
         trained : bool
-            Go on from the weights that the network has, and keep them where no epoch has a lower validation loss.
+            Continue from the weights of the network, and keep them if no epoch has a lower validation loss.
         observers : sequence of Observer
             Follow the training.
 
@@ -126,9 +126,7 @@ class Detector:
         device = self.scorer.device
         progress = trainer.fit(training.to(device), validation.to(device), state=state, trained=trained)
         self.network.eval()
-        best = (
-            f"best is epoch {progress.best_epoch}" if progress.best_epoch else "none is better than the weights before"
-        )
+        best = f"best is epoch {progress.best_epoch}" if progress.best_epoch else "the initial weights are best"
         logger.info("trained %d epochs in %.1f s, %s", len(progress.epochs), progress.seconds, best)
         return progress
 

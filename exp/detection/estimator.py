@@ -55,10 +55,10 @@ class AnomalyDetector(Decisions):
     risk : float
         For "spot": the probability that a normal point's score is above the threshold.
     quantile : float
-        Of "quantile": the share of X's points that are not above the threshold.
+        For "quantile": the share of X's points that are not above the threshold.
     contamination : float or None
-        The share of anomalies among X's points, in (0, 0.5], as in PyOD: so many are above the threshold. It is a rule
-        of its own, and leaves the three others at their defaults.
+        The share of anomalies among X's points, in (0, 0.5], as in PyOD: this share is above the threshold. It is a
+        rule of its own: leave the three other parameters at their defaults.
     aggregation : {"multiscale", "published"}
         How the scores of channels become a point's score: "multiscale" weights the channels equally and averages over
         several time spans, see `exp.detection.aggregation`; "published" is the model's own way in benchmark runs.
@@ -138,9 +138,9 @@ class AnomalyDetector(Decisions):
         Parameters
         ----------
         X : array or DataFrame of shape (n, C), or array or Series of shape (n,)
-            Or several series of the same channels: a list of such, or a mapping of names to two-dimensional ones. No
-            window holds points of two of them; the last share of each validates, unless that is shorter than a window;
-            scaler and threshold are those of all their points.
+            Or several series with the same channels: a list of them, or a mapping from names to two-dimensional ones.
+            No window crosses from one to another; the last part of each validates, unless it is shorter than a window;
+            scaler and threshold are computed from all points.
         y : ignored
         observers : sequence of exp.training.observers.Observer
             Follow the training.
@@ -153,8 +153,8 @@ class AnomalyDetector(Decisions):
         Raises
         ------
         DataError
-            When X is shorter than two windows or constant, or a value is beyond what can be computed with. When one of
-            several series is shorter than a window, or has other channels than the first.
+            When X is shorter than two windows or constant, or a value is too large. When one of several series is
+            shorter than a window, or its channels differ from those of the first.
         ConfigError, UserError
             When a setting or the threshold's rule is wrong.
         EvaluationError
@@ -188,35 +188,35 @@ class AnomalyDetector(Decisions):
     def continue_fit(
         self, X: Given, *, overrides: Sequence[str] = (), observers: Sequence[Observer] = ()
     ) -> "AnomalyDetector":
-        """Go on training with new data, from the weights of `fit`, and set the threshold by the scores of X alone.
+        """Continue the training with new data, and set the threshold by the scores of X alone.
 
-        The settings stay those of `fit`, and so does the scaler. Where no epoch has a lower loss on what validates of
-        X, the weights stay as they were.
+        Settings and scaler remain those of `fit`. If no epoch lowers the loss on the validation part of X, the weights
+        remain unchanged.
 
         Parameters
         ----------
         X
             As for `fit`, with the same channels.
         overrides : sequence of str
-            Settings of the section `train` that change from here on, such as ``"train.learning_rate=1e-4"``.
+            Settings of the section `train` to change from here on, such as ``"train.learning_rate=1e-4"``.
         observers : sequence of exp.training.observers.Observer
             Follow the training.
 
         Returns
         -------
         AnomalyDetector
-            Itself; `epochs_` has those of all trainings.
+            Itself; `epochs_` has the epochs of all training runs.
 
         Raises
         ------
         UserError
-            When the model is fitted in closed form, or an override is of another section. And what `fit` raises. Then
-            nothing is changed.
+            When the model is fitted in closed form, or an override is of another section. Also raises the errors of
+            `fit`. After any error, the detector is unchanged.
         """
         check_is_fitted(self)
         if self.detector_.model.closed_form:
             raise UserError(
-                f"{self.config_.detector} is fitted in closed form, and has no training to go on with: fit it to the "
+                f"{self.config_.detector} is fitted in closed form, so its training cannot be continued: fit it to the "
                 "old and the new series together"
             )
         self.threshold_rule.check()
@@ -237,12 +237,12 @@ class AnomalyDetector(Decisions):
         return self
 
     def _change_training(self, overrides: Sequence[str]) -> None:
-        """Take other settings of the training for the same network."""
+        """Change training settings for the same network."""
         other = next((override for override in overrides if not str(override).startswith("train.")), None)
         if other is not None:
             raise UserError(
-                f"--set {other}: a training that goes on keeps its settings but for those of the section train: leave "
-                "it out, or start afresh"
+                f"--set {other}: a continued training can only change settings of the section train: leave it out, or "
+                "train a new detector"
             )
         self.config_ = resolve(self.config_.to_dict(), list(overrides), "the detector's config")
         self.detector_.config = self.config_
@@ -261,7 +261,7 @@ class AnomalyDetector(Decisions):
         return TrainingSet(checked)
 
     def _learn(self, series: TrainingSet, *, trained: bool = False, observers: Sequence[Observer] = ()) -> Progress:
-        """Let the network learn from standardised series."""
+        """Train the network on the standardised series."""
         values = self.standardised(series.values)
         training, validation = series.split(values, self.config_.data.validation_share, self.window)
         several = len(series.names) > 1
@@ -296,7 +296,7 @@ class AnomalyDetector(Decisions):
         return (self.decision_function(X) > self.threshold_).astype(int)
 
     def fit_predict(self, X: Given, y: object = None) -> np.ndarray:
-        """Train on X and return `labels_`; raises as `fit` does."""
+        """Train on X and return `labels_`; raises like `fit`."""
         return self.fit(X).labels_
 
     def save(self, folder: str | os.PathLike[str]) -> None:

@@ -27,14 +27,14 @@ COLUMNS = {
 def check_events(
     merge_gap: int | None, min_length: int | None, *, names: tuple[str, str] = ("merge_gap", "min_length")
 ) -> None:
-    """See that events can be made by these numbers of points; None stands for the default.
+    """Check the numbers of points that define events; None is the default.
 
     Parameters
     ----------
     merge_gap, min_length : int or None
         As for `event_spans`.
     names : pair of str
-        What the user calls them.
+        Their names in errors.
 
     Raises
     ------
@@ -44,20 +44,20 @@ def check_events(
     for value, least, name in zip((merge_gap, min_length), (0, 1), names, strict=True):
         whole = isinstance(value, Integral) and not isinstance(value, bool)
         if value is not None and not (whole and value >= least):
-            raise UserError(f"{name} {value}: give a whole number of points from {least} on")
+            raise UserError(f"{name} {value}: give a whole number of points of at least {least}")
 
 
 def event_spans(flags: np.ndarray, *, merge_gap: int = 0, min_length: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Return where events begin and where they end, both ends inside, int arrays (k,).
+    """Return the first and the last row of each event, as int arrays (k,).
 
     Parameters
     ----------
     flags : bool array of shape (n,)
         Whether a point is above the threshold.
     merge_gap : int
-        Flagged points with no more than so many others between them belong to one event.
+        Flagged points with at most this many others between them belong to one event.
     min_length : int
-        Events that have fewer points, from the first flagged one to the last, are left out.
+        Events with fewer points, from the first flagged one to the last, are left out.
 
     Examples
     --------

@@ -15,19 +15,19 @@ BATCH = 8  # blocks of windows that are reconstructed at once
 
 
 def check_explicable(name: str, what: str = "--explain") -> None:
-    """See that a model reconstructs what it sees.
+    """Check that a model reconstructs its input.
 
     Parameters
     ----------
     name : str
-        Of the registry.
+        A name in the registry.
     what : str
-        What the user calls it.
+        The name of the request in errors.
 
     Raises
     ------
     UserError
-        When it does not; it names those that do.
+        When it does not; the message names the models that do.
     """
     if not DETECTORS[name].reconstructs:
         able = ", ".join(other for other, model in sorted(DETECTORS.items()) if model.reconstructs)
@@ -35,31 +35,31 @@ def check_explicable(name: str, what: str = "--explain") -> None:
 
 
 def explain_events(detector: Any, X: np.ndarray, channel_scores: np.ndarray, events: pd.DataFrame) -> pd.DataFrame:
-    """Return for the channels of each event where their values are farthest from the expected ones.
+    """Return where the values of each event's channels are farthest from the expected ones.
 
     Parameters
     ----------
     detector : AnomalyDetector
-        Fitted, of a model that reconstructs.
+        Fitted, with a model that reconstructs.
     X : array of shape (n, C)
         In the units of the series of `fit`.
     channel_scores : array of shape (n, C) or (n, 1)
     events : DataFrame
-        As `ranked_events` gives them.
+        As returned by `ranked_events`.
 
     Returns
     -------
     DataFrame
-        rank, of the event; channel, its index, those of an event in the order in which it names them; share of the
-        event's score, NaN where the model has none for each channel; row, from 0; value; expected, the mean over the
-        windows that hold the point.
+        rank of the event; channel, an index, in the event's order of channels; share of the event's score, NaN if the
+        model has no scores for single channels; row, from 0; value; expected, the mean over the windows that contain
+        the point.
 
     Raises
     ------
     UserError
         When the model does not reconstruct.
     DataError
-        When a value is too far from those of training.
+        When a value is too far from the training values.
     """
     expected = expected_values(detector, X, events["start"].to_numpy(int), events["end"].to_numpy(int))
     parts, rank = [], detector.detector_.model.rank_channels
@@ -79,19 +79,19 @@ def explain_events(detector: Any, X: np.ndarray, channel_scores: np.ndarray, eve
 
 
 def expected_values(detector: Any, X: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Return what a detector expects in stretches of X, a float64 array (n, C) with NaN elsewhere.
+    """Return the values that a detector expects in stretches of X, a float64 array (n, C) with NaN elsewhere.
 
     Parameters
     ----------
     detector : AnomalyDetector
     X : array of shape (n, C)
     starts, ends : int arrays of shape (k,)
-        Both ends inside.
+        First and last rows.
 
     Raises
     ------
     UserError, DataError
-        As `explain_events` does.
+        As for `explain_events`.
     """
     check_explicable(detector.config_.detector, "an explanation")
     length, n = detector.window, len(X)
@@ -113,5 +113,5 @@ def expected_values(detector: Any, X: np.ndarray, starts: np.ndarray, ends: np.n
     expected = np.full(X.shape, np.nan)
     expected[wanted] = sums[wanted] / counts[wanted, None] * detector.scale_ + detector.offset_
     if not np.isfinite(expected[wanted]).all():
-        raise DataError("an expected value is NaN or infinite: a value is too far from those of training, correct it")
+        raise DataError("an expected value is NaN or infinite: a value is too far from the training values, correct it")
     return expected

@@ -1,4 +1,4 @@
-"""How a fitted detector looks at a series: through which windows, and what of them becomes scores."""
+"""How a fitted detector scores a series: which windows it uses, and how their output becomes scores."""
 
 from typing import Any
 
@@ -36,17 +36,18 @@ class Looking(BaseEstimator):
     def channel_scores(self, X: ArrayLike) -> np.ndarray:
         """Return the score of every channel at every point of X, a float32 array of shape (n, C).
 
-        Where the model has no scores of single channels it is (n, 1). Raises what the decision function raises.
+        If the model has no scores for single channels, the shape is (n, 1). Raises the same errors as
+        `decision_function`.
         """
         check_is_fitted(self)
         if as_several(X) is not None:
-            raise ValueError("X is a list of series: score one series at once")
+            raise ValueError("X is a list of series: score one series at a time")
         X = self._checked(X, reset=False)
         check_range(X, self.offset_, self.scale_, self._channel_names(), "X")
         return self._channel_scores(X)
 
     def _checked(self, X: ArrayLike, **options: Any) -> np.ndarray:
-        """Return X as float64 of shape (n, C), with the names and the number of its channels checked or learned."""
+        """Return X as float64 of shape (n, C), with the names and number of its channels checked or learned."""
         return validate_data(self, as_table(X), dtype=np.float64, **options)
 
     def _channel_names(self) -> list[str]:
@@ -62,18 +63,18 @@ class Looking(BaseEstimator):
         return self.aggregation_(channel_scores)
 
     def look(self, windows: np.ndarray, *, in_blocks: bool = True) -> np.ndarray:
-        """Return what the network finds in windows (B, T, C) in the units of the series of `fit`.
+        """Return the network's output for windows (B, T, C) in the units of the series of `fit`.
 
         Parameters
         ----------
         windows : float64 array of shape (B, T, C)
         in_blocks : bool
-            In blocks of one shape, as the decision function has them; else all together.
+            In blocks of one shape, as in the decision function; otherwise all together.
 
         Returns
         -------
         float32 array
-            As `Scorer.look` describes.
+            As for `Scorer.look`.
 
         Raises
         ------
@@ -85,21 +86,21 @@ class Looking(BaseEstimator):
         values = torch.from_numpy(self.standardised(windows))
         found = (scorer.look_in_blocks(values) if in_blocks else scorer.look(values)).numpy()
         if not np.isfinite(found).all():
-            raise DataError("a score is NaN or infinite: a value is too far from those of training, correct it")
+            raise DataError("a score is NaN or infinite: a value is too far from the training values, correct it")
         return found
 
     def assembler(self) -> OverlapMean | PointSequence:
-        """Return what makes scores of points from what `look` finds in windows that follow each other."""
+        """Return the object that turns the output of `look` for consecutive windows into scores of points."""
         return self.detector_.scorer.assembler(self.stride)
 
     def running_aggregation(self, series: int, *, causal: bool) -> RunningAggregation:
-        """Return what makes scores of points from channel scores as they come, of so many series side by side."""
+        """Return the object that turns arriving channel scores of several parallel series into scores of points."""
         aggregation = self.causal_aggregation_ if causal else self.aggregation_
         return RunningAggregation(aggregation, series, self.score_channels_)
 
     @property
     def by_sequence(self) -> bool:
-        """Whether the model scores points by the windows that end with them, or shortly behind."""
+        """Whether the model scores points by the windows that end with them or shortly after."""
         return self.detector_.scorer.by_sequence
 
     @property
@@ -114,7 +115,7 @@ class Looking(BaseEstimator):
 
     @property
     def score_names(self) -> list[str]:
-        """Names of the channel scores: of the channels, or "all channels" where these have one score together."""
+        """Names of the channel scores: of the channels, or "all channels" if these share one score."""
         names = self._channel_names()
         return names if self.score_channels_ == len(names) else ["all channels"]
 
@@ -124,6 +125,6 @@ class Looking(BaseEstimator):
         return self.detector_.network
 
     def standardised(self, values: np.ndarray) -> np.ndarray:
-        """Return values (…, C) in the units of the series of `fit` as the network sees them."""
-        with np.errstate(over="ignore"):  # the scores show it
+        """Return values (…, C), in the units of the series of `fit`, as the network sees them."""
+        with np.errstate(over="ignore"):  # the scores reveal it
             return scaled(values, self.offset_, self.scale_)

@@ -12,19 +12,19 @@ RISK, QUANTILE = 1e-3, 0.99  # by default
 
 
 class ThresholdRule(NamedTuple):
-    """How a threshold is found, as a user gives it; `check` sees that it can be used.
+    """How a threshold is set, as given by a user; `check` refuses unusable rules.
 
     Attributes
     ----------
     threshold : {"spot", "quantile"} or float
         The rule, or the threshold itself.
     risk : float
-        Of "spot": the probability that a normal point's score is above the threshold, in (0, 1).
+        For "spot": the probability that a normal point's score is above the threshold, in (0, 1).
     quantile : float
-        Of "quantile": the share of the training points that are not above the threshold, in [0, 1].
+        For "quantile": the share of the training points that are not above the threshold, in [0, 1].
     contamination : float or None
-        The share of anomalies among the training points, in (0, 0.5]: so many are above the threshold. It is a rule of
-        its own, in place of the others.
+        The share of anomalies among the training points, in (0, 0.5]: this share is above the threshold. It is a rule
+        of its own, instead of the others.
     """
 
     threshold: Any = "spot"
@@ -40,7 +40,7 @@ class ThresholdRule(NamedTuple):
         return self.threshold if isinstance(self.threshold, str) else "number"
 
     def check(self) -> None:
-        """See that the rule can be used.
+        """Check that the rule can be used.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Alarms of single points become events, as the points of a stream come."""
+"""Events from the alarms of single points, as the points of a stream arrive."""
 
 from collections.abc import Sequence
 
@@ -9,13 +9,13 @@ from exp.detection.estimator import CrossADDetector
 from exp.detection.events import LARGEST, alarm_record, channel_shares, check_events
 from exp.errors import UserError
 
-REMEMBERED = 256  # points of an event whose scores rank its channels; those of a longer one are ranked by their shares
+REMEMBERED = 256  # points whose scores rank the channels of an event; in a longer one, shares rank them
 
 
 class AlarmEvents:
-    """Events of a stream; each comes when it is finished: when more points than may lie within it have no alarm.
+    """Events of a stream; each is returned when it is finished: after more than `merge_gap` points without alarm.
 
-    Those of a file are the same, where the stream's scores and threshold are.
+    They equal the events of a file if scores and threshold are the same.
 
     Parameters
     ----------
@@ -24,12 +24,12 @@ class AlarmEvents:
     merge_gap, min_length : int, optional
         As for `AnomalyDetector.find_events`.
     kept : dict, optional
-        What is to be kept with the stream's state, empty at first; it is kept up to date, of values that JSON can hold.
+        What to save with the stream's state, empty at first; updated in place with values that JSON can represent.
 
     Raises
     ------
     UserError
-        When a number of points is wrong, or what was kept is of other numbers.
+        When a number of points is wrong, or `kept` belongs to other numbers.
     """
 
     def __init__(
@@ -52,24 +52,24 @@ class AlarmEvents:
 
     @property
     def options(self) -> dict:
-        """What makes events of alarms."""
+        """The options that define events."""
         return {"merge_gap": self.merge_gap, "min_length": self.min_length}
 
     def add(self, row: int, time, scores: tuple | None) -> list[dict]:
-        """Take the next point in turn, and return the event that is finished by it, if one is.
+        """Process the next point, and return the event that it finishes, if any.
 
         Parameters
         ----------
         row : int
         time : str, number or None
-            As it is to be told; None where there are no times.
+            The time to report; None if there are no times.
         scores : (float, array of shape (C,), float, bool), optional
-            Score, channel scores, threshold and alarm; None where the point never has a score.
+            Score, channel scores, threshold and alarm; None if the point never gets a score.
 
         Returns
         -------
         list of dict
-            None or one, as `exp.detection.events.alarm_record` describes, behind `event`, its number from 1.
+            Empty or one record: `event`, its number from 1, and the keys of `exp.detection.events.alarm_record`.
         """
         score, channels, threshold, alarm = (None, (), None, False) if scores is None else scores
         event, finished = self._kept["open"], []
@@ -80,17 +80,17 @@ class AlarmEvents:
         self._remember(channels, begins=bool(alarm))
         event = self._kept["open"]
         if alarm:
-            told = row if time is None else time
+            place = row if time is None else time
             if "begin" not in event:
-                event |= {"begin": told, "begin_row": row, "peak_score": None}
-            event |= {"end": told, "end_row": row, "sums": event["sums_so_far"], "points": event["points_so_far"]}
+                event |= {"begin": place, "begin_row": row, "peak_score": None}
+            event |= {"end": place, "end_row": row, "sums": event["sums_so_far"], "points": event["points_so_far"]}
             if event["peak_score"] is None or score > event["peak_score"]:
-                peak = {"peak": told, "peak_row": row, "peak_score": float(score), "threshold": float(threshold)}
+                peak = {"peak": place, "peak_row": row, "peak_score": float(score), "threshold": float(threshold)}
                 event |= peak
         return finished
 
     def end(self) -> list[dict]:
-        """Finish the event that is open, and return it, if there is one and it is long enough."""
+        """Finish the open event, and return it if it is long enough."""
         event, self._kept["open"] = self._kept["open"], None
         if event is None or event["end_row"] - event["begin_row"] + 1 < self.min_length:
             return []
@@ -107,7 +107,7 @@ class AlarmEvents:
         return [{"event": self._kept["finished"], **record}]
 
     def _remember(self, channels: Sequence[float], *, begins: bool) -> None:
-        """Add the channel scores of a point to the event that is open; they count when an alarm follows."""
+        """Add the channel scores of a point to the open event; they count once an alarm follows."""
         event = self._kept["open"]
         if event is None and not begins:
             return
@@ -123,24 +123,24 @@ class AlarmEvents:
 
 
 def check_kept(kept: dict, options: dict | None) -> None:
-    """See that a stream that goes on makes the same events of its alarms.
+    """Check that a resumed stream uses the same options for events.
 
     Parameters
     ----------
     kept : dict
-        Of `AlarmEvents`, or empty.
+        As kept by `AlarmEvents`, or empty.
     options : dict or None
-        Those of now; None where no events are made.
+        The current options; None without events.
 
     Raises
     ------
     UserError
-        When they differ, so that an event that is open would be lost or another one.
+        When they differ, as an open event would be lost or changed.
     """
     before = kept.get("options")
     if before is not None and before != options:
-        differing = ", ".join(differences(before, options or {})) if options else "--alarms against none"
+        differing = ", ".join(differences(before, options or {})) if options else "--alarms and no --alarms"
         raise UserError(
-            f"the state is that of a stream with other events (there against here: {differing}): use the same options, "
-            "or start without the state"
+            f"the state belongs to a stream with other options for events (state and now: {differing}): use the same "
+            "options, or start without the state"
         )

@@ -106,8 +106,8 @@ class StreamingDetector:
             raise UserError(f"series is {series}: use a number of at least 1, or None")
         if drift_window is not None and detector.threshold_rule.name != "spot":
             raise UserError(
-                "the detector's threshold is fixed, so no drift window can move it: set it by spot (--threshold spot), "
-                "or leave the window out"
+                "the detector's threshold is fixed, so a drift window cannot move it: set it by spot (--threshold "
+                "spot), or leave the window out"
             )
         self.detector, self.mode, self.series, self.drift_window = detector, mode, series, drift_window
         self._single = series is None
@@ -129,7 +129,7 @@ class StreamingDetector:
     def load(
         cls, folder, *, state=None, threshold: Mapping | None = None, device: str = "auto", **options
     ) -> "StreamingDetector":
-        """Return a stream of the saved detector in `folder`, going on from a saved state where one is named.
+        """Return a stream of the saved detector in `folder`, continuing from a saved state if one is named.
 
         Parameters
         ----------
@@ -137,7 +137,7 @@ class StreamingDetector:
             As for `AnomalyDetector.load`.
         state : path, optional
         threshold : mapping, optional
-            Arguments of `AnomalyDetector.set_threshold`, where the saved threshold is not to be used.
+            Arguments of `AnomalyDetector.set_threshold`, to replace the saved threshold.
         **options
             Those of the stream.
 
@@ -168,7 +168,7 @@ class StreamingDetector:
 
     @property
     def begun(self) -> int:
-        """The row from which windows reach back no further: 0, or that behind the last gap with a fresh window."""
+        """The row from which windows reach back no further: 0, or the one after the last gap with a fresh window."""
         return self._begun
 
     def update(self, points, times=None) -> StreamScores:

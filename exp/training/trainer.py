@@ -109,7 +109,7 @@ class Trainer:
         train, validation : Windows
             On the network's device.
         state : dict, optional
-            Go on from here, as `FileStore.read_state` gives it.
+            Continue from here, as returned by `FileStore.read_state`.
         trained : bool
             The network has been trained before: its weights are kept unless an epoch has a lower validation loss.
 

@@ -15,7 +15,7 @@ TRAIN = ["--train-until", str(TRAIN_ROWS), *SMALL]
 
 
 def plant(rows=ROWS, seed=0):
-    """Return two noisy waves with an event behind the training part, their times and labels."""
+    """Return two noisy waves with an event after the training part, their times and labels."""
     time = np.arange(rows)
     waves = np.stack([np.sin(time / 3), 5 + np.cos(time / 5)], axis=1)
     waves += 0.1 * np.random.default_rng(seed).standard_normal(waves.shape)

@@ -109,7 +109,7 @@ def test_seeds_again(place, tmp_path, what):
     succeed(fresh, *command)
     assert place.bytes() == fresh.bytes()
     assert (place.save_path / "TOY" / "seeds.csv").read_bytes() == (fresh.save_path / "TOY" / "seeds.csv").read_bytes()
-    assert "measured already" in succeed(place, *command).stderr
+    assert "already evaluated" in succeed(place, *command).stderr
 
 
 def test_seeds_whose_weights_were_replaced(place):
@@ -117,7 +117,7 @@ def test_seeds_whose_weights_were_replaced(place):
     one, two = (place.save_path / "TOY" / f"seed_{seed}" for seed in (1, 2))
     (one / "checkpoint.pth").write_bytes((two / "checkpoint.pth").read_bytes())
     log = succeed(place, "--seeds", "1", "2", *ONE_EPOCH).stderr
-    assert log.count("measured already") == 1
+    assert log.count("already evaluated") == 1
     assert (one / "a_test_energy.npy").read_bytes() == (two / "a_test_energy.npy").read_bytes()
 
 

@@ -1,4 +1,4 @@
-"""A training that goes on with new data."""
+"""Continuing a training with new data."""
 
 import json
 
@@ -40,7 +40,7 @@ def test_a_new_detector(trained, tmp_path):
     assert (saved.threshold_, saved.threshold_rule) == (expected.threshold_, expected.threshold_rule)
     assert len(pd.read_csv(out / "scores.csv")) == 240
     record = json.loads((out / "run.json").read_text())
-    assert record["trained_on"] == f"the first 120 points, going on from {trained / 'model'}"
+    assert record["trained_on"] == f"the first 120 points, continuing {trained / 'model'}"
     assert len(record["epochs"]) == 3
 
 
@@ -58,15 +58,15 @@ def test_several_files(trained, tmp_path):
         (["--continue", "nowhere"], "detector.json: no such file"),
         (["--continue", "model", "--model", "model"], "--continue trains, and --model does not"),
         (["--continue", "model", "--model", "model", "--stream"], "--continue trains, and --stream does not"),
-        (["--continue", "model", "--seed", "3"], "--seed is what the detector of --continue brings"),
-        (["--continue", "model", "--detector", "MIXAD"], "--detector is what the detector of --continue brings"),
-        (["--continue", "model", "--config", "auto"], "--config is what the detector of --continue brings"),
-        (["--continue", "model", "--set", "model.seq_len=8"], "--set model.seq_len=8: a training that goes on keeps"),
+        (["--continue", "model", "--seed", "3"], "--seed is set by the detector of --continue"),
+        (["--continue", "model", "--detector", "MIXAD"], "--detector is set by the detector of --continue"),
+        (["--continue", "model", "--config", "auto"], "--config is set by the detector of --continue"),
+        (["--continue", "model", "--set", "model.seq_len=8"], "--set model.seq_len=8: a continued training"),
         (["--continue", "model", "--set", "train.nothing=8"], "unknown key 'train.nothing'"),
-        (["--continue", "model", "--channels", "flow"], "--channels: the detector needs heat too"),
+        (["--continue", "model", "--channels", "flow"], "--channels: the detector also needs heat"),
         (["--continue", "model", "--train-until", "30"], "30 points to train on are fewer than two windows"),
         (["--continue", "model", "--risk", "3"], "risk is 3.0"),
-        (["--continue", "out/detector"], "would replace the one that the training goes on from"),
+        (["--continue", "out/detector"], "would replace the one given to --continue"),
     ],
 )
 def test_options(trained, tmp_path, capsys, options, says):

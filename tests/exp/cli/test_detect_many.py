@@ -19,7 +19,7 @@ def quick(monkeypatch):
 
 
 def write(folder, *, drop=(), **rows):
-    """Write a file for each name, of so many rows, and return the folder."""
+    """Write a file for each name, with the given number of rows, and return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for seed, (name, count) in enumerate(rows.items()):
         plant(max(count, 210), seed)[:count].drop(columns=["label", *drop]).to_csv(folder / f"{name}.csv", index=False)

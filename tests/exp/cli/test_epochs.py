@@ -58,7 +58,7 @@ def test_scalars_of_seeds_that_were_measured_already(place):
     seeds = ("--seeds", "1", "2", "--set", "train.train_epochs=1")
     succeed(place, *seeds)
     ended = succeed(place, *seeds, "--tensorboard")
-    assert ended.stderr.count("measured already") == 2
+    assert ended.stderr.count("already evaluated") == 2
     for seed in ("seed_1", "seed_2"):
         folder = place.save_path / "TOY" / seed
         assert scalars(folder / "tensorboard") == expected(recorded(folder))

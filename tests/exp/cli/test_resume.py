@@ -159,4 +159,4 @@ def test_a_test_in_the_middle_of_a_training_does_not_end_it(place):
     ended = place.run(*seeds)
     assert ended.returncode == 0, ended.stderr
     assert "resumed after epoch 1" in ended.stderr
-    assert "measured already" in place.run(*seeds).stderr
+    assert "already evaluated" in place.run(*seeds).stderr

@@ -41,7 +41,7 @@ def test_what_is_measured_is_skipped(place):
         assert seeds.loc["R_AUC_ROC", seed] == own["R_AUC_ROC"]
     (place.save_path / "TOY" / "seed_2" / "_vus.csv").unlink()
     again = run(place, *train)
-    assert again.stderr.count("measured already") == 1
+    assert again.stderr.count("already evaluated") == 1
     assert again.stderr.count("training had already finished") == 1
     assert files_of(place) == written
     assert again.stdout[again.stdout.index("over the seeds") :] == first.stdout[first.stdout.index("over the seeds") :]

@@ -185,8 +185,8 @@ def test_running_accuracy(finished, many, caplog):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--jobs", "0"], "--jobs 0: at least 1"),
-        (["--series", "9"], "--series 9: none of the 4 series"),
+        (["--jobs", "0"], "--jobs 0: give at least 1"),
+        (["--series", "9"], "--series 9: matches none of the 4 series"),
         (["--root_path", "nowhere"], "nowhere: no such folder"),
         (["--config", "nowhere"], "nowhere: no such file"),
         (["--set", "train.sead=1"], "did you mean 'seed'?"),
@@ -196,8 +196,8 @@ def test_running_accuracy(finished, many, caplog):
         (["--set", "evaluation.metrics=[auc]"], "--set evaluation.metrics has no effect on a suite"),
         (["--set", "evaluation.window=5"], "--set evaluation.window has no effect on a suite"),
         (["--set", "data.file=x"], "--set data.file has no effect on a suite"),
-        (["--backend", "dask"], "--backend dask and --scheduler ADDRESS go together"),
-        (["--address", "here:1"], "--backend ray and --address ADDRESS go together"),
+        (["--backend", "dask"], "--backend dask and --scheduler ADDRESS need each other"),
+        (["--address", "here:1"], "--backend ray and --address ADDRESS need each other"),
         (["--backend", "dask", "--scheduler", "here:1"], "--jobs is for workers on this machine"),
         (["--save_path", "/dev/null/x"], "cannot write there"),
     ],

@@ -239,7 +239,7 @@ def test_options_without_effect(ucr, capsys, monkeypatch, arguments, message, tm
     ("arguments", "message"),
     [
         (["--device", "cpu", "--jobs-per-device", "2"], "--jobs-per-device has no effect on --device cpu"),
-        (["--jobs-per-device", "0"], "--jobs-per-device 0: at least 1"),
+        (["--jobs-per-device", "0"], "--jobs-per-device 0: give at least 1"),
         (["--backend", "dask", "--scheduler", "x:1", "--jobs-per-device", "2"], "workers on this machine"),
     ],
 )

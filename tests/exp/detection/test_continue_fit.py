@@ -84,9 +84,9 @@ def test_every_model_goes_on_or_says_why_not(name):
         (waves(100, 3), (), ValueError, "X has 3 features"),
         (waves(WINDOW), (), DataError, "fewer than two windows"),
         (waves(40), (), EvaluationError, "SPOT needs at least 51"),
-        (1e30 * waves(100), (), DataError, "too far from the values of training"),
-        (waves(100), ["model.seq_len=8"], UserError, "--set model.seq_len=8: a training that goes on keeps"),
-        (waves(100), ["data.scaling=min-max"], UserError, "--set data.scaling=min-max: a training that goes on keeps"),
+        (1e30 * waves(100), (), DataError, "too far from the training values"),
+        (waves(100), ["model.seq_len=8"], UserError, "--set model.seq_len=8: a continued training"),
+        (waves(100), ["data.scaling=min-max"], UserError, "--set data.scaling=min-max: a continued training"),
         (waves(100), ["train.nothing=8"], ConfigError, "unknown key 'train.nothing'"),
     ],
 )
