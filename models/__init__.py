@@ -24,7 +24,17 @@ from models.PCA import suggest as suggest_pca
 from models.settings import ConfigError, ModelSettings, Settings
 from models.suggestion import Suggestion
 
-__all__ = ["DEFAULT", "DETECTORS", "ConfigError", "Model", "ModelSettings", "Settings", "Suggestion"]
+__all__ = [
+    "AUTO",
+    "DEFAULT",
+    "DETECTORS",
+    "ConfigError",
+    "Model",
+    "ModelSettings",
+    "Settings",
+    "Suggestion",
+    "choose",
+]
 
 
 def _by_mean(scores: np.ndarray) -> np.ndarray:
@@ -87,3 +97,14 @@ DETECTORS = {
     "PCA": Model(PCAConfig, PCA, suggest=suggest_pca),
 }
 DEFAULT = "CrossAD"
+AUTO = "auto"  # in place of a model's name: the one of `choose`
+
+
+def choose(channels: int) -> tuple[str, str]:
+    """Return the model for a series with this many channels, and the reason; docs/own-series.md has measurements."""
+    if channels == 1:
+        return (
+            "Nearest",
+            "the detector Nearest: for a single channel, nearest windows find far more than a network does",
+        )
+    return DEFAULT, f"the detector {DEFAULT}: there are several channels (Nearest is for one)"

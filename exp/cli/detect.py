@@ -25,7 +25,7 @@ from exp.cli.detect_files import (
     training_rows,
 )
 from exp.cli.detect_many import score_many
-from exp.cli.detect_options import check_options, rule_options
+from exp.cli.detect_options import check_options, chosen_detector, rule_options
 from exp.cli.findings import Findings, show, write_findings
 from exp.cli.series_options import detect_parser
 from exp.detection.estimator import CrossADDetector
@@ -242,8 +242,8 @@ def _train(training: list[TrainingFile], options: argparse.Namespace, known: Cro
 
 
 def _unfitted(options: argparse.Namespace) -> CrossADDetector:
-    names = ("detector", "config", "seed")
-    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    given = {name: getattr(options, name) for name in ("config", "seed") if getattr(options, name) is not None}
+    given["detector"] = chosen_detector(options)
     overrides = list(options.set or ())
     if options.seed is not None:
         overrides.append(f"train.seed={options.seed}")  # takes precedence over a configuration's own

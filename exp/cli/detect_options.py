@@ -9,7 +9,7 @@ from exp.detection.thresholds import ThresholdRule
 from exp.errors import UserError
 from exp.training.devices import choose_device
 from exp.training.observers import check_tensorboard
-from models import DEFAULT, DETECTORS
+from models import AUTO, DEFAULT, DETECTORS
 from models.settings import nearest
 
 STREAM = ("stream_mode", "state", "state_every", "drift_window", "gap", "alarms")
@@ -80,11 +80,15 @@ def _check_training(options: argparse.Namespace) -> None:
         raise UserError(f"{given[0]} is for training, which --model replaces: leave one of them out")
     if options.before is not None:
         _check_continuation(options)
-    if options.detector is not None and options.detector not in DETECTORS:
-        raise UserError(f"--detector {options.detector}: no such model: {nearest(options.detector, sorted(DETECTORS))}")
+    if options.detector is not None and options.detector not in (AUTO, *DETECTORS):
+        names = [AUTO, *sorted(DETECTORS)]
+        raise UserError(f"--detector {options.detector}: no such model: {nearest(options.detector, names)}")
+    if options.detector == AUTO and (options.config not in (None, "auto") or options.set):
+        raise UserError("--detector auto leaves the settings to the model that it chooses: name a model to change them")
     ThresholdRule(**rule_options(options)).check()
-    if options.explain and options.model is None and options.before is None:
-        check_explicable(options.detector or DEFAULT)
+    trains = options.model is None and options.before is None
+    if options.explain and trains and chosen_detector(options) != AUTO:  # those that it chooses from can explain
+        check_explicable(chosen_detector(options))
     check_events(options.merge_gap, options.min_length, names=("--merge-gap", "--min-length"))
     keys = [setting.partition("=")[0] for setting in options.set or ()]
     twice = next((key for key in keys if keys.count(key) > 1), None)
@@ -95,6 +99,13 @@ def _check_training(options: argparse.Namespace) -> None:
     check_overrides(options.set or ())
     if options.tensorboard:
         check_tensorboard()
+
+
+def chosen_detector(options: argparse.Namespace) -> str:
+    """Return the model of a training: the one that is named, CrossAD if settings are given, which are one model's."""
+    if options.detector is not None:
+        return options.detector
+    return DEFAULT if options.config not in (None, "auto") or options.set else AUTO
 
 
 def _check_continuation(options: argparse.Namespace) -> None:

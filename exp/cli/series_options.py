@@ -148,7 +148,15 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         metavar="END",
         help="train on the part before it, in each file: a row (5000), a share (0.5) or a time (all)",
     )
-    complete(add("--detector", metavar="MODEL", help=f"{', '.join(names)} (CrossAD)"), names)
+    complete(
+        add(
+            "--detector",
+            metavar="MODEL",
+            help=f"{', '.join(names)}, or auto: Nearest for one channel, CrossAD for several (auto; with --config or "
+            "--set CrossAD)",
+        ),
+        [*names, "auto"],
+    )
     add("--config", metavar="FILE", help="a configuration file, or auto: chosen by length and period (auto)")
     add("--set", nargs="+", metavar="SECTION.KEY=VALUE", action="extend", help="change single settings")
     add("--seed", type=int, help="random seed (2025)")

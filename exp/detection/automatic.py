@@ -11,7 +11,7 @@ from data_provider import DataError
 from exp.config import ExperimentConfig, config_file, read_yaml, resolve
 from exp.detection.own_series import NAME, check_overrides, own_data
 from exp.errors import UserError
-from models import DETECTORS, ConfigError, Suggestion
+from models import AUTO, DETECTORS, ConfigError, Suggestion, choose
 from models.settings import nearest
 from models.suggestion import SHORTEST_WINDOW
 from ts_ad_evaluation import find_period
@@ -86,7 +86,7 @@ def settings_for(
     ----------
     X : array of shape (n, C)
     detector : str
-        A name in the registry.
+        A name in the registry, or "auto": `models.choose` names it.
     config : "auto", dict or path
         "auto": what the model suggests. Otherwise sections of a configuration, or a file with them.
     overrides : sequence of str
@@ -100,11 +100,11 @@ def settings_for(
     ConfigError, UserError
         One line that names the key and the remedy.
     """
-    if detector not in DETECTORS:
-        raise UserError(f"detector is {detector!r}: {nearest(str(detector), DETECTORS)}")
     if isinstance(overrides, str):
         raise UserError(f"overrides is {overrides!r}: use a list of such texts")
+    detector, choice = _model(detector, X.shape[1], config)
     sections, reasons, source = _sections(X, detector, config, shortest)
+    reasons = [*choice, *reasons]
     model, train, data, _ = (_section(sections, name, source) for name in ("model", "train", "data", "evaluation"))
     check_overrides(overrides)
     seed = int(seed) if isinstance(seed, np.integer) else seed
@@ -118,6 +118,18 @@ def settings_for(
     if resolved.detector != detector:
         raise ConfigError(f"{source}: model.name is {resolved.detector!r}, but the detector is {detector}: correct one")
     return resolved, reasons
+
+
+def _model(detector: str, channels: int, config: Source) -> tuple[str, list[str]]:
+    """Return the name of the model, and why, if it was to be chosen."""
+    if detector not in (AUTO, *DETECTORS):
+        raise UserError(f"detector is {detector!r}: {nearest(str(detector), [AUTO, *DETECTORS])}")
+    if detector != AUTO:
+        return detector, []
+    if not (isinstance(config, str) and config == "auto"):
+        raise UserError("detector is 'auto', but a config is that of one model: name the model")
+    chosen, reason = choose(channels)
+    return chosen, [reason]
 
 
 def _sections(X: np.ndarray, detector: str, config: Source, shortest: int | None) -> tuple[dict, list[str], str]:

@@ -15,14 +15,14 @@ def suggest(length: int, channels: int, period: int | None) -> Suggestion:
     length, channels : int
         Of the training series.
     period : int or None
-        Without effect: windows that start at any phase are remembered, so none has to hold whole periods.
+        Not used: the windows that are remembered start at any phase, so none needs to contain whole periods.
     """
     window, reason = window_for(length, None)
     windows = max(1, int(length * TRAINED) - window + 1)
     remembered = min(windows, MOST, max(FEWEST, NUMBERS // (window * channels)))
     reasons = [
         f"model.seq_len {window}: {reason.removesuffix(', as there is no period')}",
-        f"train.epoch_windows {remembered}: of {windows} training windows so many are drawn and remembered",
+        f"train.epoch_windows {remembered}: windows drawn from the {windows} training windows and remembered",
     ]
     train = {"epoch_windows": remembered, "batch_size": BATCH}
     return Suggestion({"model": {"seq_len": window}, "train": train}, reasons)
