@@ -126,7 +126,7 @@ def _write(
     """Write the results for one of the training files."""
     trained_on, others = f"the first {file.rows} points", sum(other.rows > 0 for other in training if other is not file)
     if len(training) > 1:
-        trained_on += f" and {others} other files"
+        trained_on += f", and {others} other files"
     if options.before is not None:
         trained_on += f", continuing {options.before}"
     details = {"trained_on": trained_on, **_events(options)}

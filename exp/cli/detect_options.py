@@ -53,7 +53,7 @@ def _check_stream(options: argparse.Namespace) -> None:
         raise UserError("--stream reads standard input and writes standard output: leave out the file and --out")
     given = _given(options, ("merge_gap", "min_length"))
     if given and not options.alarms:
-        raise UserError(f"{given[0]} needs --alarms, which turns alarms into events: add it, or leave {given[0]} out")
+        raise UserError(f"{given[0]} needs --alarms, which turns alarms into events: add --alarms, or leave it out")
     if options.explain:
         raise UserError("--explain is for files: leave it out")
     if _given(options, ("channels", "label", "missing", "max_gap")):

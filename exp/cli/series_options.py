@@ -62,8 +62,8 @@ def detect_parser(program: str = "python -m exp.detect", *, stream: bool = True)
         dest="before",
         type=Path,
         metavar="DIR",
-        help="continue the training of a saved detector with new data, and save it as a new one; settings (except "
-        "--set train.KEY) and scaler stay, the new data sets the threshold",
+        help="continue the training of a saved detector with new data, and save it as a new one; settings and "
+        "scaler stay (except --set train.KEY)",
     )
     add_device(parser)
     data = parser.add_argument_group("the file").add_argument

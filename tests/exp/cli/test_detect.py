@@ -519,7 +519,7 @@ def test_other_channels_than_in_training(trained, tmp_path, series, refuse):
     refuse(path, *model, says=[path, "lacks flow, heat"])
     path = series(extra=range(ROWS))
     refuse(path, *model, "--channels", "flow", "heat", "extra", says=["not trained on extra", "name flow heat"])
-    refuse(path, *model, "--channels", "flow", says=["needs heat too", "name flow heat"])
+    refuse(path, *model, "--channels", "flow", says=["also needs heat", "name flow heat"])
 
 
 @pytest.mark.parametrize("named", [[], ["--channels", "heat", "flow"]])
@@ -696,9 +696,9 @@ def test_an_altered_threshold_is_found(trained, tmp_path, model, refuse):
         (["--contamination", "0.51"], ["contamination is 0.51", "(0, 0.5]"]),
         (["--contamination", "nan"], ["contamination is nan", "(0, 0.5]"]),
         (["--model", "x", "--contamination", "-0.1"], ["contamination is -0.1", "(0, 0.5]"]),
-        (["--merge-gap", "-1"], ["--merge-gap -1", "from 0 on"]),
-        (["--min-length", "0"], ["--min-length 0", "from 1 on"]),
-        (["--min-length", "-3"], ["--min-length -3", "from 1 on"]),
+        (["--merge-gap", "-1"], ["--merge-gap -1", "at least 0"]),
+        (["--min-length", "0"], ["--min-length 0", "at least 1"]),
+        (["--min-length", "-3"], ["--min-length -3", "at least 1"]),
         (["--model", "x", "--seed", "1"], ["--seed", "--model"]),
         (["--config", "nowhere.yaml"], ["nowhere.yaml", "no such file"]),
         (["--set", "model.seq_len"], ["--set model.seq_len", "section.key=value"]),

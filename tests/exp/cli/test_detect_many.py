@@ -221,7 +221,7 @@ class TestRefused:
         [
             (["a.csv", "a.csv"], "a.csv: given twice"),
             (["a.csv", "./x/../a.csv"], "given twice"),
-            (["a.csv", "q*.csv"], "q*.csv: no file fits the pattern"),
+            (["a.csv", "q*.csv"], "q*.csv: no file matches the pattern"),
             (["a.csv", "nowhere.csv"], "nowhere.csv: no such file"),
             (["a.csv", "short.csv"], "short.csv: 10 points to train on are fewer than a window of 24"),
             (["a.csv", "far.csv"], "far.csv: channel 'flow' holds 1e+30 at time 2024-01-01 07:00:00"),
@@ -244,7 +244,7 @@ class TestRefused:
         ("until", "says"),
         [
             ("150", "b.csv: --train-until 150: means 150 of the 120 rows"),
-            ("2020-01-01", "--train-until 2020-01-01: leaves no row of any file"),
+            ("2020-01-01", "--train-until 2020-01-01: no file has a row before it"),
             ("soon", "a.csv: --train-until soon: neither a row"),
             ("1.5", "a.csv: --train-until 1.5: a share"),
         ],

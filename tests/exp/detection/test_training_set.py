@@ -159,7 +159,7 @@ class TestFit:
         assert "\n" not in str(caught.value)
 
     def test_a_list_is_not_scored(self):
-        with pytest.raises(ValueError, match="one series at once"):
+        with pytest.raises(ValueError, match="one series at a time"):
             fitted().decision_function([waves(100), waves(60)])
 
 

@@ -167,7 +167,7 @@ def test_restarts_change_nothing(run, tmp_path, cuts, mode):
 def test_a_state_of_other_events(run, tmp_path, then, now):
     run(X[:60], state=tmp_path / "state", **then)
     before = (tmp_path / "state").read_bytes()
-    with pytest.raises(UserError, match="the state is that of a stream with other events") as caught:
+    with pytest.raises(UserError, match="the state belongs to a stream with other options for events") as caught:
         run(X[60:], state=tmp_path / "state", **(then | now))
     assert "\n" not in str(caught.value)
     assert (tmp_path / "state").read_bytes() == before
