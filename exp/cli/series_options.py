@@ -45,15 +45,15 @@ def detect_parser(program: str = "python -m exp.detect", *, stream: bool = True)
         "files",
         nargs="*",
         metavar="SERIES",
-        help="a CSV or Parquet file with a column for each channel; several files form one training set, and each gets "
-        "its own folder of results in --out, with summary.csv",
+        help="a CSV or Parquet file with a column for each channel; several form one training set, "
+        "each with a folder in --out",
     )
     add(
         "--series",
         nargs="+",
         action="extend",
         metavar="PATTERN",
-        help="more files, or patterns such as 'data/*.csv' (quoted; ** includes subfolders)",
+        help="more files, or patterns such as 'data/**/*.csv', quoted",
     )
     add("--out", type=Path, metavar="DIR", help="folder for the results")
     add("--model", type=Path, metavar="DIR", help="a saved detector (OUT/detector): score without training")
@@ -62,8 +62,7 @@ def detect_parser(program: str = "python -m exp.detect", *, stream: bool = True)
         dest="before",
         type=Path,
         metavar="DIR",
-        help="continue the training of a saved detector with new data, and save it as a new one; settings and "
-        "scaler stay (except --set train.KEY)",
+        help="train a saved detector further on new data; --set train.KEY alone has effect",
     )
     add_device(parser)
     data = parser.add_argument_group("the file").add_argument

@@ -9,7 +9,7 @@ import pytest
 
 from exp.cli import __version__, crossad, options, series_options
 from exp.streaming.lines import STATE_EVERY
-from models import DEFAULT, DETECTORS
+from models import AUTO, DETECTORS
 from tests.support.paths import REPOSITORY
 from ts_ad_evaluation.__main__ import command
 from ts_ad_evaluation.tables import FORMATS
@@ -110,7 +110,7 @@ def test_examples_are_accepted(name):
 def test_help_says_the_right_defaults_and_names():
     text = series_options.detect_parser().format_help()
     assert options.model_names() == sorted(DETECTORS)
-    assert f"{', '.join(sorted(DETECTORS))} ({DEFAULT})" in " ".join(text.split())
+    assert f"{', '.join(sorted(DETECTORS))}, or {AUTO}: " in " ".join(text.split())
     assert f"at most N ({STATE_EVERY})" in " ".join(text.split())
     assert options.FORMATS == FORMATS
 
