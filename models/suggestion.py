@@ -6,7 +6,8 @@ from typing import NamedTuple
 USUAL_WINDOW = 96  # the most common published window
 SHORTEST_WINDOW = 8
 TRAINED = 0.8  # share of the points; the others validate
-EPOCHS = 10
+EPOCHS = 10  # at most
+GAIN, PATIENCE = 0.01, 2  # training stops after this many epochs that lower the validation loss by a smaller share
 FEWEST_STEPS, MOST_STEPS = 8, 100  # gradient steps in an epoch
 
 
@@ -81,6 +82,9 @@ def training_for(length: int, window: int, *, batch: int, steps: int = MOST_STEP
     taken = min(steps, math.ceil(windows / batch))
     settings = {
         "train_epochs": EPOCHS,
+        "patience": PATIENCE,
+        "min_delta": GAIN,
+        "min_delta_mode": "relative",
         "batch_size": batch,
         "epoch_windows": taken * batch,
         "learning_rate": rate,
@@ -88,6 +92,8 @@ def training_for(length: int, window: int, *, batch: int, steps: int = MOST_STEP
     reasons = [
         f"train.batch_size {batch}: windows in a step",
         f"train.epoch_windows {taken * batch}: {taken} steps, at most {steps}, of the {windows} available windows",
-        f"train.train_epochs {EPOCHS} and train.learning_rate {rate:g}: fewer and larger steps than published",
+        f"train.learning_rate {rate:g}: fewer and larger steps than published",
+        f"train.train_epochs {EPOCHS} at most; train.patience {PATIENCE} and train.min_delta {GAIN:.0%}: training ends "
+        f"after {PATIENCE} epochs that lower the validation loss by less",
     ]
     return Training(settings, reasons)

@@ -69,9 +69,19 @@ class TrainConfig(Settings):
     pct_start: Share = 0.3  # share of the steps in which 1cycle's rate rises
     patience: PositiveInt = 3  # epochs without a better validation loss before training stops
     min_delta: NonNegativeFloat = 0.0  # by how much a validation loss must be lower than the best to count as better
+    min_delta_mode: Literal["absolute", "relative"] = "absolute"  # relative: min_delta is a share of the best loss
     seed: Annotated[int, Field(ge=0, lt=SEEDS)] = 2025  # of weights, order of windows, dropout and routing
     precision: Literal["fp32", "bf16"] = "fp32"  # of the products inside the network
     compile: bool = False  # torch.compile: a slow start, then faster steps
+
+    @model_validator(mode="after")
+    def _check_min_delta(self) -> Self:
+        if self.min_delta_mode == "relative" and not 0 < self.min_delta < 1:
+            raise ValueError(
+                f"min_delta is {self.min_delta:g}, which is not a share: use a number between 0 and 1, or remove "
+                "min_delta_mode"
+            )
+        return self
 
 
 def _known_measure(name: str) -> str:
@@ -109,7 +119,7 @@ def _refuse_steps(train: TrainConfig, detector: str) -> None:
             raise ConfigError(f"train.{key} has no effect, {detector} is trained without gradient steps: remove it")
 
 
-LATER = {"min_delta": 0.0}  # of `train`, with their defaults
+LATER = {"min_delta": 0.0, "min_delta_mode": "absolute"}  # of `train`, with their defaults
 
 
 @dataclass(frozen=True)

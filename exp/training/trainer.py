@@ -175,7 +175,7 @@ class Trainer:
                 "seconds": round(seconds, 3),
             }
         )
-        better = validation_loss < self.progress.best_loss - self.settings.min_delta
+        better = validation_loss < self._loss_to_beat()
         logger.info(
             "epoch %d/%d: train loss %.6f, validation loss %.6f%s, learning rate %.3g, %.1f s (%.0f windows/s)",
             number, self.settings.train_epochs, train_loss, validation_loss, " (best)" if better else "",
@@ -193,6 +193,10 @@ class Trainer:
             self.optimizer.param_groups[0]["lr"] = next_rate(self.settings, number, rate)
         if self.processes.first:
             self._save_state()
+
+    def _loss_to_beat(self) -> float:
+        best, least = self.progress.best_loss, self.settings.min_delta
+        return best * (1 - least) if self.settings.min_delta_mode == "relative" else best - least
 
     def _train(self, windows: Windows, order: torch.Generator, title: str) -> float:
         """Take one gradient step per batch and return the mean loss over the windows."""

@@ -93,6 +93,14 @@ def test_a_loss_must_be_lower_by_the_least_difference_to_be_better(trainer, monk
     assert (len(progress.epochs), progress.best_epoch, progress.best_loss) == (7, 4, 2.85)
 
 
+def test_the_least_difference_can_be_a_share_of_the_best_loss(trainer, monkeypatch):
+    losses = iter([3.0, 2.8, 2.6, 2.5, 2.4, 2.4, 2.4])
+    monkeypatch.setattr(Trainer, "_validate", lambda *_: next(losses))
+    stopping = {"train__min_delta": 0.1, "train__min_delta_mode": "relative", "train__patience": 2}
+    progress = trainer(train__train_epochs=50, **stopping).fit(TRAINING, VALIDATION)
+    assert (len(progress.epochs), progress.best_epoch, progress.best_loss) == (5, 3, 2.6)
+
+
 @pytest.mark.parametrize(("lradj", "factors"), [("type1", [1, 1, 0.5, 0.25]), ("type3", [1, 1, 1, 1])])
 def test_rates_of_epochs(trainer, lradj, factors):
     progress = trainer(train__train_epochs=4, train__lradj=lradj, train__learning_rate=1e-4).fit(TRAINING, VALIDATION)
