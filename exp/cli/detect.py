@@ -105,7 +105,7 @@ def _train_and_score(paths: list[Path], several: bool, options: argparse.Namespa
         if not options.tensorboard:
             forget_scalars(options.out / SCALARS)
         if not several:
-            channel_scores = _score(detector, training[0].recording, paths[0])
+            channel_scores = _score_training_file(detector, training[0], training)
             detector.save(options.out / "detector")
             show(_write(training[0], training, detector, channel_scores, options.out, options))
             return
@@ -113,7 +113,7 @@ def _train_and_score(paths: list[Path], several: bool, options: argparse.Namespa
         files = {file.path: file for file in training}
 
         def score(path: Path, folder: Path) -> Findings:
-            channel_scores = _score(detector, files[path].recording, path)
+            channel_scores = _score_training_file(detector, files[path], training)
             with _folder_for_results(folder):
                 return _write(files[path], training, detector, channel_scores, folder, options)
 
@@ -144,6 +144,17 @@ def _score(detector: CrossADDetector, recording: Recording, path: Path) -> np.nd
         return detector.channel_scores(pd.DataFrame(recording.values, columns=list(recording.channels)))
     except (DataError, UserError) as error:
         raise UserError(f"{path}: {error}") from None
+
+
+def _score_training_file(detector: CrossADDetector, file: TrainingFile, training: list[TrainingFile]) -> np.ndarray:
+    """Return the channel scores (n, C) of a file of the training set."""
+    if not file.rows:
+        return _score(detector, file.recording, file.path)
+    trained = [other for other in training if other.rows]
+    try:
+        return detector.channel_scores_of_training(file.frame, *([str(file.path)] if len(trained) > 1 else []))
+    except (DataError, UserError) as error:
+        raise UserError(f"{file.path}: {error}") from None
 
 
 def _events(options: argparse.Namespace) -> dict:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import ArrayLike
 
 from exp.detection.aggregation import Aggregation, spans_of
 from exp.detection.detector import Detector
@@ -37,13 +38,19 @@ class TrainingScores(Looking):
     risk: float
     quantile: float
     contamination: float | None
+    _known: dict[str, np.ndarray]  # channel scores of the series of `fit`, by their names, if fitting is closed-form
 
     def _score_training(self, series: TrainingSet) -> None:
         """Score the series of the training, each by itself, and set the threshold by their scores."""
-        each = [self.standardised(one) for one in series.each(series.values)]
-        parts = [part for one in each for part in self._parts(one)]
+        by_series = [self._parts(self.standardised(one)) for one in series.each(series.values)]
+        parts = [part for parts in by_series for part in parts]
         by_channel = [part.detector.score(part.values, stride=self.stride, name=SERIES) for part in parts]
         by_channel = [scores.astype(np.float32) for scores in by_channel]
+        self._known = {}
+        if self.detector_.model.closed_form:
+            halves = iter(by_channel)
+            for name, own in zip(series.names, by_series, strict=True):
+                self._known[name] = np.concatenate([next(halves) for _ in own])
         self.score_channels_ = by_channel[0].shape[1]
         self.aggregation_ = self._aggregation(by_channel)
         self.decision_scores_ = np.concatenate([self.point_scores(one) for one in by_channel])
@@ -73,6 +80,31 @@ class TrainingScores(Looking):
         windows = twin.training_windows(values, SERIES)
         twin.fit(windows, twin.validation_windows(values[-self.window :], values, SERIES))
         return twin
+
+    def channel_scores_of_training(self, X: ArrayLike, series: str = "X") -> np.ndarray:
+        """Return the channel scores (n, C) of a series that begins with the one of `fit`, which may be all of it.
+
+        A model that is fitted in closed form knows its training windows by heart: a point that it was fitted to has the
+        score by which the threshold was set, from the other half. Otherwise these are the usual channel scores.
+
+        Parameters
+        ----------
+        X : array or DataFrame of shape (n, C)
+        series : str
+            Its name, if `fit` was given several.
+
+        Raises
+        ------
+        ValueError
+            When X is shorter than the series of `fit`. Also raises the errors of `channel_scores`.
+        """
+        scores = self.channel_scores(X)
+        known = getattr(self, "_known", {}).get(series)
+        if known is None:
+            return scores
+        if len(known) > len(scores):
+            raise ValueError(f"X has {len(scores)} points, fewer than the {len(known)} that the detector was fitted to")
+        return np.concatenate([known, scores[len(known) :]])
 
     @property
     def threshold_rule(self) -> ThresholdRule:
