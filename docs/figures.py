@@ -3,8 +3,8 @@
     python docs/figures.py            # all of them
     python docs/figures.py vus        # some: event, report, vus
 
-`event` and `report` train on the embedded series, which takes about half a minute; `report` needs playwright and a
-Chromium (Debian: chromium-headless-shell).
+`event` trains CrossAD on the embedded series, which takes about half a minute; `report` takes the default detector, and
+needs playwright and a Chromium (Debian: chromium-headless-shell).
 """
 
 import argparse
@@ -34,14 +34,15 @@ BROWSERS = ("chromium", "chromium-headless-shell", "chromium-browser", "google-c
 BLUE, ORANGE, GREY, TRUTH = "#1f6fb4", "#c4501b", "#6b7280", "#f3c98b"
 
 
-def detected(folder: Path) -> tuple[Path, int]:
+def detected(folder: Path, detector: str) -> tuple[Path, int]:
     """Run `exp.detect` on the embedded series; return the folder of results and how many rows trained."""
     series = read_ucr(SERIES)
     values = np.concatenate([series.train, series.test])[:, 0]
     label = np.concatenate([np.zeros(len(series.train), int), series.test_label])
-    file, out = folder / "blood_pressure.csv", folder / "results"
+    file, out = folder / "blood_pressure.csv", folder / detector
     pd.DataFrame({"arterial_pressure": values, "label": label}).to_csv(file, index=False)
-    if detect([str(file), "--out", str(out), "--train-until", str(len(series.train)), "--device", "cpu"]):
+    options = ["--train-until", str(len(series.train)), "--detector", detector, "--device", "cpu"]
+    if detect([str(file), "--out", str(out), *options]):
         sys.exit("exp.detect failed")
     return out, len(series.train)
 
@@ -71,7 +72,7 @@ def draw_event(out: Path, train_rows: int, picture: Path) -> None:
         grid[1, column].set_xlabel("point")
     grid[0, 0].axvspan(0, train_rows, color="#e5e7eb", zorder=0)
     grid[0, 0].set_ylabel("arterial pressure")
-    grid[1, 0].set_ylabel("anomaly score")
+    grid[1, 0].set_ylabel("score of CrossAD")
     grid[0, 0].set_title("UCR series 135; grey: the part trained on", loc="left", fontsize=10)
     grid[0, 1].set_title("the event that ranks first", loc="left", fontsize=10)
     grid[1, 1].legend(loc="upper left", frameon=False, fontsize=9)
@@ -161,13 +162,11 @@ def main() -> None:
     torch.set_num_threads(1)
     if "vus" in wanted:
         draw_vus(options.out / "vus.png")
-    if wanted & {"event", "report"}:
-        with tempfile.TemporaryDirectory() as folder:
-            out, train_rows = detected(Path(folder))
-            if "event" in wanted:
-                draw_event(out, train_rows, options.out / "event.png")
-            if "report" in wanted:
-                draw_report(out, options.out / "report.png")
+    with tempfile.TemporaryDirectory() as folder:
+        if "event" in wanted:
+            draw_event(*detected(Path(folder), "CrossAD"), options.out / "event.png")
+        if "report" in wanted:
+            draw_report(detected(Path(folder), "auto")[0], options.out / "report.png")
 
 
 if __name__ == "__main__":

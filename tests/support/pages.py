@@ -152,7 +152,8 @@ class Clone:
 
     def _write_series(self):
         times = pd.date_range("2024-02-01", periods=1000, freq="h")
-        for name, seed in (("SERIES", 0), ("NEW", 1), ("sensor", 2)):
+        (self.path / "pumps").mkdir()
+        for name, seed in (("SERIES", 0), ("NEW", 1), ("sensor", 2), ("pumps/north", 3), ("pumps/south", 4)):
             points, _ = waves(1000, 2, seed)
             table = pd.DataFrame({"time": times, "pressure": points[:, 0], "flow": points[:, 1]})
             table.to_csv(self.path / f"{name}.csv", index=False)
