@@ -93,7 +93,8 @@ def training_for(length: int, window: int, *, batch: int, steps: int = MOST_STEP
         f"train.batch_size {batch}: windows in a step",
         f"train.epoch_windows {taken * batch}: {taken} steps, at most {steps}, of the {windows} available windows",
         f"train.learning_rate {rate:g}: fewer and larger steps than published",
-        f"train.train_epochs {EPOCHS} at most; train.patience {PATIENCE} and train.min_delta {GAIN:.0%}: training ends "
-        f"after {PATIENCE} epochs that lower the validation loss by less",
+        f"train.train_epochs {EPOCHS}: at most",
+        f"train.patience {PATIENCE}, train.min_delta {GAIN:g} and train.min_delta_mode relative: training ends after "
+        f"{PATIENCE} epochs that lower the validation loss by less than {GAIN:.0%}",
     ]
     return Training(settings, reasons)

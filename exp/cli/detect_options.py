@@ -5,7 +5,7 @@ import argparse
 from exp.detection.events import check_events
 from exp.detection.explanation import check_explicable
 from exp.detection.own_series import check_overrides
-from exp.detection.thresholds import ThresholdRule
+from exp.detection.thresholds import OWNERS, ThresholdRule
 from exp.errors import UserError
 from exp.training.devices import choose_device
 from exp.training.observers import check_tensorboard
@@ -138,14 +138,11 @@ def rule_options(options: argparse.Namespace) -> dict:
         )
     if "risk" in given and "quantile" in given:
         raise UserError("--risk and --quantile exclude each other, as they belong to different rules: use one of them")
-    if "quantile" in given and (options.model or options.before) is not None:
-        given.setdefault("threshold", "quantile")  # the saved rule is replaced anyway
-    rule = given.get("threshold", "spot")
-    for name, owner in (("risk", "spot"), ("quantile", "quantile")):
-        if name in given and rule != owner:
+    for name, owner in OWNERS.items():
+        if name in given and given.setdefault("threshold", owner) != owner:
             raise UserError(f"--{name} belongs to --threshold {owner}: leave it out, or use that threshold")
-    if is_float(rule):
-        given["threshold"] = float(rule)
+    if is_float(given.get("threshold", "")):
+        given["threshold"] = float(given["threshold"])
     return given
 
 

@@ -166,7 +166,7 @@ def _add_threshold(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group(
         "the threshold, set from the training scores; with --model, it replaces the saved one"
     )
-    add.add_argument("--threshold", metavar="RULE", help="spot, quantile or a number (spot)")
+    add.add_argument("--threshold", metavar="RULE", help="auto, spot, quantile or a number (auto)")
     add.add_argument("--risk", type=float, help="for the rule spot (0.001)")
     add.add_argument("--quantile", type=float, help="for the rule quantile (0.99)")
     add.add_argument("--contamination", type=float, metavar="SHARE", help="instead: the share of anomalies, up to 0.5")

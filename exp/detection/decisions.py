@@ -17,7 +17,7 @@ class Decisions(TrainingScores):
 
     def set_threshold(
         self,
-        threshold: str | float = "spot",
+        threshold: str | float = "auto",
         *,
         risk: float = RISK,
         quantile: float = QUANTILE,

@@ -50,7 +50,7 @@ class AnomalyDetector(Decisions):
         mapping, and are listed in the log for a file.
     overrides : sequence of str
         Single settings that override all others, each ``section.key=value`` such as ``"model.seq_len=64"``.
-    threshold : {"spot", "quantile"} or float
+    threshold : {"auto", "spot", "quantile"} or float
         How `threshold_` is found from the scores of X, or the threshold itself.
     risk : float
         For "spot": the probability that a normal point's score is above the threshold.
@@ -111,7 +111,7 @@ class AnomalyDetector(Decisions):
         *,
         config: Source = "auto",
         overrides: Sequence[str] = (),
-        threshold: str | float = "spot",
+        threshold: str | float = "auto",
         risk: float = RISK,
         quantile: float = QUANTILE,
         contamination: float | None = None,

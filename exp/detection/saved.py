@@ -47,7 +47,7 @@ def restore(kind: type, content: dict, arrays: dict[str, np.ndarray], device: st
     parameters["device"] = device
     loaded = kind(**{**parameters, "overrides": tuple(parameters["overrides"])})
     loaded.config_ = ExperimentConfig.from_dict(content["config"])
-    loaded.reasons_, loaded.epochs_ = content["reasons"], content["epochs"]
+    loaded.reasons_, loaded.epochs_, loaded._known = content["reasons"], content["epochs"], {}
     loaded.n_features_in_ = content["n_features"]
     loaded.score_channels_ = content.get("score_channels", loaded.n_features_in_)
     if content["channels"]:

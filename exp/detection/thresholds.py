@@ -9,6 +9,9 @@ from exp.errors import UserError
 from ts_ad_evaluation import SPOT, prior_anomaly_rate
 
 RISK, QUANTILE = 1e-3, 0.99  # by default
+NORMAL = 0.98  # share of the training points that "auto" takes for normal
+RULES = ("auto", "spot", "quantile")
+OWNERS = {"risk": "spot", "quantile": "quantile"}  # the rule that a number belongs to
 
 
 class ThresholdRule(NamedTuple):
@@ -16,8 +19,11 @@ class ThresholdRule(NamedTuple):
 
     Attributes
     ----------
-    threshold : {"spot", "quantile"} or float
-        The rule, or the threshold itself.
+    threshold : {"auto", "spot", "quantile"} or float
+        The rule, or the threshold itself. "auto": the lowest 98 % of the training scores are taken for normal, and the
+        threshold is twice as far above the median as the highest of these. Anomalies that are fewer
+        than 2 % of the training points hardly move it; docs/own-series.md has measurements. A risk or a quantile other
+        than the default makes "auto" the rule that it belongs to.
     risk : float
         For "spot": the probability that a normal point's score is above the threshold, in (0, 1).
     quantile : float
@@ -27,17 +33,20 @@ class ThresholdRule(NamedTuple):
         of its own, instead of the others.
     """
 
-    threshold: Any = "spot"
+    threshold: Any = "auto"
     risk: Any = RISK
     quantile: Any = QUANTILE
     contamination: Any = None
 
     @property
     def name(self) -> str:
-        """The rule: spot, quantile, contamination or number."""
+        """The rule: auto, spot, quantile, contamination or number."""
         if self.contamination is not None:
             return "contamination"
-        return self.threshold if isinstance(self.threshold, str) else "number"
+        if not isinstance(self.threshold, str):
+            return "number"
+        owners = (owner for name, owner in OWNERS.items() if getattr(self, name) != self._field_defaults[name])
+        return next(owners, "auto") if self.threshold == "auto" else self.threshold
 
     def check(self) -> None:
         """Check that the rule can be used.
@@ -48,8 +57,8 @@ class ThresholdRule(NamedTuple):
             When one of its values is wrong, or two rules are given.
         """
         number = _is_number(self.threshold)
-        if not number and not (isinstance(self.threshold, str) and self.threshold in ("spot", "quantile")):
-            raise UserError(f"threshold is {self.threshold!r}: use 'spot', 'quantile' or a number")
+        if not number and not (isinstance(self.threshold, str) and self.threshold in RULES):
+            raise UserError(f"threshold is {self.threshold!r}: use {', '.join(map(repr, RULES))} or a number")
         if number and not np.isfinite(self.threshold):
             raise UserError(f"threshold is {self.threshold}: use a finite number")
         if not (_is_number(self.risk) and 0 < self.risk < 1):
@@ -58,13 +67,18 @@ class ThresholdRule(NamedTuple):
             raise UserError(f"quantile is {self.quantile!r}: use a number in [0, 1]")
         if self.contamination is not None:
             self._check_contamination()
+        for name, owner in OWNERS.items():
+            if self.name != owner and getattr(self, name) != self._field_defaults[name]:
+                raise UserError(
+                    f"{name} is {getattr(self, name)!r}, but the rule is {self.name}: leave one of them out"
+                )
 
     def _check_contamination(self) -> None:
         if not (_is_number(self.contamination) and 0 < self.contamination <= 0.5):
             raise UserError(
                 f"contamination is {self.contamination!r}: use the share of anomalies, a number in (0, 0.5]"
             )
-        for name, default in ThresholdRule._field_defaults.items():
+        for name, default in self._field_defaults.items():
             given = getattr(self, name)
             if name != "contamination" and given != default:
                 raise UserError(
@@ -80,6 +94,9 @@ class ThresholdRule(NamedTuple):
         EvaluationError
             When the scores do not allow the rule.
         """
+        if self.name == "auto":
+            middle, highest = np.quantile(np.asarray(scores, np.float64), [0.5, NORMAL])
+            return float(middle + 2 * (highest - middle))
         if self.name == "spot":
             return float(SPOT(scores, risk=self.risk, rule="likelihood").threshold)
         if self.name == "number":
@@ -87,6 +104,8 @@ class ThresholdRule(NamedTuple):
         return prior_anomaly_rate(scores, 1 - self.quantile if self.name == "quantile" else self.contamination)
 
     def __str__(self) -> str:
+        if self.name == "auto":
+            return f"twice as far above the median as {NORMAL:.0%} of the training scores"
         if self.name == "spot":
             return f"SPOT with risk {self.risk:g}"
         if self.name == "quantile":

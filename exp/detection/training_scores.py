@@ -99,7 +99,7 @@ class TrainingScores(Looking):
             When X is shorter than the series of `fit`. Also raises the errors of `channel_scores`.
         """
         scores = self.channel_scores(X)
-        known = getattr(self, "_known", {}).get(series)
+        known = self._known.get(series)
         if known is None:
             return scores
         if len(known) > len(scores):

@@ -391,8 +391,11 @@ class FixedThreshold:
 
 
 def _alarms(detector: CrossADDetector, mode: str, drift_window: int | None) -> SPOT | FixedThreshold:
-    if detector.threshold_rule.name != "spot":
-        return FixedThreshold(detector.threshold_)
+    rule = detector.threshold_rule
     # The last point of a window is harder to reconstruct than the others, so its scores have their own tail.
     initial = detector.decision_scores_ if mode == "window" else detector.causal_scores_
+    if rule.name == "auto" and mode == "causal":
+        return FixedThreshold(rule.find(initial))
+    if rule.name != "spot":
+        return FixedThreshold(detector.threshold_)
     return SPOT(initial, risk=detector.risk, rule="likelihood", drift_window=drift_window, max_excesses=MAX_EXCESSES)

@@ -47,11 +47,15 @@ def unfitted(**parameters):
 
 @cache
 def fitted(channels=2, **parameters):
-    """Return a small detector fitted to an array; read-only."""
-    return unfitted(**parameters).fit(waves(400, channels))
+    """Return a small detector fitted to an array, with SPOT's threshold unless another is given; read-only."""
+    return unfitted(**_with_spot(parameters)).fit(waves(400, channels))
 
 
 @cache
 def fitted_to_names(*names, **parameters):
-    """Return a small detector fitted to a DataFrame; read-only."""
-    return unfitted(**parameters).fit(frame(400, names))
+    """Return a small detector fitted to a DataFrame, with SPOT's threshold unless another is given; read-only."""
+    return unfitted(**_with_spot(parameters)).fit(frame(400, names))
+
+
+def _with_spot(parameters):
+    return parameters if "contamination" in parameters else {"threshold": "spot"} | parameters

@@ -563,11 +563,11 @@ def test_too_few_points_for_spot_are_refused_before_the_training(tmp_path, serie
     monkeypatch.setattr("exp.detection.estimator.Detector", None)
     says = ["SPOT needs at least 51", f"got {points}", "quantile", "--threshold quantile", "--threshold NUMBER"]
     path = series(points)
-    refuse(path, "--out", tmp_path / "out", says=[path, *says])
-    refuse(series(), "--out", tmp_path / "out", "--train-until", points, says=says)
+    refuse(path, "--out", tmp_path / "out", "--threshold", "spot", says=[path, *says])
+    refuse(series(), "--out", tmp_path / "out", "--train-until", points, "--threshold", "spot", says=says)
 
 
-@pytest.mark.parametrize(("points", "rule"), [(51, "spot"), (20, "quantile"), (20, "1.5")])
+@pytest.mark.parametrize(("points", "rule"), [(51, "spot"), (20, "quantile"), (20, "1.5"), (20, "auto")])
 def test_few_points_that_suffice(tmp_path, series, quick, points, rule):
     options = ["--threshold", rule, "--set", "train.train_epochs=1", "model.d_model=8", "model.n_heads=2"]
     assert run(series(points), "--out", tmp_path / "out", *options) == 0
@@ -664,7 +664,7 @@ def test_an_altered_threshold_is_found(trained, tmp_path, model, refuse):
         (["--threshold", "inf"], ["threshold", "inf", "finite"]),
         (["--risk", "2"], ["risk", "2"]),
         (["--threshold", "quantile", "--quantile", "1.5"], ["quantile", "1.5"]),
-        (["--quantile", "0.9"], ["--quantile", "--threshold quantile"]),
+        (["--threshold", "spot", "--quantile", "0.9"], ["--quantile", "--threshold quantile"]),
         (["--threshold", "3", "--quantile", "0.9"], ["--quantile", "--threshold quantile"]),
         (["--threshold", "quantile", "--risk", "0.1"], ["--risk", "--threshold spot"]),
         (["--max-gap", "3"], ["--max-gap", "--missing interpolate"]),

@@ -184,7 +184,7 @@ def test_parameters_and_clones():
         "config": CONFIG,
         "overrides": ["model.d_model=4"],
         "threshold": "quantile",
-        "risk": 1e-2,
+        "risk": 1e-3,
         "quantile": 0.9,
         "contamination": None,
         "aggregation": "published",
@@ -265,7 +265,7 @@ class TestThreshold:
     @pytest.mark.parametrize(
         ("parameters", "message"),
         [
-            ({"threshold": "mean"}, "threshold is 'mean': use 'spot', 'quantile' or a number"),
+            ({"threshold": "mean"}, "threshold is 'mean': use 'auto', 'spot', 'quantile' or a number"),
             ({"threshold": None}, "threshold is None: use"),
             ({"threshold": True}, "threshold is True: use"),
             ({"threshold": [0.5]}, r"threshold is \[0.5\]: use"),
@@ -290,10 +290,10 @@ class TestThreshold:
     def test_too_few_scores_for_a_tail(self, rows, monkeypatch):
         monkeypatch.setattr(exp.detection.estimator, "Detector", None)
         with pytest.raises(EvaluationError, match=f"SPOT needs at least 51 .*, got {rows}.*quantile.*number"):
-            unfitted().fit(waves(rows))
+            unfitted(threshold="spot").fit(waves(rows))
 
     def test_another_rule_for_few_scores(self):
-        assert unfitted().fit(waves(51)).threshold_ > 0
+        assert unfitted(threshold="spot").fit(waves(51)).threshold_ > 0
         assert unfitted(threshold=1.0).fit(waves(2 * WINDOW)).labels_.shape == (2 * WINDOW,)
 
 

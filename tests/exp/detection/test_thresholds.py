@@ -14,7 +14,10 @@ SCORES = np.arange(1000.0)
 @pytest.mark.parametrize(
     ("rule", "name", "threshold", "text"),
     [
-        (ThresholdRule(), "spot", SPOT(SCORES, risk=1e-3, rule="likelihood").threshold, "SPOT with risk 0.001"),
+        (ThresholdRule(), "auto", 1458.54, "twice as far above the median as 98% of the training scores"),
+        (ThresholdRule("spot"), "spot", SPOT(SCORES, risk=1e-3, rule="likelihood").threshold, "SPOT with risk 0.001"),
+        (ThresholdRule(risk=0.1), "spot", SPOT(SCORES, risk=0.1, rule="likelihood").threshold, "SPOT with risk 0.1"),
+        (ThresholdRule(quantile=0.5), "quantile", 499.5, "quantile 0.5 of the training scores"),
         (ThresholdRule("quantile"), "quantile", 989.01, "quantile 0.99 of the training scores"),
         (ThresholdRule(2), "number", 2.0, "given"),
         (ThresholdRule(contamination=0.25), "contamination", 749.25, "contamination 0.25"),
@@ -27,6 +30,28 @@ def test_rules(rule, name, threshold, text):
     assert rule.name == name
     assert rule.find(SCORES) == pytest.approx(threshold)
     assert str(rule) == text
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"threshold": "quantile", "risk": 0.1},
+        {"threshold": "spot", "quantile": 0.9},
+        {"threshold": 3.0, "risk": 0.1},
+        {"risk": 0.1, "quantile": 0.9},
+    ],
+)
+def test_numbers_of_another_rule(rule):
+    with pytest.raises(UserError, match=r"(risk|quantile) is .*, but the rule is .*: leave one of them out"):
+        unfitted(**rule).fit(waves(100))
+
+
+def test_a_few_anomalies_hardly_move_the_automatic_threshold():
+    scores = np.random.default_rng(0).gamma(4, 0.1, 1000)
+    clean = ThresholdRule().find(scores)
+    scores[:15] = 50 + np.arange(15)
+    assert scores[15:].max() < ThresholdRule().find(scores) < 2 * clean
+    assert ThresholdRule("spot").find(scores) > 50
 
 
 @pytest.mark.parametrize("contamination", [0, 0.51, 1, -0.1, float("nan"), True, "0.1", [0.1], np.inf])
@@ -56,7 +81,14 @@ def test_few_points_are_enough_for_it():
     assert unfitted(contamination=0.1).fit(waves(40)).labels_.sum() == 4
 
 
-RULES = [{}, {"risk": 1e-2}, {"threshold": "quantile", "quantile": 0.9}, {"threshold": 2.5}, {"contamination": 0.2}]
+RULES = [
+    {},
+    {"threshold": "spot"},
+    {"risk": 1e-2},
+    {"threshold": "quantile", "quantile": 0.9},
+    {"threshold": 2.5},
+    {"contamination": 0.2},
+]
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -77,7 +109,7 @@ def test_another_threshold_is_that_of_a_training_with_it(rule, tmp_path):
         ({"threshold": "mean"}, UserError),
         ({"risk": 2}, UserError),
         ({"contamination": 0.1, "risk": 0.1}, UserError),
-        ({}, EvaluationError),  # SPOT needs more scores than there are
+        ({"threshold": "spot"}, EvaluationError),  # SPOT needs more scores than there are
     ],
 )
 def test_a_wrong_rule_changes_nothing(rule, error):

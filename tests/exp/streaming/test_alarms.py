@@ -193,5 +193,5 @@ def test_the_threshold_of_a_saved_detector_is_changed(run, rule):
 
 def test_a_drift_window_needs_spot(run):
     with pytest.raises(UserError, match="is fixed, so a drift window cannot move it"):
-        run(X, drift_window=10)
+        run(X, drift_window=10, threshold={"threshold": "auto"})
     run(X, drift_window=10, threshold={"risk": 0.01})

@@ -524,7 +524,9 @@ def test_a_server_machine(tmp_path):
     """Random blocks, three restarts from a saved detector and a saved state: bit-identical to the batch."""
     train, test = server()
     model = CONFIG["model"] | {"seq_len": 96, "patch_len": 12}
-    detector = unfitted(config={"model": model, "train": {"train_epochs": 1, "epoch_windows": 64}}).fit(train)
+    detector = unfitted(
+        threshold="spot", config={"model": model, "train": {"train_epochs": 1, "epoch_windows": 64}}
+    ).fit(train)
     detector.save(tmp_path / "detector")
     random, state, parts = np.random.default_rng(0), tmp_path / "state", []
     stream = StreamingDetector.load(tmp_path / "detector", device="cpu")
