@@ -100,11 +100,13 @@ DEFAULT = "CrossAD"
 AUTO = "auto"  # in place of a model's name: the one of `choose`
 
 
-def choose(channels: int) -> tuple[str, str]:
-    """Return the model for a series with this many channels, and the reason; docs/own-series.md has measurements."""
+ENOUGH = 5000  # points to train a network on
+
+
+def choose(points: int, channels: int) -> tuple[str, str]:
+    """Return the model for a training series, and the reason; docs/own-series.md has measurements."""
     if channels == 1:
-        return (
-            "Nearest",
-            "the detector Nearest: for a single channel, nearest windows find far more than a network does",
-        )
-    return DEFAULT, f"the detector {DEFAULT}: there are several channels (Nearest is for one)"
+        return "Nearest", "the detector Nearest: for a single channel, nearest windows find more than a network does"
+    if points < ENOUGH:
+        return "Nearest", f"the detector Nearest: {points} points, fewer than {ENOUGH}, are few to train a network on"
+    return DEFAULT, f"the detector {DEFAULT}: there are several channels and at least {ENOUGH} points"

@@ -102,7 +102,7 @@ def settings_for(
     """
     if isinstance(overrides, str):
         raise UserError(f"overrides is {overrides!r}: use a list of such texts")
-    detector, choice = _model(detector, X.shape[1], config)
+    detector, choice = _model(detector, X.shape, config)
     sections, reasons, source = _sections(X, detector, config, shortest)
     reasons = [*choice, *reasons]
     model, train, data, _ = (_section(sections, name, source) for name in ("model", "train", "data", "evaluation"))
@@ -120,7 +120,7 @@ def settings_for(
     return resolved, reasons
 
 
-def _model(detector: str, channels: int, config: Source) -> tuple[str, list[str]]:
+def _model(detector: str, shape: tuple[int, ...], config: Source) -> tuple[str, list[str]]:
     """Return the name of the model, and why, if it was to be chosen."""
     if detector not in (AUTO, *DETECTORS):
         raise UserError(f"detector is {detector!r}: {nearest(str(detector), [AUTO, *DETECTORS])}")
@@ -128,7 +128,7 @@ def _model(detector: str, channels: int, config: Source) -> tuple[str, list[str]
         return detector, []
     if not (isinstance(config, str) and config == "auto"):
         raise UserError("detector is 'auto', but a config is that of one model: name the model")
-    chosen, reason = choose(channels)
+    chosen, reason = choose(*shape)
     return chosen, [reason]
 
 

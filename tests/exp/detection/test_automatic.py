@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from data_provider import DataError
 from exp.config import ExperimentConfig, TrainConfig
-from exp.detection.automatic import suggest
+from exp.detection.automatic import settings_for, suggest
+from exp.errors import UserError
 from models.CrossAD import CrossADConfig
 from models.suggestion import SHORTEST_WINDOW, USUAL_WINDOW
 
@@ -148,3 +149,18 @@ def test_more_channels_make_smaller_batches():
     ]
     assert all(later < earlier for earlier, later in itertools.pairwise(sizes[:-1]))
     assert sizes[-1] == 1
+
+
+@pytest.mark.parametrize(
+    ("points", "channels", "name"),
+    [(100, 1, "Nearest"), (100_000, 1, "Nearest"), (4999, 2, "Nearest"), (5000, 2, "CrossAD"), (5000, 38, "CrossAD")],
+)
+def test_the_model_follows_from_points_and_channels(points, channels, name):
+    config, reasons = settings_for(waves(points, channels), detector="auto", config="auto", overrides=(), seed=1)
+    assert config.detector == name
+    assert name in reasons[0]
+
+
+def test_settings_of_one_model_need_its_name():
+    with pytest.raises(UserError, match="name the model"):
+        settings_for(waves(100), detector="auto", config={"model": {}}, overrides=(), seed=1)
