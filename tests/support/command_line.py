@@ -44,6 +44,12 @@ SETTINGS = {
     "train": {"train_epochs": 3, "batch_size": 64, "learning_rate": 1e-3},
 }
 
+# What every run imports sooner or later; whatever is missing here is imported by each process again.
+PRELOADED = [
+    *("tests.support.command_line", "exp.cli.run", "torch._dynamo", "pandas", "sklearn.metrics"),
+    *("matplotlib.figure", "matplotlib.backends.backend_agg", "ts_ad_evaluation.figures"),
+]
+
 
 def settings(**changes):
     """Return the small configuration with `section__key=value` changes."""
@@ -167,9 +173,7 @@ def started(*arguments, die_at=None):
 def _context():
     """Start the process that has imported everything, from which the others are forked."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["tests.support.command_line", "exp.cli.run", "torch._dynamo", "pandas", "sklearn.metrics"]
-    )
+    context.set_forkserver_preload(PRELOADED)
     # Killed processes release nothing, which multiprocessing's tracker would warn about at the end of the tests.
     changes = {"PYTHONPATH": str(REPOSITORY), "PYTHONWARNINGS": "ignore:resource_tracker"}
     with mock.patch.dict(os.environ, changes):
