@@ -12,7 +12,6 @@ With a number, as in `<!-- skip 2: REASON -->`, each of them is about that comma
 
 import os
 import re
-import runpy
 import shlex
 import shutil
 import subprocess
@@ -166,7 +165,7 @@ class Clone:
             return self._fork(_run_blocks, self._python)
         words = shlex.split(command.text)
         if words[0] == "python" and not SHELL.search(command.text):
-            return self._fork(_run_program, words[1:])
+            return self._fork(command_line.run_words, words[1:])
         ended = subprocess.run(
             ["sh", "-c", command.text], cwd=self.path, env=self.environment, capture_output=True, text=True, check=False
         )
@@ -197,16 +196,6 @@ def _child(work, argument, folder, log):
         os.dup2(descriptor, stream)
     os.chdir(folder)
     work(argument)
-
-
-def _run_program(words):
-    """Run `python WORDS`."""
-    if words[0] == "-m":
-        sys.argv = words[1:]
-        runpy.run_module(words[1], run_name="__main__", alter_sys=True)
-    else:
-        sys.argv = words
-        runpy.run_path(words[0], run_name="__main__")
 
 
 def _run_blocks(texts):
