@@ -12,8 +12,12 @@ from hypothesis import HealthCheck, settings
 from tests.support.command_line import Place
 
 torch.set_num_threads(1)
-settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("unhurried")
+UNHURRIED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+# The same examples each time, so that a test fails because of a change and not by chance.
+settings.register_profile("repeated", derandomize=True, max_examples=50, **UNHURRIED)
+# New examples each time: `pytest --hypothesis-profile=searching`.
+settings.register_profile("searching", max_examples=500, **UNHURRIED)
+settings.load_profile("repeated")
 
 
 @pytest.fixture

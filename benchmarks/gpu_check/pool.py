@@ -115,7 +115,9 @@ def process_context():
     That one never uses a device itself: a fork could no longer use it.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["benchmarks.gpu_check.pool", "exp.cli.run", "torch._dynamo", "sklearn.metrics"])
+    context.set_forkserver_preload(
+        ["benchmarks.gpu_check.pool", "exp.cli.run", "torch._dynamo", "sklearn.metrics", "matplotlib.figure"]
+    )
     return context
 
 

@@ -1,7 +1,9 @@
 """The GPU check, on the CPU with tiny sizes: what it plans, runs, stops and keeps."""
 
 import csv
+import fcntl
 import json
+import signal
 import subprocess
 import sys
 import tarfile
@@ -9,6 +11,7 @@ import time
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -83,9 +86,14 @@ def test_everything_on_the_cpu(data, tmp_path):
 
 
 def test_the_step_tests(tmp_path):
-    tests = ["--tests", "tests/cuda/test_networks.py::test_golden_scores[cpu-UCR_2-fp32]"]
-    assert main(["--steps", "tests", "--device", "cpu", "--out", str(tmp_path), *tests]) == 0
-    assert "1 passed" in (tmp_path / "tests.txt").read_text()
+    file = tmp_path / "test_quick.py"
+    file.write_text("def test_right():\n    pass\n\ndef test_wrong():\n    assert 1 == 2\n")
+    out = tmp_path / "out"
+    arguments = ["--steps", "tests", "--device", "cpu", "--out", str(out), "--tests"]
+    assert main([*arguments, f"{file}::test_right"]) == 0
+    assert "1 passed" in (out / "tests.txt").read_text()
+    assert main([*arguments, str(file)]) == 1
+    assert "1 failed, 1 passed" in (out / "tests.txt").read_text()
 
 
 @pytest.mark.parametrize(
@@ -142,46 +150,95 @@ def test_the_plan(tmp_path):
     assert sweep[sweep.index("--jobs") + 1] == "12"
 
 
-def fake(folder, name, script, *, gigabytes=1.0, rescue=(), dataset="D"):
+def fake(folder, name, script="", *, gigabytes=1.0, rescue=(), dataset="D"):
     """A run whose command is a Python script."""
     command = [sys.executable, "-c", script]
     return Run(dataset, name, 1, command, list(rescue), [], folder / name, 1.0, gigabytes)
 
 
-def test_runs_side_by_side_and_the_end_of_the_time(tmp_path, monkeypatch):
+class Started(NamedTuple):
+    """What stands for a process that has begun or, with a code, has ended."""
+
+    run: Run
+    exitcode: int | None
+
+
+@pytest.fixture
+def processes(monkeypatch):
+    """Stand-ins for the processes of runs and for their clock: each ends at once, or only when it is stopped."""
+    codes, killed, clock = {}, [], SimpleNamespace(now=0.0)
+
+    def kill(process):
+        killed.append(process.run.model)
+
+    def sleep(seconds):
+        clock.now += seconds
+
+    monkeypatch.setattr(pool, "time", SimpleNamespace(monotonic=lambda: clock.now, sleep=sleep))
+    monkeypatch.setattr(pool, "_start", lambda run, logs: Started(run, codes.get(run.model, 0)))
+    monkeypatch.setattr(pool, "_kill", kill)
+    return SimpleNamespace(codes=codes, killed=killed)
+
+
+def test_runs_side_by_side_and_the_end_of_the_time(tmp_path, processes):
     for name in ("stopped", "nothing"):
         (tmp_path / name).mkdir()
     (tmp_path / "stopped" / "checkpoint.pth").touch()
-    measure = [sys.executable, "-c", "print('measured')"]
-    endless = "import time; time.sleep(600)"
     runs = [
-        fake(tmp_path, "quick", "print('done')"),
-        fake(tmp_path, "faulty", "raise SystemExit(2)"),
-        fake(tmp_path, "stopped", endless, rescue=measure),
-        fake(tmp_path, "nothing", endless, rescue=measure),
-        fake(tmp_path, "large", "print('done')", gigabytes=9.0),
+        fake(tmp_path, "quick"),
+        fake(tmp_path, "faulty"),
+        fake(tmp_path, "stopped", rescue=["measure"]),
+        fake(tmp_path, "nothing", rescue=["measure"]),
+        fake(tmp_path, "large", gigabytes=9.0),
     ]
+    processes.codes |= {"faulty": 2, "stopped": None, "nothing": None}
     ended = {}
-    # Time is up as soon as the two short ones have ended.
-    clock = SimpleNamespace(monotonic=lambda: 100.0 if {"quick", "faulty"} <= ended.keys() else 0.0, sleep=time.sleep)
-    monkeypatch.setattr(pool, "time", clock)  # not the module's own functions, which the processes need
-    work_through(
-        runs,
-        Limits(3, 10.0),
-        50.0,
-        1000.0,
-        tmp_path / "logs",
-        lambda run, status: ended.update({run.model: status}),
-    )
+
+    def done(run, status):
+        ended[run.model] = status
+        processes.codes["stopped"] = 0  # so that its evaluation ends
+
+    work_through(runs, Limits(3, 10.0), 50.0, 1000.0, tmp_path / "logs", done)
     assert ended == {"quick": "tested", "faulty": "failed", "stopped": "stopped"}  # no room for the large one
-    assert (tmp_path / "logs" / "D-stopped-1.txt").read_text() == "measured\n"
+    assert sorted(processes.killed) == ["nothing", "stopped"]
+
+
+def test_an_evaluation_that_runs_out_of_time(tmp_path, processes):
+    run = fake(tmp_path, "stopped", rescue=["measure"])
+    run.folder.mkdir()
+    (run.folder / "checkpoint.pth").touch()
+    processes.codes["stopped"] = None
+    ended = []
+    work_through([run], Limits(1, 10.0), 50.0, 60.0, tmp_path / "logs", lambda *one: ended.append(one))
+    assert ended == []
+    assert processes.killed == ["stopped", "stopped"]
+
+
+def test_a_process_writes_a_log_and_is_killed_with_what_it_started(tmp_path):
+    """The child of the process that is killed holds a lock, which only its end releases."""
+    lock, held = tmp_path / "lock", tmp_path / "held"
+    child = (
+        f"import fcntl, pathlib, time; lock = open({str(lock)!r}, 'w'); fcntl.flock(lock, fcntl.LOCK_EX); "
+        f"pathlib.Path({str(held)!r}).touch(); time.sleep(600)"
+    )
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    script = f"import subprocess, sys; print('begun', flush=True); subprocess.run([sys.executable, '-c', {child!r}])"
+    process = pool._start(fake(tmp_path, "parent", script), logs)
+    while process.is_alive() and not held.exists():
+        time.sleep(0.01)
+    pool._kill(process)
+    assert process.exitcode == -signal.SIGKILL
+    assert (logs / "D-parent-1.txt").read_text() == "begun\n"
+    with open(lock) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def test_one_run_alone_always_fits_and_one_sweep_at_a_time(tmp_path):
     large, sweep, other = (
-        fake(tmp_path, "large", "", gigabytes=99.0),
-        fake(tmp_path, "published", "", dataset="UCR"),
-        fake(tmp_path, "config", "", dataset="UCR"),
+        fake(tmp_path, "large", gigabytes=99.0),
+        fake(tmp_path, "published", dataset="UCR"),
+        fake(tmp_path, "config", dataset="UCR"),
     )
     limits = Limits(2, 10.0)
     assert pool._next([large], [], limits) is large

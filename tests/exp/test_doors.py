@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -61,9 +62,15 @@ def unfitted(name):
     return AnomalyDetector(name, overrides=changes(name), device="cpu")
 
 
+@cache
+def trained(name):
+    return unfitted(name).fit(waves(400))
+
+
 @pytest.fixture
 def fitted(name):
-    return unfitted(name).fit(waves(400))
+    """A fitted detector; read-only."""
+    return trained(name)
 
 
 def test_an_array_becomes_scores_by_settings_of_its_own(fitted):
@@ -108,7 +115,7 @@ def test_a_stream_in_pieces_and_with_a_restart(fitted, mode, tmp_path):
 
 @pytest.mark.parametrize("mode", ["window", "causal"])
 def test_lines_of_text_become_lines_of_json(fitted, mode, tmp_path):
-    fitted.fit(pd.DataFrame(waves(400), columns=["a", "b"])).save(tmp_path / "detector")
+    clone(fitted).fit(pd.DataFrame(waves(400), columns=["a", "b"])).save(tmp_path / "detector")
     source, target = tmp_path / "lines.csv", tmp_path / "lines.jsonl"
     source.write_text(pd.DataFrame(disturbed(200), columns=["a", "b"]).to_csv(index_label="time"))
     with open(source) as lines, open(target, "w") as written:

@@ -1,8 +1,11 @@
 """Shared by the tests of many series: a small benchmark in UCR's or TSB-AD's format, and its program."""
 
 import copy
+import functools
 import json
+import logging
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import pandas as pd
 import yaml
 
 from exp.benchmark.suites import TSB_AD_U, UCR
+from exp.cli import sweep
 from exp.cli.sweep import main
 from tests.support import command_line
 from tests.support.command_line import SETTINGS, TEST_ROWS, TRAIN_ROWS, values
@@ -71,9 +75,14 @@ class ManySeries:
 
     def run_until(self, when, name, number):
         """Run it in a separate process that dies "before" or "after" a file with this name is written, and join it."""
-        process = command_line._context().Process(
-            target=_child, args=(self.tsb_ad, self.arguments(), when, name, number)
-        )
+        return self._die(functools.partial(command_line._die_at, when, name, number))
+
+    def run_until_said(self, words, *more):
+        """Run it in a separate process that dies when it logs these words, and join it."""
+        return self._die(functools.partial(_die_saying, words), *more)
+
+    def _die(self, prepare, *more):
+        process = command_line._context().Process(target=_child, args=(self.tsb_ad, self.arguments(*more), prepare))
         process.start()
         process.join()
         return process.exitcode
@@ -98,9 +107,18 @@ class ManySeries:
         return json.loads((self.folder(number, seed) / "result.json").read_text())
 
 
-def _child(tsb_ad, arguments, *die_at):
+def _child(tsb_ad, arguments, prepare):
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, 1)
     os.dup2(devnull, 2)
-    command_line._die_at(*die_at)
+    prepare()
     sys.exit(main(TSB_AD_U if tsb_ad else UCR, "program", arguments))
+
+
+def _die_saying(words):
+    def die(record):
+        if words in record.getMessage():
+            os.kill(os.getpid(), signal.SIGKILL)
+        return True
+
+    logging.getLogger(sweep.__name__).addFilter(die)

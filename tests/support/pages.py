@@ -10,9 +10,9 @@ A comment above a fenced block says how the tests run it; without one it runs as
 With a number, as in `<!-- skip 2: REASON -->`, each of them is about that command of the block alone, counted from 1.
 """
 
+import glob
 import os
 import re
-import runpy
 import shlex
 import shutil
 import subprocess
@@ -34,7 +34,7 @@ SCRIPTS = ("run.py", "run_UCR.py", "run_TSBAD.py")
 CHANNELS = {"GECCO": 9, "SMD": 38, "MSL": 55}
 TRAIN_ROWS, TEST_ROWS = 300, 250
 DIRECTIVE = re.compile(r"<!-- (skip|slow|small|instead)(?: (\d+))?(?:: (.*))? -->$")
-SHELL = re.compile(r"[|;&<>$*]")
+SHELL = re.compile(r"[|;&<>$]")
 
 
 @dataclass
@@ -167,11 +167,15 @@ class Clone:
             return self._fork(_run_blocks, self._python)
         words = shlex.split(command.text)
         if words[0] == "python" and not SHELL.search(command.text):
-            return self._fork(_run_program, words[1:])
+            return self._fork(command_line.run_words, [found for word in words[1:] for found in self._matches(word)])
         ended = subprocess.run(
             ["sh", "-c", command.text], cwd=self.path, env=self.environment, capture_output=True, text=True, check=False
         )
         return ended.returncode, ended.stdout + ended.stderr
+
+    def _matches(self, word):
+        """Return what the shell makes of a word that may hold a star."""
+        return sorted(glob.glob(word, root_dir=self.path)) or [word]
 
     def _fork(self, work, argument):
         log = self.path.parent / "log.txt"
@@ -198,16 +202,6 @@ def _child(work, argument, folder, log):
         os.dup2(descriptor, stream)
     os.chdir(folder)
     work(argument)
-
-
-def _run_program(words):
-    """Run `python WORDS`."""
-    if words[0] == "-m":
-        sys.argv = words[1:]
-        runpy.run_module(words[1], run_name="__main__", alter_sys=True)
-    else:
-        sys.argv = words
-        runpy.run_path(words[0], run_name="__main__")
 
 
 def _run_blocks(texts):

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.support.command_line import run_program
 from tests.support.paths import REPOSITORY
 from ts_ad_evaluation.auc import auc
 from ts_ad_evaluation.evaluator import Evaluator
@@ -16,7 +17,12 @@ from ts_ad_evaluation.range_auc import vus
 ROOT = REPOSITORY
 
 
-def run_command(*arguments, **variables):
+def run_command(*arguments):
+    return run_program("-m", "ts_ad_evaluation", *arguments)
+
+
+def run_anew(*arguments, **variables):
+    """Run it in a process that shares nothing with this one, with some variables of the environment."""
     command = [sys.executable, "-m", "ts_ad_evaluation", *map(str, arguments)]
     environment = os.environ | {name: str(value) for name, value in variables.items()}
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
@@ -81,7 +87,7 @@ def test_window_and_rule_of_vus(arrays, files):
 
 def test_files_on_request(arrays, files, tmp_path):
     out = tmp_path / "new" / "folder"
-    outcome = run_command(
+    outcome = run_anew(
         *("--label", files / "label.npy", "--score", files / "scores.npz:score", "--metrics", "auc", "f1_raw"),
         *("--thresholds", 1.5, 2, "--out", out, "--json", tmp_path / "new" / "all.json"),
         *("--figure", "scores", "histogram", "curves", "vus_surface", "--figure-format", "pdf", "--events", 0, 2),

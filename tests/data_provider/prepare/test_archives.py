@@ -182,6 +182,7 @@ def test_missing_series_are_told_by_their_numbers(tmp_path, out, capsys):
     assert "still lacks 5: 001–003, 008–009\n" in written
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SHARED_UCR.exists(), reason="needs ../shared/data/UCR_archive.zip")
 def test_part_of_the_real_archive(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(ARCHIVES, "UCR", PUBLISHED["UCR"])

@@ -1,9 +1,7 @@
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -600,12 +598,26 @@ def test_msl_on_its_real_numbers(msl, tmp_path):
         np.testing.assert_array_equal(getattr(found, part), arrays[part])
 
 
+# The program, which a signal ends when the file has been written but is not yet in its place.
+ENDED = """
+import os, signal, sys
+from data_provider.prepare.__main__ import main_of_process
+
+replace = os.replace
+
+def end_or_replace(source, target):
+    if os.path.basename(target) == "MSL.csv":
+        assert os.path.getsize(source) > 0
+        os.kill(os.getpid(), signal.SIGTERM)
+    replace(source, target)
+
+os.replace = end_or_replace
+sys.exit(main_of_process())
+"""
+
+
 def test_an_end_by_signal_while_the_file_is_written(msl, tmp_path):
-    out = tmp_path / "new" / "dataset"
-    with subprocess.Popen(command("MSL", msl[0], out), cwd=REPOSITORY, stderr=subprocess.PIPE, text=True) as process:
-        while not list(out.glob(".prepare.*/data/MSL.csv.*")) and process.poll() is None:
-            time.sleep(0.001)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait() == 130
-        assert process.stderr.read() == "interrupted: run the command again\n"
+    call = [sys.executable, "-c", ENDED, *command("MSL", msl[0], tmp_path / "new" / "dataset")[3:]]
+    ended = subprocess.run(call, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (130, "interrupted: run the command again\n")
     assert not list(tmp_path.iterdir())

@@ -1,10 +1,9 @@
 """Damaged files: they are refused in one line, or read without loss."""
 
 import warnings
-from datetime import timedelta
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_provider import DataError
@@ -86,7 +85,7 @@ def read(path, missing):
     st.sampled_from(["utf-8", "utf-8", "utf-8-sig", "utf-16", "latin-1"]),
     st.sampled_from(["error", "interpolate"]),
 )
-@settings(max_examples=250, deadline=timedelta(seconds=20), suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250)
 def test_damaged_files(tmp_path_factory, base, edits, encoding, missing):
     text = base
     for edit in edits:

@@ -47,7 +47,7 @@ def experiment(folder, seed=0, decay=2000, **train):
     return Experiment(config, series(seed)[0], RunFolder(folder), torch.device("cpu"), bars=False)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_the_channel_that_breaks_its_coupling_is_ranked_first(tmp_path, seed):
     one = experiment(tmp_path, seed)
     one.train()
@@ -74,7 +74,7 @@ def test_scores_do_not_depend_on_the_batches(tmp_path):
 
 def test_resumed_training_gives_the_same_weights(tmp_path, monkeypatch):
     def make(name):
-        return experiment(tmp_path / name, decay=5, train_epochs=3)
+        return experiment(tmp_path / name, decay=5, train_epochs=3, epoch_windows=256)
 
     def interrupted(trainer, *windows):
         if len(trainer.progress.epochs) == 2:

@@ -1,9 +1,7 @@
-"""Jobs on several devices: each gets the least busy one, in this process, in workers, and after a death."""
+"""Jobs on several devices: each gets the least busy one, in this process, in others, and after a death."""
 
 import os
 import signal
-import time
-from collections import Counter
 from contextlib import ExitStack
 
 import pytest
@@ -11,7 +9,9 @@ import torch
 
 from exp.benchmark import slots
 from exp.benchmark.slots import least_busy, own_device
-from exp.benchmark.workers import run_jobs
+from tests.support import command_line
+
+GUARD = 120  # seconds after which a process gives up on the others
 
 
 @pytest.mark.parametrize(("devices", "jobs"), [(1, 3), (2, 2), (3, 7), (4, 8)])
@@ -38,44 +38,39 @@ def test_the_next_job_goes_where_the_fewest_are(tmp_path):
     assert len(list(tmp_path.glob("a.*"))) == 3
 
 
-class Job:
-    """A job that holds a device for a while, or dies with it."""
-
-    def __init__(self, number, folder, deadly=False):
-        self.number, self.folder, self.deadly = number, folder, deadly
-
-    def fail(self, reason):
-        """Return the outcome of a failure."""
-        return reason
+def hold(folder, all_hold, devices):
+    """Hold a device, three times, until all the processes hold theirs."""
+    for _ in range(3):
+        with least_busy(["0", "1"], folder) as device:
+            devices.put(device)
+            all_hold.wait(GUARD)
+        all_hold.wait(GUARD)
 
 
-def hold(job):
-    """Return the device and when it was held."""
-    with least_busy(["0", "1"], job.folder / "locks") as device:
-        begin = time.monotonic()
-        if job.deadly and not (job.folder / "died").exists():
-            (job.folder / "died").touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(0.3 if job.number % 2 else 0.05)
-        return device, begin, time.monotonic()
+def test_processes_never_crowd_one_device(tmp_path):
+    context = command_line._context()
+    all_hold, devices = context.Barrier(4), context.SimpleQueue()
+    processes = [context.Process(target=hold, args=(tmp_path, all_hold, devices)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    taken = [devices.get() for _ in range(12)]
+    for process in processes:
+        process.join()
+    assert [sorted(taken[begin : begin + 4]) for begin in (0, 4, 8)] == [[0, 0, 1, 1]] * 3
 
 
-def test_workers_never_crowd_one_device(tmp_path):
-    held = [outcome for _, outcome in run_jobs([Job(number, tmp_path) for number in range(12)], hold, 4)]
-    for device, begin, end in held:
-        together = sum(other == device and first < end and begin < last for other, first, last in held)
-        at_once = [
-            sum(other == device and first <= moment < last for other, first, last in held) for moment in (begin, end)
-        ]
-        assert max(at_once) <= 2
-        assert together >= 1
-    assert set(Counter(device for device, _, _ in held)) == {0, 1}
+def die(folder):
+    """Die with a device."""
+    with least_busy(["0", "1"], folder):
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_a_worker_that_dies_gives_its_device_back(tmp_path):
-    jobs = [Job(number, tmp_path, deadly=number == 0) for number in range(3)]
-    assert len(list(run_jobs(jobs, hold, 2))) == 3
-    with least_busy(["0", "1"], tmp_path / "locks") as first, least_busy(["0", "1"], tmp_path / "locks") as second:
+def test_a_process_that_dies_gives_its_device_back(tmp_path):
+    process = command_line._context().Process(target=die, args=(tmp_path,))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    with least_busy(["0", "1"], tmp_path) as first, least_busy(["0", "1"], tmp_path) as second:
         assert (first, second) == (0, 1)
 
 

@@ -1,13 +1,12 @@
 import csv
 import io
 import json
-import subprocess
-import sys
 
 import pytest
 
 from exp.benchmark.runs import find_runs
 from exp.benchmark.summary import format_summary, summarise
+from tests.support.command_line import run_program
 from tests.support.paths import REPOSITORY
 
 ROOT = REPOSITORY
@@ -40,8 +39,7 @@ def results(tmp_path):
 
 
 def run_command(*arguments):
-    command = [sys.executable, "-m", "exp.summary", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return run_program("-m", "exp.summary", *arguments)
 
 
 def test_means_say_over_how_many_and_what_is_missing(results):

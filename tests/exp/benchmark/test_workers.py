@@ -193,6 +193,7 @@ def test_cluster_with_a_killed_worker(cluster, tmp_path):
     assert jobs[1].deaths == 1
 
 
+@pytest.mark.slow
 def test_cluster_with_a_job_that_always_kills_its_worker(cluster, tmp_path):
     jobs = [Toy(number, tmp_path, kills=99 * (number == 1)) for number in range(5)]
     expected = {number: number for number in range(5)} | {1: "every worker that started it died"}

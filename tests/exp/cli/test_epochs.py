@@ -1,14 +1,12 @@
 """What the programs leave of a training's epochs: epochs.csv always, scalars for TensorBoard on request."""
 
 import json
-import subprocess
-import sys
 
 import pandas as pd
 import pytest
 
 from tests.exp.cli.test_detect import SMALL, plant
-from tests.support.command_line import REPOSITORY
+from tests.support.command_line import run_program
 from tests.support.scalars import expected, scalars
 
 AFTER_TWO_EPOCHS = ("after", "training_state.pth", 1)
@@ -29,8 +27,7 @@ def succeed(place, *more):
 
 
 def detect(*more):
-    command = [sys.executable, "-m", "exp.detect", *map(str, more)]
-    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    return run_program("-m", "exp.detect", *more)
 
 
 def test_run_writes_the_epochs_and_no_scalars_unasked(finished):

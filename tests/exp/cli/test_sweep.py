@@ -1,9 +1,6 @@
 """The programs for many series, in this process or, if they must die, in a separate one."""
 
 import signal
-import subprocess
-import sys
-import time
 
 import joblib
 import pandas as pd
@@ -16,7 +13,6 @@ from exp.benchmark.suites import TSB_AD_U, UCR
 from exp.cli import sweep
 from tests.support.command_line import SETTINGS
 from tests.support.many_series import ManySeries
-from tests.support.paths import REPOSITORY
 
 DUAL_STF = {"seq_len": 24, "points_per_token": 4, "d_model": 8, "n_heads": 2, "patch_sizes": [4], "n_prototypes": 3}
 
@@ -75,24 +71,15 @@ def test_tsb_ad(tmp_path):
     assert run.settings["model.seq_len"] == str(SETTINGS["model"]["seq_len"])
 
 
-def test_workers_give_the_same_table_and_a_killed_program_goes_on(finished, many):
+def test_workers_give_the_same_table_and_a_killed_program_goes_on(finished, many, caplog):
     """Kill the program, which ends its workers, when its first job has ended, and restart it."""
-    command = [sys.executable, "run_UCR.py", *finished.arguments("--jobs", 2, "--save_path", many.save_path)]
-    log = many.path / "log.txt"
-
-    def start(stream):
-        return subprocess.Popen(command, cwd=REPOSITORY, stdout=stream, stderr=stream)
-
-    with open(log, "w") as stream:
-        process = start(stream)
-        while process.poll() is None and "1 of 4" not in log.read_text():
-            time.sleep(0.05)
-        assert process.poll() is None, log.read_text()
-        process.kill()
-        process.wait()
-    with open(log, "w") as stream:
-        assert start(stream).wait() == 0
-    assert "0 of them already done" not in log.read_text()
+    caplog.set_level("INFO")
+    places = ("--root_path", finished.root, "--config", finished.config)
+    assert many.run_until_said("1 of 4", *places, "--jobs", 2) == -signal.SIGKILL
+    assert not (many.results / "ucr.csv").exists()
+    assert many.run(*places, "--jobs", 2) == 0
+    assert "4 jobs" in caplog.text
+    assert "0 of them already done" not in caplog.text
     assert (many.results / "ucr.csv").read_bytes() == (finished.results / "ucr.csv").read_bytes()
 
 

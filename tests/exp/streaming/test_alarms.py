@@ -140,7 +140,7 @@ def test_a_fresh_window_ends_an_event(run):
 
 
 @given(cuts=st.lists(st.integers(0, 120), max_size=3), mode=st.sampled_from(["window", "causal"]))
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_restarts_change_nothing(run, tmp_path, cuts, mode):
     state = tmp_path / "state"
     state.unlink(missing_ok=True)

@@ -5,7 +5,6 @@ import logging
 import os
 import runpy
 import signal
-import subprocess
 import sys
 import time
 from typing import NamedTuple
@@ -17,7 +16,7 @@ import pytest
 from exp.cli.detect import main
 from exp.streaming.stream import StreamingDetector
 from tests.support import command_line
-from tests.support.command_line import REPOSITORY
+from tests.support.command_line import run_program
 from tests.support.detector_cases import WINDOW, fitted_to_names, waves
 
 GUARD = 120  # seconds after which a test gives up on a process
@@ -376,14 +375,13 @@ class TestReading:
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
-def test_an_output_that_is_not_utf_8(models, encoding):
+def test_an_output_that_is_not_utf_8(models, tmp_path, encoding):
     text = "time,cpu,disk,\u2026\n" + "".join(f"{line.strip()},\u2026\n" for line in TWO) + "\u2026\n"
-    options = ["--stream", "--model", str(models[2]), "--device", "cpu"]
-    environment = {**os.environ, "PYTHONIOENCODING": encoding}
-    command = [sys.executable, "-m", "exp.detect", *options]
-    ended = subprocess.run(
-        command, cwd=REPOSITORY, env=environment, input=text.encode(), capture_output=True, check=False
-    )
+    source = tmp_path / "source"
+    source.write_text(text, encoding="utf-8")
+    options = ["--stream", "--model", models[2], "--device", "cpu"]
+    ended = run_program("-m", "exp.detect", *options, encoding=encoding, source=source)
     assert ended.returncode == 0, ended.stderr
-    assert scores(map(json.loads, ended.stdout.decode("ascii").splitlines())) == scores_of(X)
-    assert b"line 62: 1 cells instead of 4: skipped" in ended.stderr
+    assert ended.stdout.isascii()
+    assert scores(map(json.loads, ended.stdout.splitlines())) == scores_of(X)
+    assert "line 62: 1 cells instead of 4: skipped" in ended.stderr

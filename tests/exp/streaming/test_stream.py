@@ -517,7 +517,7 @@ def server():
     if not (SMD / "machine-1-6.npz").exists():
         pytest.skip("needs SMD's servers in ../shared")
     with np.load(SMD / "machine-1-6.npz") as arrays:
-        return arrays["train"][:1500], arrays["test"][:6001]
+        return arrays["train"][:800], arrays["test"][:2001]
 
 
 def test_a_server_machine(tmp_path):
@@ -530,7 +530,7 @@ def test_a_server_machine(tmp_path):
     detector.save(tmp_path / "detector")
     random, state, parts = np.random.default_rng(0), tmp_path / "state", []
     stream = StreamingDetector.load(tmp_path / "detector", device="cpu")
-    starts = np.cumsum([0, *random.integers(0, 90, 500)])
+    starts = np.cumsum([0, *random.integers(0, 90, 100)])
     starts = [*starts[starts < len(test)].tolist(), len(test)]
     restarts = set(random.choice(len(starts) - 1, 3, replace=False).tolist())
     for number, (start, end) in enumerate(itertools.pairwise(starts)):

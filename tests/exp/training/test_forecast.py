@@ -1,4 +1,5 @@
 import logging
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,7 +17,7 @@ from exp.training.forecast import Forecast
 )
 def test_it_is_told_once_from_the_first_steps(monkeypatch, caplog, seconds, steps, epochs, says):
     clock = iter(range(10_000))
-    monkeypatch.setattr(forecast.time, "perf_counter", lambda: next(clock) * seconds)
+    monkeypatch.setattr(forecast, "time", SimpleNamespace(perf_counter=lambda: next(clock) * seconds))
     caplog.set_level(logging.INFO)
     told = Forecast(steps, epochs)
     for _ in range(200):
