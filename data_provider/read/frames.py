@@ -67,8 +67,9 @@ def read_frame(path: Path, notes: list[str], **options) -> pd.DataFrame:
 
 def _read_parquet(path: Path) -> pd.DataFrame:
     check_unique(path, parquet.read_schema(path).names)
-    # As pandas reads it, but each column's first copy is given up as soon as there is the second.
-    frame = parquet.read_table(str(path)).to_pandas(self_destruct=True)
+    # As pandas reads it, without the file in memory beside its columns, and these only once.
+    frame = parquet.read_table(str(path), pre_buffer=False).to_pandas(self_destruct=True)
+    pa.default_memory_pool().release_unused()
     if not isinstance(frame.index, pd.RangeIndex):
         frame = frame.reset_index()
     return frame.set_axis([str(name).strip() for name in frame.columns], axis=1)

@@ -105,7 +105,7 @@ def _train_and_score(paths: list[Path], several: bool, options: argparse.Namespa
         if not options.tensorboard:
             forget_scalars(options.out / SCALARS)
         if not several:
-            channel_scores = _score(detector, training[0].recording, paths[0])
+            channel_scores = _score_trained(detector, training[0], training)
             detector.save(options.out / "detector")
             show(_write(training[0], training, detector, channel_scores, options.out, options))
             return
@@ -113,7 +113,7 @@ def _train_and_score(paths: list[Path], several: bool, options: argparse.Namespa
         files = {file.path: file for file in training}
 
         def score(path: Path, folder: Path) -> Findings:
-            channel_scores = _score(detector, files[path].recording, path)
+            channel_scores = _score_trained(detector, files[path], training)
             with _folder_for_results(folder):
                 return _write(files[path], training, detector, channel_scores, folder, options)
 
@@ -146,6 +146,14 @@ def _score(detector: CrossADDetector, recording: Recording, path: Path) -> np.nd
         raise UserError(f"{path}: {error}") from None
 
 
+def _score_trained(detector: CrossADDetector, file: TrainingFile, training: list[TrainingFile]) -> np.ndarray:
+    """Return the channel scores (n, C) of one of the training files: those of the training, if they are of all rows."""
+    known = detector.training_channel_scores_
+    if known is None or file.rows < len(file.recording.values):
+        return _score(detector, file.recording, file.path)
+    return known[[other.path for other in training if other.rows].index(file.path)]
+
+
 def _events(options: argparse.Namespace) -> dict:
     return {"merge_gap": options.merge_gap, "min_length": options.min_length, "explain": options.explain}
 
@@ -167,7 +175,7 @@ def _load(options: argparse.Namespace) -> CrossADDetector:
 
 
 def _read_detector(folder: Path, options: argparse.Namespace) -> CrossADDetector:
-    detector = CrossADDetector.load(folder, device=options.device)
+    detector = CrossADDetector.load(folder, device=options.device, bars=True)
     if options.explain:
         check_explicable(detector.config_.detector)
     return detector
@@ -243,7 +251,7 @@ def _train(training: list[TrainingFile], options: argparse.Namespace, known: Cro
 
 def _unfitted(options: argparse.Namespace) -> CrossADDetector:
     given = {name: getattr(options, name) for name in ("config", "seed") if getattr(options, name) is not None}
-    given["detector"] = chosen_detector(options)
+    given |= {"detector": chosen_detector(options), "bars": True}
     overrides = list(options.set or ())
     if options.seed is not None:
         overrides.append(f"train.seed={options.seed}")  # takes precedence over a configuration's own

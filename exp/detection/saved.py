@@ -41,10 +41,10 @@ def describe(detector: Any) -> tuple[dict, dict[str, np.ndarray]]:
     return description, arrays
 
 
-def restore(kind: type, content: dict, arrays: dict[str, np.ndarray], device: str) -> Any:
-    """Return the fitted detector, of the class `kind`, that `describe` told of, on a device."""
+def restore(kind: type, content: dict, arrays: dict[str, np.ndarray], *, device: str, bars: bool) -> Any:
+    """Return the fitted detector, of the class `kind`, that `describe` told of, on a device, with bars or without."""
     parameters = {"detector": content["detector"], "aggregation": "published", **content["parameters"]}
-    parameters["device"] = device
+    parameters |= {"device": device, "bars": bars}
     loaded = kind(**{**parameters, "overrides": tuple(parameters["overrides"])})
     loaded.config_ = ExperimentConfig.from_dict(content["config"])
     loaded.reasons_, loaded.epochs_ = content["reasons"], content["epochs"]
@@ -55,6 +55,7 @@ def restore(kind: type, content: dict, arrays: dict[str, np.ndarray], device: st
     loaded.offset_, loaded.scale_ = arrays.pop("offset"), arrays.pop("scale")
     loaded.decision_scores_ = arrays.pop("train_score")
     loaded.causal_scores_ = arrays.pop("causal_score")
+    loaded.training_channel_scores_ = None
     loaded._take_threshold(content["threshold"])
     learned = {name: arrays.pop(name) for name in list(arrays) if name.startswith(AGGREGATIONS)}
     loaded._restore({name.removeprefix("network."): array for name, array in arrays.items()})

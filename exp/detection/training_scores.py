@@ -26,9 +26,18 @@ class Part(NamedTuple):
 
 
 class TrainingScores(Looking):
-    """The part of `exp.detection.estimator.AnomalyDetector` that learns from the scores of the training series."""
+    """The part of `exp.detection.estimator.AnomalyDetector` that learns from the scores of the training series.
 
+    Attributes
+    ----------
+    training_channel_scores_ : list of float32 arrays (n, C), or None
+        What `channel_scores` gives for each series of the last training, which need not be scored again. None where
+        these are other scores, as for a model fitted in closed form, and for a loaded detector.
+    """
+
+    training_channel_scores_: list[np.ndarray] | None = None
     aggregation: str
+    bars: bool
     decision_scores_: np.ndarray
     causal_scores_: np.ndarray
     labels_: np.ndarray
@@ -55,6 +64,7 @@ class TrainingScores(Looking):
         self.causal_aggregation_ = self._aggregation(stretches, causal=True)
         self.causal_scores_ = np.concatenate([self._causal_scores(stretch) for stretch in stretches])
         self._take_threshold(self.threshold_rule.find(self.decision_scores_))
+        self.training_channel_scores_ = None if self.detector_.model.closed_form else by_channel
 
     def _parts(self, values: np.ndarray) -> list[Part]:
         """Return the stretches of a training series (n, C), standardised, with the detector that scores each.
@@ -69,7 +79,7 @@ class TrainingScores(Looking):
         return [Part(half, self._fitted_to(other)) for half, other in (halves, halves[::-1])]
 
     def _fitted_to(self, values: np.ndarray) -> Detector:
-        twin = Detector(self.config_, self.n_features_in_, self.detector_.scorer.device, bars=False)
+        twin = Detector(self.config_, self.n_features_in_, self.detector_.scorer.device, bars=self.bars)
         windows = twin.training_windows(values, SERIES)
         twin.fit(windows, twin.validation_windows(values[-self.window :], values, SERIES))
         return twin

@@ -140,6 +140,16 @@ def test_what_fit_leaves():
     assert type(detector.threshold_) is float
 
 
+def test_the_channel_scores_of_the_training():
+    several = [waves(60), waves(80, seed=1)]
+    detector = unfitted(threshold=1.0).fit(several)
+    assert len(detector.training_channel_scores_) == 2
+    for x, scores in zip(several, detector.training_channel_scores_, strict=True):
+        equal_bits(scores, detector.channel_scores(x))
+    assert copy.deepcopy(detector).training_channel_scores_ is None
+    assert CrossADDetector("PCA", threshold=1.0).fit(waves(60)).training_channel_scores_ is None  # of other windows
+
+
 def test_scores_of_last_points():
     """All windows of a short series, and about a thousand of a long one, each by its last point."""
     x = waves(100)
