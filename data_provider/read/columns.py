@@ -272,7 +272,8 @@ def _hours(path: Path, frame: pd.DataFrame, days: str, names: list[str]) -> str 
 
 def _holds_days(column: pd.Series) -> bool:
     if types.is_datetime64_any_dtype(column):
-        return bool((column.dropna() == column.dropna().dt.normalize()).all())
+        dates = column.dropna()  # the first ones mostly suffice to tell
+        return all(bool((part == part.dt.normalize()).all()) for part in (dates.head(LOOKED_AT), dates))
     if types.is_numeric_dtype(column):
         return compact_format(column.dropna().to_numpy()) == "%Y%m%d"
     cells = column.dropna().head(LOOKED_AT)

@@ -67,7 +67,9 @@ def read_frame(path: Path, notes: list[str], **options) -> pd.DataFrame:
 
 def _read_parquet(path: Path) -> pd.DataFrame:
     check_unique(path, parquet.read_schema(path).names)
-    frame = pd.read_parquet(path)
+    # As pandas reads it, without the file in memory beside its columns, and these only once.
+    frame = parquet.read_table(str(path), pre_buffer=False).to_pandas(self_destruct=True)
+    pa.default_memory_pool().release_unused()
     if not isinstance(frame.index, pd.RangeIndex):
         frame = frame.reset_index()
     return frame.set_axis([str(name).strip() for name in frame.columns], axis=1)
@@ -204,7 +206,7 @@ def without_missing_codes(frame: pd.DataFrame, codes: Sequence[str], notes: list
     notes : list of str
         Says how many were found, for each code.
     """
-    frame = frame.copy()
+    frame = frame.copy() if codes else frame
     for code in codes:
         value = float(code) if re.fullmatch(number_pattern("."), code) else None
         count = 0

@@ -33,8 +33,8 @@ def in_order(frame: pd.DataFrame, times: pd.Index, notes: list[str]) -> tuple[pd
             "file's order is kept; to tell the times apart, use --timezone"
         )
         return frame, times
-    repeated = times.duplicated()
-    if repeated.any():
+    if not times.is_unique:
+        repeated = times.duplicated()
         notes.append(f"duplicated times: {int(repeated.sum())} rows, the first at {times[repeated][0]}; all are kept")
     return frame, times
 

@@ -113,8 +113,9 @@ def read_recording(
     label_values = None if label is None else read_labels(path, frame[label])
     taken = {*found.names, label} if channels else {*found.names, *found.clocks, label, *others}
     names = choose_channels(path, frame, channels, taken, notes)
-    columns = [channel_values(path, frame[name], missing, max_gap, notes) for name in names]
-    values = np.stack(columns, axis=1)
+    values = np.empty((len(frame), len(names)))
+    for index, name in enumerate(names):
+        values[:, index] = channel_values(path, frame[name], missing, max_gap, notes)
     check_constants(path, names, values, notes)
     asked = () if channels is None else (*found.names, label, *names)
     left_out = tuple(name for name in frame if asked and name not in asked and not is_row_number(name))

@@ -59,7 +59,7 @@ def check_constants(path: Path, names: list[str], values: np.ndarray, notes: lis
 
 def _floats(path: Path, column: pd.Series, notes: list[str]) -> np.ndarray:
     numbers = as_numbers(column)
-    floats = numbers.to_numpy(np.float64, na_value=np.nan).copy()
+    floats = numbers.to_numpy(np.float64, na_value=np.nan)
     wrong = np.isnan(floats) & column.notna().to_numpy()
     if wrong.any():
         place = int(wrong.argmax())

@@ -178,7 +178,7 @@ def _load(options: argparse.Namespace) -> CrossADDetector:
 
 
 def _read_detector(folder: Path, options: argparse.Namespace) -> CrossADDetector:
-    detector = CrossADDetector.load(folder, device=options.device)
+    detector = CrossADDetector.load(folder, device=options.device, bars=True)
     if options.explain:
         check_explicable(detector.config_.detector)
     return detector
@@ -254,7 +254,7 @@ def _train(training: list[TrainingFile], options: argparse.Namespace, known: Cro
 
 def _unfitted(options: argparse.Namespace) -> CrossADDetector:
     given = {name: getattr(options, name) for name in ("config", "seed") if getattr(options, name) is not None}
-    given["detector"] = chosen_detector(options)
+    given |= {"detector": chosen_detector(options), "bars": True}
     overrides = list(options.set or ())
     if options.seed is not None:
         overrides.append(f"train.seed={options.seed}")  # takes precedence over a configuration's own

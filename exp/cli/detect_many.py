@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from exp.cli.findings import Findings, write_csv
+from exp.cli.findings import Findings
+from exp.cli.tables import write_csv
 from exp.errors import USER_ERRORS, UserError
 
 logger = logging.getLogger(__name__)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from data_provider.read.recording import Recording
+from exp.cli.tables import WrittenTimes, write_csv, write_scores
 from exp.detection.estimator import CrossADDetector
 from exp.detection.events import alarm_record, channel_shares
 from exp.detection.explanation import explain_events
@@ -83,11 +84,12 @@ def write_findings(
         Also write how the values of events differ from the expected ones.
     """
     names = [str(name) for name in detector.feature_names_in_]
-    values = recording.values[:, [recording.channels.index(name) for name in names]]
+    order = [recording.channels.index(name) for name in names]
+    values = recording.values if order == list(range(recording.values.shape[1])) else recording.values[:, order]
     score, threshold = detector.point_scores(channel_scores), detector.threshold_
     events = detector.rank_events(score, channel_scores, merge_gap=merge_gap, min_length=min_length)
-    times = _written_times(recording)
-    write_csv(out / "scores.csv", _score_table(times, score, channel_scores, threshold, detector.score_names))
+    times = WrittenTimes(recording)
+    write_scores(out / "scores.csv", times, score, channel_scores, threshold, detector.score_names)
     explained = explain_events(detector, values, channel_scores, events) if explain else None
     _write_events(out, events, times, channel_scores, detector, explained)
     if explained is not None:
@@ -145,31 +147,6 @@ def show(findings: Findings) -> None:
     )
 
 
-def _written_times(recording: Recording) -> pd.Index:
-    """Return the times as written in all files, or the rows from 0."""
-    times = recording.times
-    if times is None:
-        return pd.RangeIndex(len(recording.values))
-    if not isinstance(times, pd.DatetimeIndex):
-        return times
-    if times.tz is None:
-        return times.astype(str)  # by default, a table omits the time of day if it is 0 in the whole column
-    whole = not (times.microsecond | times.nanosecond).any()
-    digits = "seconds" if whole else "nanoseconds" if times.nanosecond.any() else "microseconds"
-    return pd.Index([time.isoformat(sep=" ", timespec=digits) for time in times])
-
-
-def _score_table(times, score, channel_scores, threshold, names) -> pd.DataFrame:
-    columns = {f"score {name}": channel_scores[:, index] for index, name in enumerate(names)}
-    return pd.DataFrame({"time": times, "score": score, **columns, "flag": (score > threshold).astype(np.uint8)})
-
-
-def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write a table atomically."""
-    with replacing(path) as temporary:
-        table.to_csv(temporary, index=False, encoding="utf-8")
-
-
 def _in_words(explained: pd.DataFrame, names: list[str]) -> list[str]:
     """Return for each event its channels with their actual and expected values, as text."""
     texts: dict[int, list[str]] = {}
@@ -180,7 +157,7 @@ def _in_words(explained: pd.DataFrame, names: list[str]) -> list[str]:
     return [", ".join(texts[rank]) for rank in sorted(texts)]
 
 
-def _with_times(events: pd.DataFrame, times: pd.Index) -> pd.DataFrame:
+def _with_times(events: pd.DataFrame, times: WrittenTimes) -> pd.DataFrame:
     """Return the events as they are written to files, with times instead of rows."""
     shown = events.assign(**{column: times[events[column].to_numpy(int)] for column in ("start", "end", "peak")})
     return shown.rename(columns={"peak": "peak_time"})
@@ -189,7 +166,7 @@ def _with_times(events: pd.DataFrame, times: pd.Index) -> pd.DataFrame:
 def _write_events(
     out: Path,
     events: pd.DataFrame,
-    times: pd.Index,
+    times: WrittenTimes,
     channel_scores: np.ndarray,
     detector: CrossADDetector,
     explained: pd.DataFrame | None,
@@ -218,7 +195,7 @@ def _alarms(events, times, channel_scores, detector, explained: pd.DataFrame | N
         rows = int(event.start), int(event.end), int(event.peak)
         inside = channel_scores[rows[0] : rows[1] + 1]
         shares, order = channel_shares(inside), detector.detector_.model.rank_channels(inside)
-        own_times = [times[row] for row in rows]
+        own_times = list(times[np.array(rows)])
         threshold, names = detector.threshold_, detector.score_names
         record = alarm_record(rows, own_times, event.peak_score, threshold, shares, names, order)
         if explained is not None:

@@ -1,5 +1,6 @@
 """One score for a point from the scores of its channels, on several time scales."""
 
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
@@ -15,6 +16,7 @@ FLOOR = 0.01  # of the mean scale: a lower limit for the scale of a (nearly) con
 SMALLEST = 1e-12  # scale
 LOWEST = 1e-3  # level; if there are errors, a level is near 1 or above
 LARGEST = np.finfo(np.float32).max
+BLOCK = 1 << 18  # points that are averaged together: a long series then needs little memory beside its scores
 
 
 def spans_of(window: int) -> tuple[int, ...]:
@@ -96,8 +98,12 @@ class Aggregation:
         """
         scale = _scale_of(parts)
         plain = cls(scale, np.ones(len(spans)), spans, causal=causal, point_score=point_score)
-        averages = np.concatenate([plain.averages(plain.relative(part)) for part in parts], axis=1)
-        levels = np.maximum(np.quantile(averages, QUANTILE, axis=1), LOWEST)
+        averages = np.empty((len(spans), sum(map(len, parts))))
+        ends = np.cumsum([len(part) for part in parts])
+        for part, end in zip(parts, ends, strict=True):
+            for first, block in plain._blocks(part):
+                averages[:, end - len(part) + first :][:, : block.shape[1]] = block
+        levels = np.maximum([np.quantile(row, QUANTILE, overwrite_input=True) for row in averages], LOWEST)
         return cls(scale, levels, spans, causal=causal, point_score=point_score)
 
     @property
@@ -112,7 +118,21 @@ class Aggregation:
 
     def __call__(self, channel_scores: np.ndarray) -> np.ndarray:
         """Return the scores, a float32 array (n,), of a series' points with the channel scores (n, C)."""
-        return self.combine(self.averages(self.relative(channel_scores)))
+        scores = np.empty(len(channel_scores), np.float32)
+        for first, averages in self._blocks(channel_scores):
+            scores[first : first + averages.shape[1]] = self.combine(averages)
+        return scores
+
+    def _blocks(self, channel_scores: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield the averages (number of spans, k) of stretches of a series with the channel scores (n, C).
+
+        Each comes with its first row; the stretches follow each other and have the same bits as one of all rows.
+        """
+        n = len(channel_scores)
+        for first in range(0, n, BLOCK):
+            last, start = min(n, first + BLOCK), max(0, first - self.behind)
+            relative = self.relative(channel_scores[start : last + self.ahead])
+            yield first, self.averages(relative)[:, first - start : last - start]
 
     def relative(self, channel_scores: np.ndarray) -> np.ndarray:
         """Return the point scores (n,) of channel scores (n, C), each taken as a multiple of its scale."""

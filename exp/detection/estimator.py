@@ -313,18 +313,27 @@ class AnomalyDetector(Decisions):
         storage.write(Path(folder), *describe(self))
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str], *, device: str = "auto") -> "AnomalyDetector":
+    def load(cls, folder: str | os.PathLike[str], *, device: str = "auto", bars: bool = False) -> "AnomalyDetector":
         """Read a saved detector; it gives the same scores as the one that was saved.
+
+        Parameters
+        ----------
+        folder : path
+            As for `save`.
+        device, bars
+            As for the detector itself.
 
         Raises
         ------
         UserError
             When a file is missing, damaged or altered.
         """
-        return restore(cls, *storage.read(Path(folder)), device)
+        return restore(cls, *storage.read(Path(folder)), device=device, bars=bars)
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
+        if "_known" in state:
+            state = {**state, "_known": {}}  # can be computed again
         # As arrays: the network may be needed on another device than this one.
         return {**state, "detector_": self._weights()} if "detector_" in state else state
 

@@ -41,10 +41,10 @@ def describe(detector: Any) -> tuple[dict, dict[str, np.ndarray]]:
     return description, arrays
 
 
-def restore(kind: type, content: dict, arrays: dict[str, np.ndarray], device: str) -> Any:
-    """Return the fitted detector, of the class `kind`, that `describe` told of, on a device."""
+def restore(kind: type, content: dict, arrays: dict[str, np.ndarray], *, device: str, bars: bool) -> Any:
+    """Return the fitted detector, of the class `kind`, that `describe` told of, on a device, with bars or without."""
     parameters = {"detector": content["detector"], "aggregation": "published", **content["parameters"]}
-    parameters["device"] = device
+    parameters |= {"device": device, "bars": bars}
     loaded = kind(**{**parameters, "overrides": tuple(parameters["overrides"])})
     loaded.config_ = ExperimentConfig.from_dict(content["config"])
     loaded.reasons_, loaded.epochs_, loaded._known = content["reasons"], content["epochs"], {}

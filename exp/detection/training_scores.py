@@ -30,6 +30,7 @@ class TrainingScores(Looking):
     """The part of `exp.detection.estimator.AnomalyDetector` that learns from the scores of the training series."""
 
     aggregation: str
+    bars: bool
     decision_scores_: np.ndarray
     causal_scores_: np.ndarray
     labels_: np.ndarray
@@ -38,7 +39,7 @@ class TrainingScores(Looking):
     risk: float
     quantile: float
     contamination: float | None
-    _known: dict[str, np.ndarray]  # channel scores of the series of `fit`, by their names, if fitting is closed-form
+    _known: dict[str, np.ndarray]  # channel scores of the series of `fit`, by their names
 
     def _score_training(self, series: TrainingSet) -> None:
         """Score the series of the training, each by itself, and set the threshold by their scores."""
@@ -46,11 +47,11 @@ class TrainingScores(Looking):
         parts = [part for parts in by_series for part in parts]
         by_channel = [part.detector.score(part.values, stride=self.stride, name=SERIES) for part in parts]
         by_channel = [scores.astype(np.float32) for scores in by_channel]
-        self._known = {}
-        if self.detector_.model.closed_form:
-            halves = iter(by_channel)
-            for name, own in zip(series.names, by_series, strict=True):
-                self._known[name] = np.concatenate([next(halves) for _ in own])
+        scored = iter(by_channel)
+        self._known = {
+            name: np.concatenate([next(scored) for _ in own]) if len(own) > 1 else next(scored)
+            for name, own in zip(series.names, by_series, strict=True)
+        }
         self.score_channels_ = by_channel[0].shape[1]
         self.aggregation_ = self._aggregation(by_channel)
         self.decision_scores_ = np.concatenate([self.point_scores(one) for one in by_channel])
@@ -76,7 +77,7 @@ class TrainingScores(Looking):
         return [Part(half, self._fitted_to(other)) for half, other in (halves, halves[::-1])]
 
     def _fitted_to(self, values: np.ndarray) -> Detector:
-        twin = Detector(self.config_, self.n_features_in_, self.detector_.scorer.device, bars=False)
+        twin = Detector(self.config_, self.n_features_in_, self.detector_.scorer.device, bars=self.bars)
         windows = twin.training_windows(values, SERIES)
         twin.fit(windows, twin.validation_windows(values[-self.window :], values, SERIES))
         return twin
@@ -98,9 +99,11 @@ class TrainingScores(Looking):
         ValueError
             When X is shorter than the series of `fit`. Also raises the errors of `channel_scores`.
         """
-        scores = self.channel_scores(X)
         known = self._known.get(series)
-        if known is None:
+        if known is not None and len(known) == len(np.asarray(X)):
+            return known
+        scores = self.channel_scores(X)
+        if known is None or not self.detector_.model.closed_form:
             return scores
         if len(known) > len(scores):
             raise ValueError(f"X has {len(scores)} points, fewer than the {len(known)} that the detector was fitted to")

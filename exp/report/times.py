@@ -57,7 +57,9 @@ class Times(NamedTuple):
             return True
         x = self.x - self.x[0] if self.ticks is None else (self.ticks - self.ticks[0]).astype(np.float64)
         even = np.linspace(0, x[-1], len(x))
-        return bool(np.abs(x - even).max() <= TOLERANCE * even[1])
+        step = even[1]
+        away = np.abs(np.subtract(x, even, out=even), out=even)  # in the same memory, for long series
+        return bool(away.max() <= TOLERANCE * step)
 
     @property
     def even(self) -> bool:

@@ -234,7 +234,7 @@ class Trainer:
         """Let the network learn an epoch's windows at once, and return its mean loss over them."""
         indices = self._drawn(windows, order)
         network.fit_windows(self._gathered(windows, indices, title))
-        return self._finite(self._mean_loss(windows, indices), title)
+        return self._finite(self._mean_loss(windows, indices, title), title)
 
     def _calibrate(self, network: Calibrates, windows: Windows) -> None:
         """Let the network, with its best weights, learn the reference of its scores from an epoch's windows.
@@ -264,14 +264,14 @@ class Trainer:
 
     def _validate(self, windows: Windows) -> float:
         """Return the mean loss over the windows, in evaluation mode."""
-        loss = self._mean_loss(windows, windows.batches(self.settings.batch_size))
+        loss = self._mean_loss(windows, windows.batches(self.settings.batch_size), "validation")
         return self._finite(self.processes.agree(loss, self.device), "validation")
 
     @torch.no_grad()
-    def _mean_loss(self, windows: Windows, batches: Iterable[torch.Tensor]) -> float:
+    def _mean_loss(self, windows: Windows, batches: Iterable[torch.Tensor], title: str) -> float:
         self.network.eval()
         losses, sizes = [], []
-        for indices in batches:
+        for indices in tqdm(batches, desc=title, unit="batch", disable=self.hide_bars, leave=False):
             with mixed_precision(self.device, self.settings.precision):
                 losses.append(self.network(windows.gather(indices)).loss)
             sizes.append(len(indices))

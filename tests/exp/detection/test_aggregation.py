@@ -41,6 +41,21 @@ def test_against_plain_loops(points, causal, seed):
     np.testing.assert_allclose(found, plain(scores, aggregation), rtol=1e-6)
 
 
+@pytest.mark.parametrize("block", [1, 2, 7, 64, 1000])
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("point_score", ["mean", "max"])
+def test_the_same_bits_in_blocks(monkeypatch, block, causal, point_score):
+    parts = [channel_scores(300), channel_scores(41, seed=1)]
+    whole = Aggregation.fit(parts, SPANS, causal=causal, point_score=point_score)
+    expected = [whole(part) for part in parts]
+    monkeypatch.setattr(exp.detection.aggregation, "BLOCK", block)
+    found = Aggregation.fit(parts, SPANS, causal=causal, point_score=point_score)
+    np.testing.assert_array_equal(found.scale, whole.scale, strict=True)
+    np.testing.assert_array_equal(found.levels, whole.levels, strict=True)
+    for part, scores in zip(parts, expected, strict=True):
+        np.testing.assert_array_equal(found(part), scores, strict=True)
+
+
 @given(blocks=st.lists(st.integers(1, 9), min_size=1, max_size=8), causal=st.booleans(), seed=st.integers(0, 99))
 def test_the_same_bits_as_the_points_come(blocks, causal, seed):
     aggregation = Aggregation.fit([channel_scores(100)], SPANS, causal=causal)
