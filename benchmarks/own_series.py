@@ -5,7 +5,7 @@
 
 Every detector has the settings that it suggests for the training part, a point's score is made from its errors in the
 same way (`exp.detection.aggregation`), and the threshold is the default one; labels are only measured with. --data is
-described in study_series.py. A run leaves its scores and measures in --out and isn't repeated; several commands can
+described in study_series.py. A run leaves its scores and measures in --out and is not repeated; several commands can
 work side by side, on different groups, in one --out. All results in --out are written to
 benchmarks/results/own_series.csv, in place of earlier ones of the same runs.
 """
@@ -49,7 +49,6 @@ class Scored(NamedTuple):
     test: np.ndarray  # (m,)
     channels: np.ndarray  # (m, C), the model's own scores
     plain: np.ndarray  # (m,), made from them as in benchmark runs
-    threshold: np.ndarray  # ()
     merge_gap: np.ndarray  # ()
     seconds: np.ndarray  # ()
 
@@ -102,7 +101,7 @@ def _run(arguments: argparse.Namespace, entry: Entry, detector: str, seed: int) 
         with replacing(scores) as temporary, open(temporary, "wb") as target:
             np.savez(target, **scored._asdict())
     with np.load(scores) as kept:
-        scored = Scored(**kept)
+        scored = Scored(*(kept[name] for name in Scored._fields))
     row = dict(zip(KEYS, [entry.group, entry.series, entry.part, detector, seed], strict=True))
     row |= measure(scored, series.test_label) | _hit_rates(scored, series, entry, arguments.data, detector)
     with replacing(results) as temporary:
@@ -116,7 +115,7 @@ def _registered(name: str, series: Series, seed: int) -> Scored:
     channels = detector.channel_scores(series.test)
     plain = DETECTORS[name].score_points(channels)
     own = detector.decision_scores_, detector.point_scores(channels)
-    return Scored(*own, channels, plain, detector.threshold_, detector.merge_gap, 0)
+    return Scored(*own, channels, plain, detector.merge_gap, 0)
 
 
 def _forest(series: Series, seed: int) -> Scored:
@@ -125,8 +124,7 @@ def _forest(series: Series, seed: int) -> Scored:
     train, test = (part.astype(np.float32)[:, None] for part in forest_scores(series.train, series.test, window, seed))
     read_errors = Aggregation.fit([train], spans_of(window))
     scored = [read_errors(part) for part in (train, test)]
-    threshold = ThresholdRule().find(scored[0])
-    return Scored(*scored, test, test[:, 0], threshold, window // 4, 0)
+    return Scored(*scored, test, test[:, 0], window // 4, 0)
 
 
 def measure(scored: Scored, label: np.ndarray) -> dict[str, float]:
@@ -136,7 +134,7 @@ def measure(scored: Scored, label: np.ndarray) -> dict[str, float]:
     the one that was set without labels; affiliation_F1 at that; false_alarms, events without an anomalous point for
     each 1000 points; rank, that of the first event whose peak is at or near an anomaly (0: there is none); seconds.
     """
-    threshold, gap = float(scored.threshold), int(scored.merge_gap)
+    threshold, gap = ThresholdRule().find(scored.train), int(scored.merge_gap)
     volume = vus(label, scored.test)
     starts, ends = event_spans(scored.test > threshold, merge_gap=gap)
     peaks = [start + int(scored.test[start : end + 1].argmax()) for start, end in zip(starts, ends, strict=True)]
