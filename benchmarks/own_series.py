@@ -39,6 +39,17 @@ from ts_ad_evaluation.files import replacing
 FOREST = "forest"
 RESULTS = Path(__file__).with_name("results") / "own_series.csv"
 KEYS = ["group", "series", "part", "detector", "seed"]
+SHOWN = {  # measures of the tables, and their titles
+    "VUS_ROC": "VUS_ROC",
+    "VUS_PR": "VUS_PR",
+    "VUS_PR_plain": "VUS_PR, plain",
+    "best_F1": "F1, best",
+    "F1": "F1",
+    "false_alarms": "false alarms",
+    "first": "first",
+    "top_3": "top 3",
+    "seconds": "s",
+}
 NEAR = 100  # points from the anomaly within which a peak counts as found; by the UCR archive's rule, or its length
 
 
@@ -196,13 +207,10 @@ def _collect(out: Path, results: Path) -> None:
 
 def print_tables(results: pd.DataFrame, tables: Path | None) -> None:
     """Print the means over the series of each group, and the best published detectors on the same series."""
-    results = results.assign(first=results["rank"] == 1, top_3=results["rank"].between(1, 3))
-    measures = [name for name in results if name not in (*KEYS, "rank")]
-    by_series = results.groupby(["part", "group", "detector", "series"])[measures].mean()
-    means = by_series.groupby(level=["part", "group", "detector"]).mean()
-    counts = by_series.groupby(level=["part", "group", "detector"]).size()
-    means.insert(0, "series", counts)
-    print(means.to_string(float_format="{:.3f}".format, na_rep=""))
+    for part in PARTS[::-1]:
+        for line in table_lines(results[results.part == part]):
+            print(line)
+        print()
     if tables is None:
         return
     for group, file in (("TSB-AD-M", "multi_mergedTable_VUS-PR.csv"), ("TSB-AD-U", "uni_mergedTable_VUS-PR.csv")):
@@ -210,6 +218,19 @@ def print_tables(results: pd.DataFrame, tables: Path | None) -> None:
         for part, rows in results[results.group == group].groupby("part"):
             best = published.loc[[f"{name}.csv" for name in rows.series.unique()]].mean().nlargest(3)
             print(f"{part} {group}, published: " + ", ".join(f"{name} {value:.3f}" for name, value in best.items()))
+
+
+def table_lines(results: pd.DataFrame) -> list[str]:
+    """Return the lines of a Markdown table: means over the series, of which each is first the mean over its seeds."""
+    results = results.assign(first=results["rank"] == 1, top_3=results["rank"].between(1, 3))
+    by_series = results.groupby(["group", "detector", "series"])[list(SHOWN)].mean()
+    grouped = by_series.groupby(level=["group", "detector"])
+    means, counts = grouped.mean(), grouped.size()
+    lines = ["| Series | n | Detector | " + " | ".join(SHOWN.values()) + " |", "|" + "---|" * (3 + len(SHOWN))]
+    for (group, detector), row in means.sort_index(key=lambda level: level.str.lower()).iterrows():
+        values = [f"{row[name]:.0f}" if name == "seconds" else f"{row[name]:.3f}" for name in SHOWN]
+        lines.append(f"| {group} | {counts[group, detector]} | {detector} | " + " | ".join(values) + " |")
+    return lines
 
 
 if __name__ == "__main__":
