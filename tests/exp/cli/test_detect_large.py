@@ -14,7 +14,7 @@ from exp.cli.tables import WrittenTimes, write_csv, write_scores
 from tests.support.own_series import plant, run
 from tests.support.paths import REPOSITORY
 
-LIMIT, POINTS = 2e9, 10_000_000  # bytes of memory for so many points of one channel
+LIMIT, POINTS = 2e9, 10_000_000  # bytes of memory for this many points of one channel
 PEAK = """
 import re, sys
 from exp.cli.detect import main
