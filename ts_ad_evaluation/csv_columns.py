@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 SEPARATORS = {";": "semicolons", "\t": "tabs", ",": "commas"}
 TRUTHS = {"true": "1", "false": "0"}
+CRASHING = re.compile(r".*[eE][-+]?0*[0-9]{5,}")  # pandas crashes on a text like 1e2147483648
 LOOKED_AT = 50  # lines from which the separator is determined
 MARKS = {  # UTF-32 marks begin like those of UTF-16
     codecs.BOM_UTF8: "UTF-8",
@@ -160,6 +161,7 @@ def _numbers(place: str, cells: pd.Series[str]) -> Floats:
         plain = cells.str.replace(",", ".", n=1, regex=False)
         logger.info("%s: read with decimal commas", place)
     truths = plain.str.lower().map(TRUTHS)
+    plain = plain.mask(plain.str.fullmatch(CRASHING), "")
     values = pd.to_numeric(truths.fillna(plain), errors="coerce").to_numpy(dtype=np.float64)
     wrong = np.isnan(values)
     if wrong.any():

@@ -38,9 +38,12 @@ LOOKED_AT = 300  # lines
 
 
 def number_pattern(decimal: str, *, infinite: bool = False) -> str:
-    """Return the pattern of a number without surrounding spaces, optionally also of an infinite one."""
+    """Return the pattern of a number without surrounding spaces, optionally also of an infinite one.
+
+    An exponent has at most four digits after its zeros: pandas crashes on a text like 1e2147483648.
+    """
     mark = re.escape(decimal)
-    pattern = rf"[-+]?(?:[0-9]+(?:{mark}[0-9]*)?|{mark}[0-9]+)(?:[eE][-+]?[0-9]+)?"
+    pattern = rf"[-+]?(?:[0-9]+(?:{mark}[0-9]*)?|{mark}[0-9]+)(?:[eE][-+]?0*[0-9]{{1,4}})?"
     return f"{pattern}|(?i:[-+]?inf(?:inity)?)" if infinite else pattern
 
 

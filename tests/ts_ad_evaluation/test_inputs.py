@@ -159,6 +159,7 @@ def test_marked_encodings_are_read_and_told(tmp_path, caplog, encoding):
             " contains several columns (1, 2): name one as FILE:1; if its commas are decimal commas, use",
         ),
         (b"score\n1.000,5\n", ": line 2 has 2 cells, the first line 1: "),
+        (b"score\n1\n1e2147483648\n", ":score holds '1e2147483648' on line 3, which is not a number"),
         (b"a;score\n1;1.000,5\n", ":score holds '1.000,5' on line 2, which is not a number"),
         (b"score,score\n1,2\n", " has more than one column 'score': rename them"),
         (b'score\n"1\n', " is not a CSV file: "),

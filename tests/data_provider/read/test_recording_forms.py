@@ -70,6 +70,8 @@ def test_separators_and_decimal_commas(read, text, values, encoding):
         ("t,v\n1,2,\n2,3,\n", ["'t,v' has 2 cells", "below have 3"]),
         ("t,v\na,5%\nb,6%\n", ["no column of numbers", "'t' holds 'a'"]),
         ("v\n1\n1e400\n2\n", ["row 2", "'1e400'", "too large", "correct it"]),
+        ("v\n1\n1e2147483648\n2\n", ["row 2", "'1e2147483648'", "not a number", "correct"]),
+        ("v\n1\n1e4294967295\n2\n", ["row 2", "'1e4294967295'", "not a number", "correct"]),
     ],
 )
 def test_what_must_be_corrected_or_said(read, text, says):

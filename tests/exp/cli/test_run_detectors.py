@@ -20,7 +20,7 @@ SMALL = {
     "PCA": {"seq_len": WINDOW},
     "MIXAD": {"seq_len": WINDOW, "rnn_units": 6, "mem_num": 3, "mem_dim": 6, "cl_decay_steps": 5},
 }
-TRAIN = {"train_epochs": 3, "batch_size": 64, "learning_rate": 1e-3, "lradj": "linear", "grad_norm": 5.0}
+TRAIN = {"train_epochs": 2, "batch_size": 64, "learning_rate": 1e-3, "lradj": "linear", "grad_norm": 5.0}
 AFTER_ONE_EPOCH = ("after", "training_state.pth", 0)
 
 

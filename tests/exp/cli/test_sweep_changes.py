@@ -179,7 +179,7 @@ def test_the_same_name_in_two_folders(many, tmp_path):
         (many.root / name).parent.mkdir()
         (many.root / name).write_bytes((many.root / many.names[number]).read_bytes())
     many.list(*((name, 1) for name in names), (many.names[0], 1))
-    assert many.run("--jobs", "2", "--save_path", tmp_path / "other") == 0
+    assert many.run("--save_path", tmp_path / "other") == 0
     table = pd.read_csv(tmp_path / "other" / "MANY" / "CrossAD.csv").drop(columns=["Time", "file"])
     alike = expected.drop(columns="file")
     pd.testing.assert_frame_equal(table.iloc[:2], alike)
