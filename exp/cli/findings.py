@@ -90,6 +90,7 @@ def write_findings(
     events = detector.rank_events(score, channel_scores, merge_gap=merge_gap, min_length=min_length)
     times = WrittenTimes(recording)
     write_scores(out / "scores.csv", times, score, channel_scores, threshold, detector.score_names)
+    channel_scores = detector.aggregation_.by_channel(channel_scores)  # from here on, what each adds to the score
     explained = explain_events(detector, values, channel_scores, events) if explain else None
     _write_events(out, events, times, channel_scores, detector, explained)
     if explained is not None:

@@ -134,6 +134,10 @@ class Aggregation:
             relative = self.relative(channel_scores[start : last + self.ahead])
             yield first, self.averages(relative)[:, first - start : last - start]
 
+    def by_channel(self, channel_scores: np.ndarray) -> np.ndarray:
+        """Return channel scores (…, C) as multiples of their scales, float32: what each adds to a point's score."""
+        return np.minimum(channel_scores / self.scale, LARGEST).astype(np.float32)
+
     def relative(self, channel_scores: np.ndarray) -> np.ndarray:
         """Return the point scores (n,) of channel scores (n, C), each taken as a multiple of its scale."""
         return getattr(channel_scores / self.scale, self.point_score)(axis=1)

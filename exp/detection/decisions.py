@@ -93,7 +93,7 @@ class Decisions(TrainingScores):
         """Return the events of points with these scores (n,) and channel scores (n, C), as `find_events` does."""
         return ranked_events(
             score,
-            channel_scores,
+            self.aggregation_.by_channel(channel_scores),
             self.threshold_,
             merge_gap=self.merge_gap if merge_gap is None else merge_gap,
             min_length=min_length or 1,
@@ -123,7 +123,8 @@ class Decisions(TrainingScores):
         """
         by_channel = self.channel_scores(X)
         values = self._checked(X, reset=False)
-        explained, names = explain_events(self, values, by_channel, events), self._channel_names()
+        shares_of = self.aggregation_.by_channel(by_channel)
+        explained, names = explain_events(self, values, shares_of, events), self._channel_names()
         return explained.assign(channel=[names[index] for index in explained["channel"]])
 
     @property

@@ -44,6 +44,7 @@ def explain_events(detector: Any, X: np.ndarray, channel_scores: np.ndarray, eve
     X : array of shape (n, C)
         In the units of the series of `fit`.
     channel_scores : array of shape (n, C) or (n, 1)
+        As multiples of their scales.
     events : DataFrame
         As returned by `ranked_events`.
 

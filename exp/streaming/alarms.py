@@ -21,6 +21,8 @@ class AlarmEvents:
     ----------
     detector : CrossADDetector
         Fitted.
+    causal : bool
+        Whether the scores are those of a causal stream.
     merge_gap, min_length : int, optional
         As for `AnomalyDetector.find_events`.
     kept : dict, optional
@@ -36,12 +38,14 @@ class AlarmEvents:
         self,
         detector: CrossADDetector,
         *,
+        causal: bool = False,
         merge_gap: int | None = None,
         min_length: int | None = None,
         kept: dict | None = None,
     ):
         check_events(merge_gap, min_length)
         self.names, self._rank = detector.score_names, detector.detector_.model.rank_channels
+        self._aggregation = detector.causal_aggregation_ if causal else detector.aggregation_
         self.merge_gap = detector.merge_gap if merge_gap is None else int(merge_gap)
         self.min_length = 1 if min_length is None else int(min_length)
         self._kept = {} if kept is None else kept
@@ -77,7 +81,7 @@ class AlarmEvents:
             finished = self.end()
         if scores is None:
             return finished
-        self._remember(channels, begins=bool(alarm))
+        self._remember(self._aggregation.by_channel(np.asarray(channels)), begins=bool(alarm))
         event = self._kept["open"]
         if alarm:
             place = row if time is None else time
@@ -106,7 +110,7 @@ class AlarmEvents:
         record = alarm_record(rows, times, event["peak_score"], event["threshold"], shares, self.names, order)
         return [{"event": self._kept["finished"], **record}]
 
-    def _remember(self, channels: Sequence[float], *, begins: bool) -> None:
+    def _remember(self, channels: Sequence[float] | np.ndarray, *, begins: bool) -> None:
         """Add the channel scores of a point to the open event; they count once an alarm follows."""
         event = self._kept["open"]
         if event is None and not begins:

@@ -200,7 +200,13 @@ class _Scorer:
     def gather_alarms(self, merge_gap: int | None, min_length: int | None) -> None:
         """Write events in place of points, from here on."""
         kept = self.stream.kept.setdefault("alarms", {})
-        self.events = AlarmEvents(self.stream.detector, merge_gap=merge_gap, min_length=min_length, kept=kept)
+        self.events = AlarmEvents(
+            self.stream.detector,
+            causal=self.stream.mode == "causal",
+            merge_gap=merge_gap,
+            min_length=min_length,
+            kept=kept,
+        )
 
     def end_alarms(self) -> None:
         """Write the event that is open."""

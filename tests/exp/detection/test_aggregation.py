@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import exp.detection.aggregation
 from exp.detection.aggregation import FLOOR, QUANTILE, Aggregation, RunningAggregation, check_kind, spans_of
+from exp.detector import AnomalyDetector
 from exp.errors import UserError
 
 SPANS = (1, 2, 5)
@@ -124,3 +125,16 @@ def test_spans():
     assert spans_of(8) == (1, 2, 8)
     assert doctest.testmod(exp.detection.aggregation).attempted > 0
     assert doctest.testmod(exp.detection.aggregation).failed == 0
+
+
+def test_the_share_of_a_channel_is_what_it_adds_to_the_score():
+    """The one that is hard to predict does not hide the other."""
+    random = np.random.default_rng(0)
+    x = np.column_stack([10 * random.standard_normal(900), np.sin(np.arange(900) / 5)])
+    detector = AnomalyDetector("PCA", device="cpu", overrides=["model.seq_len=20"]).fit(x[:600])
+    x[700:710, 1] += 2
+    first = detector.find_events(x).iloc[0]
+    assert first["start"] <= 709
+    assert first["end"] >= 700
+    assert float(first["channels"].split()[1]) > 80
+    assert first["channels"].startswith("1 ")

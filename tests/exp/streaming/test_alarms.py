@@ -24,7 +24,10 @@ RULE = {"threshold": 3.0}  # above which all of these are, and little else
 
 
 def detector():
-    return fitted_to_names("cpu", "disk")
+    """Return a detector whose channels have different scales."""
+    known = copy.deepcopy(fitted_to_names("cpu", "disk"))
+    known.aggregation_.scale = known.aggregation_.scale * [0.8, 1.5]
+    return known
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +59,8 @@ def of_file(x, times=None, **options):
     by_channel = known.channel_scores(pd.DataFrame(x, columns=["cpu", "disk"]))
     score = known.point_scores(by_channel)
     spans = {"merge_gap": known.merge_gap, "min_length": 1} | options
-    events = ranked_events(score, by_channel, RULE["threshold"], channels=["cpu", "disk"], **spans)
+    relative = known.aggregation_.by_channel(by_channel)
+    events = ranked_events(score, relative, RULE["threshold"], channels=["cpu", "disk"], **spans)
     records = []
     for number, event in enumerate(events.sort_values("start").itertuples(), start=1):
         rows = {"begin_row": event.start, "end_row": event.end, "peak_row": event.peak}
