@@ -26,14 +26,15 @@ from models.suggestion import Suggestion
 
 __all__ = [
     "AUTO",
+    "AUTOMATIC",
     "DEFAULT",
     "DETECTORS",
+    "WHY",
     "ConfigError",
     "Model",
     "ModelSettings",
     "Settings",
     "Suggestion",
-    "choose",
 ]
 
 
@@ -97,16 +98,9 @@ DETECTORS = {
     "PCA": Model(PCAConfig, PCA, suggest=suggest_pca),
 }
 DEFAULT = "CrossAD"
-AUTO = "auto"  # in place of a model's name: the one of `choose`
-
-
-ENOUGH = 5000  # points to train a network on
-
-
-def choose(points: int, channels: int) -> tuple[str, str]:
-    """Return the model for a training series, and the reason; docs/own-series.md has measurements."""
-    if channels == 1:
-        return "Nearest", "the detector Nearest: for a single channel, nearest windows find more than a network does"
-    if points < ENOUGH:
-        return "Nearest", f"the detector Nearest: {points} points, fewer than {ENOUGH}, are few to train a network on"
-    return DEFAULT, f"the detector {DEFAULT}: there are several channels and at least {ENOUGH} points"
+AUTO = "auto"  # in place of a model's name, for a series of a user
+AUTOMATIC = "Nearest"  # the one that AUTO stands for
+WHY = (
+    f"the detector {AUTOMATIC}: on series of users it finds as much as a trained network or more, in seconds "
+    "(docs/own-series.md)"
+)

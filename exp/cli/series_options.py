@@ -151,8 +151,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         add(
             "--detector",
             metavar="MODEL",
-            help=f"{', '.join(names)}, or auto: CrossAD for several channels and 5000 points, else Nearest (auto; with "
-            "--config or --set CrossAD)",
+            help=f"{', '.join(names)}, or auto: Nearest (auto; with --config or --set CrossAD)",
         ),
         [*names, "auto"],
     )

@@ -11,7 +11,7 @@ from data_provider import DataError
 from exp.config import ExperimentConfig, config_file, read_yaml, resolve
 from exp.detection.own_series import NAME, check_overrides, own_data
 from exp.errors import UserError
-from models import AUTO, DETECTORS, ConfigError, Suggestion, choose
+from models import AUTO, AUTOMATIC, DETECTORS, WHY, ConfigError, Suggestion
 from models.settings import nearest
 from models.suggestion import SHORTEST_WINDOW
 from ts_ad_evaluation import find_period
@@ -86,7 +86,7 @@ def settings_for(
     ----------
     X : array of shape (n, C)
     detector : str
-        A name in the registry, or "auto": `models.choose` names it.
+        A name in the registry, or "auto": the one that `models.AUTOMATIC` names.
     config : "auto", dict or path
         "auto": what the model suggests. Otherwise sections of a configuration, or a file with them.
     overrides : sequence of str
@@ -102,7 +102,7 @@ def settings_for(
     """
     if isinstance(overrides, str):
         raise UserError(f"overrides is {overrides!r}: use a list of such texts")
-    detector, choice = _model(detector, X.shape, config)
+    detector, choice = _model(detector, config)
     sections, reasons, source = _sections(X, detector, config, shortest)
     reasons = [*choice, *reasons]
     model, train, data, _ = (_section(sections, name, source) for name in ("model", "train", "data", "evaluation"))
@@ -120,7 +120,7 @@ def settings_for(
     return resolved, reasons
 
 
-def _model(detector: str, shape: tuple[int, ...], config: Source) -> tuple[str, list[str]]:
+def _model(detector: str, config: Source) -> tuple[str, list[str]]:
     """Return the name of the model, and why, if it was to be chosen."""
     if detector not in (AUTO, *DETECTORS):
         raise UserError(f"detector is {detector!r}: {nearest(str(detector), [AUTO, *DETECTORS])}")
@@ -128,8 +128,7 @@ def _model(detector: str, shape: tuple[int, ...], config: Source) -> tuple[str, 
         return detector, []
     if not (isinstance(config, str) and config == "auto"):
         raise UserError("detector is 'auto', but a config is that of one model: name the model")
-    chosen, reason = choose(*shape)
-    return chosen, [reason]
+    return AUTOMATIC, [WHY]
 
 
 def _sections(X: np.ndarray, detector: str, config: Source, shortest: int | None) -> tuple[dict, list[str], str]:
