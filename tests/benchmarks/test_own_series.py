@@ -7,7 +7,7 @@ import pytest
 from benchmarks import own_series
 from benchmarks.study_series import GROUPS, PARTS, Entry, entries, read
 from data_provider import DataError
-from tests.support.paths import SHARED
+from tests.support.paths import REPOSITORY, SHARED
 from ts_ad_evaluation import f1_event
 
 LISTED = entries(GROUPS, PARTS)
@@ -92,6 +92,13 @@ def test_it_continues_where_it_stopped(data, tmp_path, capsys, monkeypatch):
     assert "| ASD | 1 | PCA | " in capsys.readouterr().out
     own_series.main(["--results", str(results)])  # the tables alone
     assert "| ASD | 1 | forest | " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_the_page_has_the_committed_results(part):
+    results = pd.read_csv(own_series.RESULTS, dtype={"series": str})
+    page = (REPOSITORY / "docs" / "reproducing.md").read_text(encoding="utf-8")
+    assert "\n".join(own_series.table_lines(results[results.part == part])) in page
 
 
 def test_wrong_options(tmp_path, capsys):
