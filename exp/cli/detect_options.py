@@ -9,7 +9,7 @@ from exp.detection.thresholds import OWNERS, ThresholdRule
 from exp.errors import UserError
 from exp.training.devices import choose_device
 from exp.training.observers import check_tensorboard
-from models import AUTO, DEFAULT, DETECTORS
+from models import AUTO, AUTOMATIC, DEFAULT, DETECTORS
 from models.settings import nearest
 
 STREAM = ("stream_mode", "state", "state_every", "drift_window", "gap", "alarms")
@@ -84,11 +84,11 @@ def _check_training(options: argparse.Namespace) -> None:
         names = [AUTO, *sorted(DETECTORS)]
         raise UserError(f"--detector {options.detector}: no such model: {nearest(options.detector, names)}")
     if options.detector == AUTO and (options.config not in (None, "auto") or options.set):
-        raise UserError("--detector auto leaves the settings to the model that it chooses: name a model to change them")
+        raise UserError("--detector auto has automatic settings: name a model to change them")
     ThresholdRule(**rule_options(options)).check()
-    trains = options.model is None and options.before is None
-    if options.explain and trains and chosen_detector(options) != AUTO:  # those that it chooses from can explain
-        check_explicable(chosen_detector(options))
+    if options.explain and options.model is None and options.before is None:
+        detector = chosen_detector(options)
+        check_explicable(AUTOMATIC if detector == AUTO else detector)
     check_events(options.merge_gap, options.min_length, names=("--merge-gap", "--min-length"))
     keys = [setting.partition("=")[0] for setting in options.set or ()]
     twice = next((key for key in keys if keys.count(key) > 1), None)

@@ -13,6 +13,7 @@ from exp.detection.looking import Looking
 from exp.detection.scorer import Scorer
 from exp.detection.thresholds import ThresholdRule
 from exp.detection.training_set import SERIES, TrainingSet
+from exp.errors import UserError
 
 CAUSAL = 1000  # points that are scored as a stream scores a point at once, at most
 STRETCHES = 4  # of the training series, that these points are in
@@ -97,14 +98,22 @@ class TrainingScores(Looking):
         Raises
         ------
         ValueError
-            When X is shorter than the series of `fit`. Also raises the errors of `channel_scores`.
+            When X is shorter than the series of `fit`.
+        UserError
+            When the model is fitted in closed form, and the series is not one of the fit, or the detector was loaded or
+            copied: these scores are not saved. Also raises the errors of `channel_scores`.
         """
         known = self._known.get(series)
         if known is not None and len(known) == len(np.asarray(X)):
             return known
         scores = self.channel_scores(X)
-        if known is None or not self.detector_.model.closed_form:
+        if not self.detector_.model.closed_form:
             return scores
+        if known is None:
+            raise UserError(
+                f"{series}: the scores of its fit are unknown: name one of the series of the fit, and fit the detector "
+                "again if it was loaded or copied"
+            )
         if len(known) > len(scores):
             raise ValueError(f"X has {len(scores)} points, fewer than the {len(known)} that the detector was fitted to")
         return np.concatenate([known, scores[len(known) :]])

@@ -159,6 +159,9 @@ def test_a_model_in_closed_form_does_not_score_what_it_was_fitted_to():
     assert (scores[:80] != detector.channel_scores(x)[:80]).any()
     with pytest.raises(ValueError, match="70 points, fewer than the 80"):
         detector.channel_scores_of_training(x[:70])
+    for other in (copy.deepcopy(detector), detector):
+        with pytest.raises(UserError, match="scores of its fit are unknown"):
+            other.channel_scores_of_training(x, "X" if other is not detector else "Y")
 
 
 def test_scores_of_last_points():
