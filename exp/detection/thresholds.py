@@ -10,6 +10,7 @@ from ts_ad_evaluation import SPOT, prior_anomaly_rate
 
 RISK, QUANTILE = 1e-3, 0.99  # by default
 NORMAL = 0.98  # share of the training points that "auto" takes for normal
+TIMES = 2.5  # as far above the median as the highest of these is the threshold
 RULES = ("auto", "spot", "quantile")
 OWNERS = {"risk": "spot", "quantile": "quantile"}  # the rule that a number belongs to
 
@@ -21,9 +22,9 @@ class ThresholdRule(NamedTuple):
     ----------
     threshold : {"auto", "spot", "quantile"} or float
         The rule, or the threshold itself. "auto": the lowest 98 % of the training scores are taken for normal, and the
-        threshold is twice as far above the median as the highest of these. Anomalies that are fewer
-        than 2 % of the training points hardly move it; docs/own-series.md has measurements. A risk or a quantile other
-        than the default makes "auto" the rule that it belongs to.
+        threshold is 2.5 times as far above the median as the highest of these. Anomalies that are fewer than 2 % of the
+        training points hardly move it; docs/own-series.md has measurements. A risk or a quantile other than the default
+        makes "auto" the rule that it belongs to.
     risk : float
         For "spot": the probability that a normal point's score is above the threshold, in (0, 1).
     quantile : float
@@ -96,7 +97,7 @@ class ThresholdRule(NamedTuple):
         """
         if self.name == "auto":
             middle, highest = np.quantile(np.asarray(scores, np.float64), [0.5, NORMAL])
-            return float(middle + 2 * (highest - middle))
+            return float(middle + TIMES * (highest - middle))
         if self.name == "spot":
             return float(SPOT(scores, risk=self.risk, rule="likelihood").threshold)
         if self.name == "number":
@@ -105,7 +106,7 @@ class ThresholdRule(NamedTuple):
 
     def __str__(self) -> str:
         if self.name == "auto":
-            return f"twice as far above the median as {NORMAL:.0%} of the training scores"
+            return f"{TIMES:g} times as far above the median as {NORMAL:.0%} of the training scores"
         if self.name == "spot":
             return f"SPOT with risk {self.risk:g}"
         if self.name == "quantile":

@@ -14,7 +14,7 @@ SCORES = np.arange(1000.0)
 @pytest.mark.parametrize(
     ("rule", "name", "threshold", "text"),
     [
-        (ThresholdRule(), "auto", 1458.54, "twice as far above the median as 98% of the training scores"),
+        (ThresholdRule(), "auto", 1698.3, "2.5 times as far above the median as 98% of the training scores"),
         (ThresholdRule("spot"), "spot", SPOT(SCORES, risk=1e-3, rule="likelihood").threshold, "SPOT with risk 0.001"),
         (ThresholdRule(risk=0.1), "spot", SPOT(SCORES, risk=0.1, rule="likelihood").threshold, "SPOT with risk 0.1"),
         (ThresholdRule(quantile=0.5), "quantile", 499.5, "quantile 0.5 of the training scores"),
