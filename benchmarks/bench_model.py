@@ -3,7 +3,7 @@
     python benchmarks/bench_model.py --threads 1 --configs MSL SMAP MIXAD_SMD
     python benchmarks/bench_model.py --device cuda --configs all --precision fp32 bf16
 
-MIXAD_SMD is MIXAD, DualSTF_SMD is Dual-STF, all others are CrossAD; the settings are those of `configs/`. For each:
+NAME_SMD is the detector NAME, all others are CrossAD; the settings are those of `configs/`. For each:
 seconds (median over runs), windows/s, floating-point operations by PyTorch's counter, and the rate relative to that of
 a large matrix product in the same precision, timed between the runs.
 """
@@ -51,8 +51,9 @@ CASES = {
     "SWAN": Case("SWAN/config.yaml", 38),
     "DualSTF_SMD": Case("SMD/DualSTF.yaml", 38),
     "MIXAD_SMD": Case("SMD/MIXAD.yaml", 38),
+    "AxonAD_SMD": Case("SMD/AxonAD.yaml", 38),
 }
-USUAL = ("MSL", "SMAP", "SWAT", "UCR_1", "MIXAD_SMD", "DualSTF_SMD")
+USUAL = ("MSL", "SMAP", "SWAT", "UCR_1", "MIXAD_SMD", "DualSTF_SMD", "AxonAD_SMD")
 PRODUCT_SIZE = {"cpu": 2048, "cuda": 8192}
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
