@@ -141,23 +141,23 @@ def _forest(series: Series, seed: int) -> Scored:
 def measure(scored: Scored, label: np.ndarray) -> dict[str, float]:
     """Return the measures of one run.
 
-    VUS_ROC, VUS_PR; VUS_PR_plain, of the plain score; best_F1 and F1, the event-based F1 at the best threshold and at
-    the one that was set without labels; affiliation_F1 at that; false_alarms, events without an anomalous point for
-    each 1000 points; rank, that of the first event whose peak is at or near an anomaly (0: there is none); seconds.
+    VUS_ROC, VUS_PR; VUS_PR_plain, of the plain score; best_F1, the event-based F1 at the best threshold; F1 and
+    affiliation_F1, those of the events that were found without labels; false_alarms, events without an anomalous point
+    for each 1000 points; rank, that of the first event whose peak is at or near an anomaly (0: there is none); seconds.
     """
-    threshold, gap = ThresholdRule().find(scored.train), int(scored.merge_gap)
-    volume = vus(label, scored.test)
-    starts, ends = event_spans(scored.test > threshold, merge_gap=gap)
-    peaks = [start + int(scored.test[start : end + 1].argmax()) for start, end in zip(starts, ends, strict=True)]
+    volume, inside = vus(label, scored.test), np.zeros(len(label))
+    threshold = ThresholdRule().find(scored.train)
+    starts, ends, peaks = event_spans(scored.test, threshold, merge_gap=int(scored.merge_gap))
+    for start, end in zip(starts, ends, strict=True):
+        inside[start : end + 1] = 1
     false = sum(not label[start : end + 1].any() for start, end in zip(starts, ends, strict=True))
-    flagged = bool(len(starts))
     return {
         "VUS_ROC": volume.roc,
         "VUS_PR": volume.pr,
         "VUS_PR_plain": vus(label, scored.plain).pr,
         "best_F1": best_event_f1(label, scored.test),
-        "F1": f1_event(label, scored.test, threshold).f1 if flagged else 0.0,
-        "affiliation_F1": affiliation(label, scored.test, threshold).f1 if flagged else 0.0,
+        "F1": f1_event(label, inside, 0.5).f1 if inside.any() else 0.0,
+        "affiliation_F1": affiliation(label, inside, 0.5).f1 if inside.any() else 0.0,
         "false_alarms": 1000 * false / len(label),
         "rank": _rank_of_first(label, sorted(peaks, key=lambda peak: -scored.test[peak])),
         "seconds": float(scored.seconds),

@@ -20,7 +20,7 @@ COLUMNS = ("file", "folder", "points", "flagged_share", "events", "begin", "end"
 def score_many(paths: list[Path], names: list[str], out: Path, score: Callable[[Path, Path], Findings]) -> None:
     """Score files, each into its own folder, and update `summary.csv` next to these folders after each file.
 
-    The table has a row for each file: its points, the share of them that is flagged, the number of events, and begin,
+    The table has a row for each file: its points, the share of them that is in events, the number of events, and begin,
     end and peak score of the first one, or the reason why the file could not be scored.
 
     Parameters
@@ -62,7 +62,7 @@ def score_many(paths: list[Path], names: list[str], out: Path, score: Callable[[
 def _row(findings: Findings) -> dict:
     events, score = findings.events, findings.score
     row = {"points": len(score), "events": len(events)}
-    row["flagged_share"] = float((score > findings.record["threshold"]).mean())
+    row["flagged_share"] = findings.record["event_points"] / len(score)
     if len(events):
         first = events.iloc[0]
         row |= {"begin": str(first["start"]), "end": str(first["end"]), "peak_score": first["peak_score"]}

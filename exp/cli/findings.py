@@ -143,7 +143,7 @@ def show(findings: Findings) -> None:
     shortest = f" of at least {record['min_length']} points" if record["min_length"] > 1 else ""
     sys.stdout.write(
         f"{len(events)} events{shortest} above {threshold:.6g} ({record['threshold_rule']}), "
-        f"{(score > threshold).mean():.2%} of {len(score)} points; all results in {out}; "
+        f"{record['event_points'] / len(score):.2%} of {len(score)} points; all results in {out}; "
         f"report: {out / 'report.html'}\n"
     )
 
@@ -237,6 +237,7 @@ def _record(recording: Recording, detector: CrossADDetector, events: pd.DataFram
         "threshold": detector.threshold_,
         "threshold_rule": str(detector.threshold_rule),
         "events": len(events),
+        "event_points": int((events["end"] - events["start"] + 1).sum()),
         "git_commit": git_commit(),
         "versions": versions(),
     }

@@ -58,13 +58,15 @@ class Decisions(TrainingScores):
     def find_events(self, X: ArrayLike, *, merge_gap: int | None = None, min_length: int | None = None) -> pd.DataFrame:
         """Return the events of X: stretches of points above `threshold_`, in descending order of their peaks.
 
+        An event begins and ends where its score has risen a quarter of the way from the threshold to the peak.
+
         Parameters
         ----------
         X : array or DataFrame of shape (n, C)
         merge_gap : int, optional
             Flagged points with at most this many others between them are one event; by default a quarter of the window.
         min_length : int, optional
-            Events with fewer points after merging are left out; by default none are.
+            Events with fewer points from begin to end are left out; by default none are.
 
         Returns
         -------

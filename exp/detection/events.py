@@ -13,6 +13,7 @@ from ts_ad_evaluation.events import find_events
 LISTED = 5  # channels of an event
 LARGEST = 1e290  # limit of a channel's score, so that their sum is finite
 SHOWN = 0.005  # smallest share that does not round to nothing
+RISE = 0.25  # of the way from the threshold to an event's peak: where it begins and ends
 COLUMNS = {
     "rank": int,
     "start": int,
@@ -47,30 +48,71 @@ def check_events(
             raise UserError(f"{name} {value}: give a whole number of points of at least {least}")
 
 
-def event_spans(flags: np.ndarray, *, merge_gap: int = 0, min_length: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Return the first and the last row of each event, as int arrays (k,).
+def flagged_spans(flags: np.ndarray, *, merge_gap: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first and the last row of each stretch of flagged points, as int arrays (k,).
 
     Parameters
     ----------
     flags : bool array of shape (n,)
         Whether a point is above the threshold.
     merge_gap : int
-        Flagged points with at most this many others between them belong to one event.
-    min_length : int
-        Events with fewer points, from the first flagged one to the last, are left out.
+        Flagged points with at most this many others between them belong to one stretch.
 
     Examples
     --------
-    >>> starts, ends = event_spans(np.array([1, 0, 1, 0, 0, 0, 1]) > 0, merge_gap=1, min_length=2)
+    >>> starts, ends = flagged_spans(np.array([1, 0, 1, 0, 0, 0, 1]) > 0, merge_gap=1)
     >>> starts.tolist(), ends.tolist()
-    ([0], [2])
+    ([0, 6], [2, 6])
     """
     starts, ends = find_events(flags)
     if len(starts):
         apart = starts[1:] - ends[:-1] - 1 > merge_gap
         starts, ends = starts[np.append(True, apart)], ends[np.append(apart, True)]
-    kept = ends - starts + 1 >= min_length
-    return starts[kept], ends[kept]
+    return starts, ends
+
+
+def rise(peak: float, threshold: float) -> float:
+    """Return the score from which on a point can be the first or the last one of an event with this peak.
+
+    Windows and spans of time spread what is very unlike the training series over its neighbours, so points far around
+    a high peak are above the threshold, too.
+    """
+    return float(threshold) + RISE * (float(peak) - float(threshold))
+
+
+def event_spans(
+    score: np.ndarray, threshold: float, *, merge_gap: int = 0, min_length: int = 1
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the first, the last and the highest row of each event of a score (n,), as int arrays (k,).
+
+    Each stretch of points above the threshold has one event, which begins and ends with the first and the last point
+    that rises at least a quarter of the way from the threshold to the peak.
+
+    Parameters
+    ----------
+    score : array of shape (n,)
+    threshold : float
+        Points above it are flagged.
+    merge_gap : int
+        Flagged points with at most this many others between them belong to one event.
+    min_length : int
+        Events with fewer points, from the first row to the last, are left out.
+
+    Examples
+    --------
+    >>> starts, ends, peaks = event_spans(np.array([0, 2, 2, 9, 8, 2, 0]), 1)
+    >>> starts.tolist(), ends.tolist(), peaks.tolist()
+    ([3], [4], [3])
+    """
+    cores = []
+    for start, end in zip(*flagged_spans(score > threshold, merge_gap=merge_gap), strict=True):
+        inside = score[start : end + 1].astype(np.float64)
+        peak = int(np.nanargmax(inside))
+        high = np.flatnonzero(inside >= rise(inside[peak], threshold))
+        if high[-1] - high[0] + 1 >= min_length:
+            cores.append(start + np.array([high[0], high[-1], peak]))
+    starts, ends, peaks = np.array(cores, int).reshape(-1, 3).T
+    return starts, ends, peaks
 
 
 def ranked_events(
@@ -90,7 +132,6 @@ def ranked_events(
     score : array of shape (n,)
     channel_scores : array of shape (n, C)
     threshold : float
-        Points above it are flagged.
     merge_gap, min_length : int
         As for `event_spans`.
     channels : sequence of str
@@ -101,14 +142,14 @@ def ranked_events(
     Returns
     -------
     DataFrame
-        rank, from 1; start, end and peak, rows from 0, both ends inclusive; peak_score; above_threshold, the difference
-        from the threshold; channels, the first ones with their shares of the event's score.
+        rank, from 1; start, end and peak, rows from 0, both ends inclusive; peak_score;
+        above_threshold, the difference from the threshold; channels, the first ones with their shares of the event's
+        score.
     """
     score, channel_scores = np.asarray(score), np.asarray(channel_scores)
-    starts, ends = event_spans(score > threshold, merge_gap=merge_gap, min_length=min_length)
+    spans = event_spans(score, threshold, merge_gap=merge_gap, min_length=min_length)
     rows = []
-    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-        peak = start + int(np.nanargmax(score[start : end + 1]))
+    for start, end, peak in np.stack(spans, axis=1).tolist():
         inside = channel_scores[start : end + 1]
         shares = channel_shares(inside)
         order = None if rank is None else rank(inside)

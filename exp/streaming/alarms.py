@@ -6,16 +6,19 @@ import numpy as np
 
 from exp.config import differences
 from exp.detection.estimator import CrossADDetector
-from exp.detection.events import LARGEST, alarm_record, channel_shares, check_events
+from exp.detection.events import LARGEST, alarm_record, channel_shares, check_events, rise
 from exp.errors import UserError
 
-REMEMBERED = 256  # points whose scores rank the channels of an event; in a longer one, shares rank them
+REMEMBERED = 256  # points whose scores rank the channels of an event; of a longer one, shares of all its points do
+RISES = 64  # points where an event may begin
 
 
 class AlarmEvents:
     """Events of a stream; each is returned when it is finished: after more than `merge_gap` points without alarm.
 
-    They equal the events of a file if scores and threshold are the same.
+    They equal the events of a file if scores and threshold are the same, except that an event with more than 64 record
+    scores may begin a little later, and that the shares of one with more than 256 points are those of all its points
+    above the threshold.
 
     Parameters
     ----------
@@ -77,36 +80,48 @@ class AlarmEvents:
         """
         score, channels, threshold, alarm = (None, (), None, False) if scores is None else scores
         event, finished = self._kept["open"], []
-        if event is not None and row - event["end_row"] - int(alarm) > self.merge_gap:
+        if event is not None and row - event["last_row"] - int(alarm) > self.merge_gap:
             finished = self.end()
         if scores is None:
             return finished
         self._remember(self._aggregation.by_channel(np.asarray(channels)), begins=bool(alarm))
-        event = self._kept["open"]
         if alarm:
-            place = row if time is None else time
-            if "begin" not in event:
-                event |= {"begin": place, "begin_row": row, "peak_score": None}
-            event |= {"end": place, "end_row": row, "sums": event["sums_so_far"], "points": event["points_so_far"]}
-            if event["peak_score"] is None or score > event["peak_score"]:
-                peak = {"peak": place, "peak_row": row, "peak_score": float(score), "threshold": float(threshold)}
-                event |= peak
+            self._alarm(row, row if time is None else time, float(score), float(threshold))
         return finished
+
+    def _alarm(self, row: int, place, score: float, threshold: float) -> None:
+        """Add a flagged point to the open event."""
+        event = self._kept["open"]
+        event |= {"last_row": row, "sums": event["sums_so_far"]}
+        if event["peak_score"] is None or score > event["peak_score"]:
+            event |= {"peak": place, "peak_row": row, "peak_score": score, "threshold": threshold}
+            # The event begins with one of its record scores: before the first point that is high enough, none was.
+            event["rises"].append({"begin": place, "begin_row": row, "score": score, "point": event["points_so_far"]})
+            lowest = rise(score, threshold)
+            event["rises"] = [point for point in event["rises"] if point["score"] >= lowest]
+            if len(event["rises"]) > RISES:
+                steps = np.diff([point["score"] for point in event["rises"]])
+                del event["rises"][1 + int(steps.argmin())]  # of the lowest step
+        if score >= rise(event["peak_score"], event["threshold"]):
+            event |= {"end": place, "end_row": row, "points": event["points_so_far"]}
 
     def end(self) -> list[dict]:
         """Finish the open event, and return it if it is long enough."""
         event, self._kept["open"] = self._kept["open"], None
-        if event is None or event["end_row"] - event["begin_row"] + 1 < self.min_length:
+        if event is None:
+            return []
+        first = event["rises"][0]
+        if event["end_row"] - first["begin_row"] + 1 < self.min_length:
             return []
         self._kept["finished"] += 1
         if event["inside"] is None:
             sums = np.array(event["sums"])
             shares, order = channel_shares(sums[None]), None
         else:
-            inside = np.array(event["inside"][: event["points"]], np.float32)
+            inside = np.array(event["inside"][first["point"] - 1 : event["points"]], np.float32)
             shares, order = channel_shares(inside), self._rank(inside)
-        rows = event["begin_row"], event["end_row"], event["peak_row"]
-        times = event["begin"], event["end"], event["peak"]
+        rows = first["begin_row"], event["end_row"], event["peak_row"]
+        times = first["begin"], event["end"], event["peak"]
         record = alarm_record(rows, times, event["peak_score"], event["threshold"], shares, self.names, order)
         return [{"event": self._kept["finished"], **record}]
 
@@ -116,7 +131,9 @@ class AlarmEvents:
         if event is None and not begins:
             return
         if event is None:
-            event = self._kept["open"] = {"sums_so_far": [0.0] * len(channels), "points_so_far": 0, "inside": []}
+            sums = [0.0] * len(channels)
+            event = {"sums_so_far": sums, "points_so_far": 0, "inside": [], "rises": [], "peak_score": None}
+            self._kept["open"] = event
         known = np.clip(np.nan_to_num(np.asarray(channels, np.float64), nan=0.0), 0, LARGEST)
         event["sums_so_far"] = (np.array(event["sums_so_far"]) + known).tolist()
         event["points_so_far"] += 1

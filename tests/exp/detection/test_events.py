@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exp.detection.events import alarm_record, channel_shares, describe_shares, event_spans, ranked_events
+from exp.detection.events import (
+    alarm_record,
+    channel_shares,
+    describe_shares,
+    event_spans,
+    flagged_spans,
+    ranked_events,
+    rise,
+)
 
 COLUMNS = ["rank", "start", "end", "peak", "peak_score", "above_threshold", "channels"]
 
@@ -25,7 +33,7 @@ def spans(events):
 
 
 def test_the_highest_peak_is_first():
-    events = find([0, 1, 3, 0, 9, 0, 0, 2, 2.5, 1])
+    events = find([0, 2, 3, 0, 9, 0, 0, 2, 2.5, 1])
     assert list(events.columns) == COLUMNS
     assert events["rank"].tolist() == [1, 2, 3]
     assert spans(events) == [(4, 4), (1, 2), (7, 9)]
@@ -42,7 +50,7 @@ def test_points_at_the_threshold_are_not_flagged():
     ("merge_gap", "expected"), [(0, [(5, 6), (0, 0), (2, 2)]), (1, [(5, 6), (0, 2)]), (2, [(0, 6)]), (100, [(0, 6)])]
 )
 def test_events_with_short_gaps_between_them_are_one(merge_gap, expected):
-    assert spans(find([2, 0, 1, 0, 0, 3, 1, 0], merge_gap=merge_gap)) == expected
+    assert spans(find([2, 0, 2, 0, 0, 3, 2, 0], merge_gap=merge_gap)) == expected
 
 
 def test_of_equal_peaks_the_earlier_is_first():
@@ -58,8 +66,24 @@ def test_no_event():
     assert events.dtypes.tolist() == find([1, 1]).dtypes.tolist()
 
 
+@pytest.mark.parametrize(
+    ("score", "threshold", "expected"),
+    [
+        ([0, 2, 2, 9, 8, 2, 0], 1, (3, 4)),  # from 1 + (9 - 1) / 4 = 3 on
+        ([0, 3, 2, 9, 2, 3, 0], 1, (1, 5)),  # what lies between belongs to it
+        ([0, 2, 2.5, 3, 2, 0], 1, (1, 4)),  # a low peak: from 1.5 on
+        ([-9, -4, -1, -3, -9], -5, (1, 3)),  # from -4 on
+        ([-9, -4.5, -1, -3, -9], -5, (2, 3)),
+        ([1e30, 2, 1], 0, (0, 0)),
+    ],
+)
+def test_an_event_begins_and_ends_where_it_rises(score, threshold, expected):
+    assert spans(find(score, threshold)) == [expected]
+    assert spans(find(score, threshold, min_length=expected[1] - expected[0] + 2)) == []
+
+
 def test_all_points_an_event():
-    events = find([1, 2, 3])
+    events = find([1.5, 2, 3])
     assert spans(events) == [(0, 2)]
     assert events.loc[0, "peak"] == 2
 
@@ -112,7 +136,7 @@ def test_laws(score, merge_gap, threshold):
     inside = np.zeros(len(score), bool)
     for event in events.itertuples():
         span = score[event.start : event.end + 1]
-        assert min(span[0], span[-1]) > threshold  # an event begins and ends with a flagged point
+        assert min(span[0], span[-1]) >= rise(event.peak_score, threshold) > threshold
         assert not inside[event.start : event.end + 1].any()
         inside[event.start : event.end + 1] = True
         assert score[event.peak] == span.max() == np.float32(event.peak_score)
@@ -120,8 +144,12 @@ def test_laws(score, merge_gap, threshold):
         assert event.above_threshold == event.peak_score - threshold > 0
         below = re.findall("0+", "".join("01"[int(value > threshold)] for value in span))
         assert max(map(len, below), default=0) <= merge_gap
-    assert inside[score > threshold].all()
     in_time = sorted(spans(events))
+    stretches = list(zip(*flagged_spans(score > threshold, merge_gap=merge_gap), strict=True))
+    for (first, last), (start, end) in zip(stretches, in_time, strict=True):
+        assert first <= start <= end <= last
+        around = np.append(score[first:start], score[end + 1 : last + 1])
+        assert (around < rise(score[start : end + 1].max(), threshold)).all()
     assert all(later[0] - earlier[1] - 1 > merge_gap for earlier, later in itertools.pairwise(in_time))
 
 
@@ -176,9 +204,10 @@ def test_the_peak_of_an_event_with_a_gap_in_its_scores():
     ],
 )
 def test_short_events_are_left_out_once_merged(merge_gap, min_length, expected):
-    starts, ends = event_spans(np.array([2, 0, 1, 0, 0, 3, 1, 0]) > 0, merge_gap=merge_gap, min_length=min_length)
+    score = np.array([2, 0, 2, 0, 0, 3, 2, 0.0])
+    starts, ends, _ = event_spans(score, 0.5, merge_gap=merge_gap, min_length=min_length)
     assert list(zip(starts.tolist(), ends.tolist(), strict=True)) == expected
-    events = find([2, 0, 1, 0, 0, 3, 1, 0], merge_gap=merge_gap, min_length=min_length)
+    events = find(score, merge_gap=merge_gap, min_length=min_length)
     assert sorted(spans(events)) == expected
     assert events["rank"].tolist() == list(range(1, len(expected) + 1))
 

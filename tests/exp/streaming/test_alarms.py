@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exp.detection.events import ranked_events
+from exp.detection.events import event_spans, ranked_events
 from exp.errors import UserError
 from exp.streaming.alarms import AlarmEvents
 from exp.streaming.lines import stream_lines
@@ -97,9 +97,10 @@ def test_the_keys(run):
 def test_causal_scores_have_events_too(run):
     events = run(X, TIMES, mode="causal", merge_gap=0)
     points = run(X, TIMES, mode="causal", alarms=False)
-    flagged = [point["row"] for point in points if point["alarm"]]
-    inside = [row for event in events for row in range(event["begin_row"], event["end_row"] + 1)]
-    assert inside == flagged
+    score = np.array([point["score"] or 0 for point in points])
+    starts, ends, _ = event_spans(score, RULE["threshold"])
+    assert [event["begin_row"] for event in events] == starts.tolist()
+    assert [event["end_row"] for event in events] == ends.tolist()
     for event in events:
         scores = {row: points[row]["score"] for row in range(event["begin_row"], event["end_row"] + 1)}
         assert event["peak_row"] == max(scores, key=scores.get)
@@ -132,6 +133,34 @@ def test_long_events_need_little_memory():
     assert list(event["channels"].values()) == [0.75, 0.25]
 
 
+def spans_of(scores, threshold, merge_gap):
+    """Return first, last and highest row of the events of a stream with these scores."""
+    events = AlarmEvents(fitted(), merge_gap=merge_gap)
+    told = []
+    for row, score in enumerate(scores):
+        told += events.add(row, None, (score, np.ones(2, np.float32), threshold, score > threshold))
+        assert len(json.dumps(events._kept)) < 30_000
+    return [(event["begin_row"], event["end_row"], event["peak_row"]) for event in told + events.end()]
+
+
+@given(
+    scores=st.lists(st.sampled_from([-3.0, 0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 9.0, 40.0]), min_size=1, max_size=60),
+    threshold=st.sampled_from([-2.0, 0.2, 0.5]),
+    merge_gap=st.integers(0, 5),
+)
+@settings(max_examples=100)
+def test_they_begin_and_end_as_those_of_a_file(scores, threshold, merge_gap):
+    expected = event_spans(np.array(scores), threshold, merge_gap=merge_gap)
+    assert spans_of(scores, threshold, merge_gap) == list(zip(*expected, strict=True))
+
+
+def test_a_long_rise_needs_little_memory():
+    ((begin, end, peak),) = spans_of(np.linspace(0, 100, 2000).tolist() + [60.0] * 100 + [0], 1.0, 0)
+    assert (end, peak) == (2099, 1999)
+    (first,), _, _ = event_spans(np.linspace(0, 100, 2000), 1.0)
+    assert first <= begin <= first + 64
+
+
 def test_a_fresh_window_ends_an_event(run):
     x = waves(120, seed=5)
     x[58:62, 1] += 40
@@ -157,7 +186,7 @@ def test_restarts_change_nothing(run, tmp_path, cuts, mode):
     still_open = read_state(state)[1]["kept"]["alarms"]["open"]
     assert len(written) >= len(whole) - 1 - (mode == "window")
     if len(written) < len(whole) and still_open is not None:
-        assert still_open["begin_row"] == whole[len(written)]["begin_row"]
+        assert still_open["rises"][0]["begin_row"] == whole[len(written)]["begin_row"]
 
 
 @pytest.mark.parametrize(
