@@ -142,7 +142,7 @@ def show(findings: Findings) -> None:
     threshold = record["threshold"]
     shortest = f" of at least {record['min_length']} points" if record["min_length"] > 1 else ""
     sys.stdout.write(
-        f"{len(events)} events{shortest} above {threshold:.6g} ({record['threshold_rule']}), "
+        f"{len(events)} event{'s' * (len(events) != 1)}{shortest} above {threshold:.6g} ({record['threshold_rule']}), "
         f"{record['event_points'] / len(score):.2%} of {len(score)} points; all results in {out}; "
         f"report: {out / 'report.html'}\n"
     )

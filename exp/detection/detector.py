@@ -127,7 +127,8 @@ class Detector:
         progress = trainer.fit(training.to(device), validation.to(device), state=state, trained=trained)
         self.network.eval()
         best = f"best is epoch {progress.best_epoch}" if progress.best_epoch else "the initial weights are best"
-        logger.info("trained %d epochs in %.1f s, %s", len(progress.epochs), progress.seconds, best)
+        epochs = f"{len(progress.epochs)} epoch{'s' * (len(progress.epochs) != 1)}"
+        logger.info("trained %s in %.1f s, %s", epochs, progress.seconds, best)
         return progress
 
     def score(self, values: np.ndarray, *, stride: int, name: str = "the series", **options: Any) -> np.ndarray:

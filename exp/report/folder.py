@@ -183,7 +183,7 @@ def _facts(record: dict) -> dict[str, str]:
     """Return the content of run.json in words."""
     facts = {key: record.get(key) for key in ("dataset", "model", "seed", "started", "device", "checkpoint")}
     if "epochs" in record:
-        facts["training"] = f"{len(record['epochs'])} epochs"
+        facts["training"] = f"{len(record['epochs'])} epoch{'s' * (len(record['epochs']) != 1)}"
         if "train_seconds" in record:
             facts["training"] += f", {duration(record['train_seconds'])}"
         facts["weights"] = f"of epoch {record['best_epoch']}" if "best_epoch" in record else None

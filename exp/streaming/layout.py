@@ -215,7 +215,7 @@ class Layout:
         cells = dialect.cells(line)
         columns = self.columns or columns_by_place(cells, len(self.names))
         if len(cells) != columns.count:
-            raise ValueError(f"{len(cells)} cells instead of {columns.count}")
+            raise ValueError(f"{len(cells)} cell{'s' * (len(cells) != 1)} instead of {columns.count}")
         values = [self._number(cells[place], dialect) for place in columns.channels]
         columns = with_times(columns, cells)
         told = columns.told(cells)

@@ -24,8 +24,11 @@ def waves(channels):
     return values
 
 
+NEAR = 2  # points: where the window that fits best changes, the highest errors may lie just beside an event
+
+
 def found(events, event):
-    return ((events["start"] < event.stop) & (events["end"] >= event.start)).any()
+    return ((events["start"] < event.stop + NEAR) & (events["end"] >= event.start - NEAR)).any()
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -346,7 +346,7 @@ class TestReading:
             ("0,0189\n0,0190\n", 1, [], "ambiguous: '0,0189' may hold a comma"),
             ("5,02\n", 1, [], "use --sep comma, or --sep semicolon --decimal ','"),
             ("x,cpu\n1,2\n", 2, [], "line 1 names columns, but not disk"),
-            ("time;cpu;disk\n" * 3, 2, ["--sep", "comma"], "none of the 3 lines is a point; line 1: 1 cells"),
+            ("time;cpu;disk\n" * 3, 2, ["--sep", "comma"], "none of the 3 lines is a point; line 1: 1 cell"),
             ("".join(line.replace("2024", "x") for line in TWO), 2, [], "none of the 60 lines is a point; line 1: "),
             ("a,b,c,d,e\n", 2, ["--header", "yes"], "line 1 names columns, but not cpu, disk"),
             ("".join(lines(X, HOURS.strftime("%d/%m/%Y %H:%M"))), 2, [], "--date-format"),
@@ -384,4 +384,4 @@ def test_an_output_that_is_not_utf_8(models, tmp_path, encoding):
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.isascii()
     assert scores(map(json.loads, ended.stdout.splitlines())) == scores_of(X)
-    assert "line 62: 1 cells instead of 4: skipped" in ended.stderr
+    assert "line 62: 1 cell instead of 4: skipped" in ended.stderr

@@ -187,9 +187,9 @@ class TestForms:
 
 MALFORMED = [
     ("1.0,2.0,3.0", "3 cells instead of 2"),  # as the first line it would be one with a time
-    ("1.0", "1 cells instead of 2"),
+    ("1.0", "1 cell instead of 2"),
     ("", "0 cells instead of 2"),
-    (" ", "1 cells instead of 2"),
+    (" ", "1 cell instead of 2"),
     ("\r", "0 cells instead of 2"),
     ("1.0,abc", "'abc' is not a number"),
     ("1.0,", "'' stands for a missing value"),
@@ -199,7 +199,7 @@ MALFORMED = [
     ("1.0,-inf", "'-inf' is not finite"),
     ("1.0,1e999", "'1e999' is too large for a number"),
     ("1.0,1e200", "the value 1e+200 is too far from the training values: leave it out"),
-    ('"1.0,2.0', "1 cells instead of 2"),
+    ('"1.0,2.0', "1 cell instead of 2"),
     ("cpu,2.0", "'cpu' is not a number"),
     (
         "1.0,\x00",
@@ -240,7 +240,7 @@ class TestMalformedLines:
         ]
 
     def test_nothing_but_malformed_lines(self, run, caplog):
-        with pytest.raises(UserError, match="none of the 3 lines is a point; line 1: 1 cells instead of 2"):
+        with pytest.raises(UserError, match="none of the 3 lines is a point; line 1: 1 cell instead of 2"):
             run("1.0\n\nx,1.0\n")
         assert len(caplog.messages) == 3
 
