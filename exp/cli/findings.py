@@ -142,8 +142,8 @@ def show(findings: Findings) -> None:
     threshold = record["threshold"]
     shortest = f" of at least {record['min_length']} points" if record["min_length"] > 1 else ""
     sys.stdout.write(
-        f"{len(events)} events{shortest} above {threshold:.6g} ({record['threshold_rule']}), "
-        f"{(score > threshold).mean():.2%} of {len(score)} points; all results in {out}; "
+        f"{len(events)} {'event' if len(events) == 1 else 'events'}{shortest} above {threshold:.6g} "
+        f"({record['threshold_rule']}), {(score > threshold).mean():.2%} of {len(score)} points; all results in {out}; "
         f"report: {out / 'report.html'}\n"
     )
 
