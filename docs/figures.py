@@ -8,6 +8,7 @@ needs playwright and a Chromium (Debian: chromium-headless-shell).
 """
 
 import argparse
+import json
 import os
 import shutil
 import sys
@@ -48,16 +49,14 @@ def detected(folder: Path, detector: str) -> tuple[Path, int]:
 
 
 def draw_event(out: Path, train_rows: int, picture: Path) -> None:
-    """Draw series and score, whole and around the event that ranks first."""
+    """Draw series and score, whole and around the highest score, which may be below the threshold."""
     scores = pd.read_csv(out / "scores.csv")
-    events = pd.read_csv(out / "events.csv")
+    threshold = json.loads((out / "run.json").read_text(encoding="utf-8"))["threshold"]
     series = read_ucr(SERIES)
     values = np.concatenate([series.train, series.test])[:, 0]
     lines = values, scores["score"].to_numpy()
-    first = events.iloc[0]
-    threshold = first.peak_score - first.above_threshold
     truth = np.flatnonzero(series.test_label) + train_rows
-    middle = int(first.start + first.end) // 2
+    middle = int(lines[1].argmax())
 
     figure = Figure(figsize=(10, 3.7), dpi=100, layout="constrained")
     grid = figure.subplots(2, 2, sharex="col", width_ratios=(3, 2))
@@ -74,7 +73,7 @@ def draw_event(out: Path, train_rows: int, picture: Path) -> None:
     grid[0, 0].set_ylabel("arterial pressure")
     grid[1, 0].set_ylabel("score of CrossAD")
     grid[0, 0].set_title("UCR series 135; grey: the part trained on", loc="left", fontsize=10)
-    grid[0, 1].set_title("the event that ranks first", loc="left", fontsize=10)
+    grid[0, 1].set_title("around the highest score", loc="left", fontsize=10)
     grid[1, 1].legend(loc="upper left", frameon=False, fontsize=9)
     save(figure, picture)
 

@@ -241,7 +241,7 @@ def _table(results: Iterable[dict[str, Any]], about: Mapping[str, int]) -> str:
         [value if isinstance(value, float) or value is None else str(value) for value in result.values()]
         for result in results
     ]
-    events = f"{about['events']} event{'s' * (about['events'] != 1)}"
+    events = "1 event" if about["events"] == 1 else f"{about['events']} events"
     counts = f"{about['points']} points, {about['anomalous_points']} of them anomalous, in {events}"
     return render(columns, rows, [counts])
 

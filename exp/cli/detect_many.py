@@ -42,7 +42,7 @@ def score_many(paths: list[Path], names: list[str], out: Path, score: Callable[[
     for number, (path, name) in enumerate(zip(paths, names, strict=True), start=1):
         try:
             row = _row(score(path, out / name))
-            logger.info("%d of %d files: %s: %d events", number, len(paths), path, row["events"])
+            logger.info("%d of %d files: %s: events: %d", number, len(paths), path, row["events"])
         except USER_ERRORS as error:
             row = {"error": str(error)}
             failed.append(path)

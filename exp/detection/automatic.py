@@ -65,10 +65,8 @@ def _find_period(train: np.ndarray) -> tuple[int | None, str]:
     if not found or 2 * len(found) < len(changing):
         return None, f"no period found: {len(found)} of {len(changing)} non-constant channels have one"
     period = int(np.median(found))
-    return period, (
-        f"period {period} points: the highest peak of the autocorrelation, the median over the {len(found)} of "
-        f"{len(changing)} channels that have one"
-    )
+    over = "" if len(changing) == 1 else f", the median over {len(found)} of {len(changing)} channels"
+    return period, f"period {period} points: the highest peak of the autocorrelation{over}"
 
 
 def settings_for(

@@ -126,9 +126,10 @@ class Detector:
         device = self.scorer.device
         progress = trainer.fit(training.to(device), validation.to(device), state=state, trained=trained)
         self.network.eval()
+        if self.model.closed_form:
+            return progress  # its one pass has been logged
         best = f"best is epoch {progress.best_epoch}" if progress.best_epoch else "the initial weights are best"
-        epochs = f"{len(progress.epochs)} epoch{'s' * (len(progress.epochs) != 1)}"
-        logger.info("trained %s in %.1f s, %s", epochs, progress.seconds, best)
+        logger.info("epochs trained: %d, in %.1f s; %s", len(progress.epochs), progress.seconds, best)
         return progress
 
     def score(self, values: np.ndarray, *, stride: int, name: str = "the series", **options: Any) -> np.ndarray:

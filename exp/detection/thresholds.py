@@ -1,5 +1,6 @@
 """Rules that set a threshold from the scores of the training series."""
 
+import logging
 from numbers import Real
 from typing import Any, NamedTuple
 
@@ -8,9 +9,12 @@ import numpy as np
 from exp.errors import UserError
 from ts_ad_evaluation import SPOT, prior_anomaly_rate
 
+logger = logging.getLogger(__name__)
+
 RISK, QUANTILE = 1e-3, 0.99  # by default
 NORMAL = 0.98  # share of the training points that "auto" takes for normal
 TIMES = 2.5  # as far above the median as the highest of these is the threshold
+FAR = 10  # times the highest training score: a threshold of SPOT above it follows from a few scores far from the rest
 RULES = ("auto", "spot", "quantile")
 OWNERS = {"risk": "spot", "quantile": "quantile"}  # the rule that a number belongs to
 
@@ -99,10 +103,20 @@ class ThresholdRule(NamedTuple):
             middle, highest = np.quantile(np.asarray(scores, np.float64), [0.5, NORMAL])
             return float(middle + TIMES * (highest - middle))
         if self.name == "spot":
-            return float(SPOT(scores, risk=self.risk, rule="likelihood").threshold)
+            return self._spot(scores)
         if self.name == "number":
             return float(self.threshold)
         return prior_anomaly_rate(scores, 1 - self.quantile if self.name == "quantile" else self.contamination)
+
+    def _spot(self, scores: np.ndarray) -> float:
+        threshold, highest = float(SPOT(scores, risk=self.risk, rule="likelihood").threshold), float(np.max(scores))
+        if threshold > FAR * highest > 0:
+            logger.warning(
+                "SPOT's threshold %.6g is far above the highest training score, %.6g, as happens with anomalies in the "
+                "training part: train on a normal part (--train-until), or use the threshold auto or contamination",
+                threshold, highest,
+            )  # fmt: skip
+        return threshold
 
     def __str__(self) -> str:
         if self.name == "auto":

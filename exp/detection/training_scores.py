@@ -1,5 +1,6 @@
 """The scores of the training series, by which points are scored and the threshold is set."""
 
+import logging
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,8 @@ from exp.detection.scorer import Scorer
 from exp.detection.thresholds import ThresholdRule
 from exp.detection.training_set import SERIES, TrainingSet
 from exp.errors import UserError
+
+logger = logging.getLogger(__name__)
 
 CAUSAL = 1000  # points that are scored as a stream scores a point at once, at most
 STRETCHES = 4  # of the training series, that these points are in
@@ -74,6 +77,7 @@ class TrainingScores(Looking):
         middle = len(values) // 2
         if not self.detector_.model.closed_form or middle < 2 * self.window:
             return [Part(values, self.detector_)]
+        logger.info("for the threshold, each half of the training part is scored by a detector of the other half")
         halves = values[:middle], values[middle:]
         return [Part(half, self._fitted_to(other)) for half, other in (halves, halves[::-1])]
 

@@ -45,10 +45,12 @@ def read_folder(path: Path, root: Path) -> Report:
     Raises
     ------
     UserError
-        When there is no such folder, it holds no scores, or a file in it is damaged.
+        When there is no such folder, it is one of `exp.detect`, it holds no scores, or a file in it is damaged.
     """
     if not path.is_dir():
         raise UserError(f"{path}: no such folder: name one with results, such as test_results/MSL/results_0")
+    if (path / "events.csv").is_file():
+        raise UserError(f"{path}: results of exp.detect, which have their page: open {path / 'report.html'}")
     folder = RunFolder(path)
     record, label = _read_record(folder), _read_label(folder)
     channel_scores = _read_scores(folder, folder.test_score)

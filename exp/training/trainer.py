@@ -176,11 +176,7 @@ class Trainer:
             }
         )
         better = validation_loss < self._loss_to_beat()
-        logger.info(
-            "epoch %d/%d: train loss %.6f, validation loss %.6f%s, learning rate %.3g, %.1f s (%.0f windows/s)",
-            number, self.settings.train_epochs, train_loss, validation_loss, " (best)" if better else "",
-            rate, seconds, self._epoch_windows(train) / seconds,
-        )  # fmt: skip
+        self._report(self._epoch_windows(train), better)
         if better:
             self.progress.best_epoch, self.progress.best_loss = number, validation_loss
             if self.processes.first:
@@ -193,6 +189,21 @@ class Trainer:
             self.optimizer.param_groups[0]["lr"] = next_rate(self.settings, number, rate)
         if self.processes.first:
             self._save_state()
+
+    def _report(self, windows: int, better: bool) -> None:
+        """Log the last epoch, of so many windows; what is fitted in closed form has neither epochs nor a rate."""
+        last = self.progress.epochs[-1]
+        seconds, losses = last["seconds"], (last["train_loss"], last["validation_loss"])
+        if self.closed_form:
+            logger.info(
+                "fitted to %d windows in %.1f s: train loss %.6f, validation loss %.6f", windows, seconds, *losses
+            )
+            return
+        logger.info(
+            "epoch %d/%d: train loss %.6f, validation loss %.6f%s, learning rate %.3g, %.1f s (%.0f windows/s)",
+            last["epoch"], self.settings.train_epochs, *losses, " (best)" if better else "",
+            last["learning_rate"], seconds, windows / max(seconds, 1e-3),
+        )  # fmt: skip
 
     def _loss_to_beat(self) -> float:
         best, least = self.progress.best_loss, self.settings.min_delta

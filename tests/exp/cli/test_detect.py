@@ -150,7 +150,7 @@ def test_labels_add_measures_of_the_points_that_were_not_trained_on(trained):
 def test_what_is_shown(trained, tmp_path, capsys, quick):
     assert run(trained / "plant.csv", "--out", tmp_path / "out", "--model", trained / "out" / "detector") == 0
     shown = capsys.readouterr().out
-    for text in ("AUC_ROC", "VUS_PR", "F1_best", "peak_time", " above ", tmp_path / "out" / "report.html"):
+    for text in ("AUC_ROC", "VUS_PR", "F1_best", "peak_time", "1 event above", tmp_path / "out" / "report.html"):
         assert str(text) in shown
     first = pd.read_csv(tmp_path / "out" / "events.csv").iloc[0]
     assert f"{first['peak_time']} " in shown

@@ -341,6 +341,19 @@ class TestConfig:
             equal_bits(detector.decision_scores_, expected)
             assert detector.get_params()["config"] is config
 
+    @pytest.mark.parametrize(
+        ("name", "given", "says"),
+        [
+            ("PCA", [], ["fitted to", "for the threshold", "fitted to", "fitted to"]),
+            ("CrossAD", ["train.train_epochs=1", "train.epoch_windows=32"], ["epoch 1/1", "epochs trained: 1"]),
+        ],
+    )
+    def test_what_is_fitted_at_once_reports_no_epochs(self, name, given, says, caplog):
+        caplog.set_level(logging.INFO)
+        CrossADDetector(name, overrides=given).fit(waves(600))
+        told = [message for message in caplog.messages if not message.startswith("auto")]
+        assert [message[: len(text)] for message, text in zip(told, says, strict=True)] == says
+
     def test_what_has_no_effect_in_a_file_is_said(self, tmp_path, caplog):
         caplog.set_level(logging.INFO)
         file = tmp_path / "config.yaml"

@@ -55,6 +55,15 @@ def test_a_few_anomalies_hardly_move_the_automatic_threshold():
     assert ThresholdRule("spot").find(scores) > 50
 
 
+@pytest.mark.parametrize(("anomaly", "warned"), [(1, False), (1000, True)])
+def test_a_threshold_of_spot_that_nothing_can_exceed_is_reported(anomaly, warned, caplog):
+    scores = np.abs(np.random.default_rng(0).standard_normal(3000))
+    scores[100:130] *= anomaly  # 1 % of the training part
+    threshold = ThresholdRule("spot", risk=1e-5).find(scores)
+    assert (threshold > 10 * scores.max()) == warned
+    assert ("far above the highest training score" in caplog.text) == warned
+
+
 @pytest.mark.parametrize("contamination", [0, 0.51, 1, -0.1, float("nan"), True, "0.1", [0.1], np.inf])
 def test_shares_of_anomalies_that_there_are_not(contamination):
     with pytest.raises(UserError, match=r"contamination is .*: use the share of anomalies, a number in \(0, 0.5\]"):

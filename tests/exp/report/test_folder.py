@@ -153,6 +153,12 @@ def no_scores(path):
     return path, "a_test_energy.npy: no such file"
 
 
+def own_series(path):
+    (path / "run.json").write_text(json.dumps({"trained_on": "the first 100 points"}))
+    (path / "events.csv").write_text("rank,start,end\n")
+    return path, f"have their page: open {path / 'report.html'}"
+
+
 def damaged_scores(path):
     (path / "a_test_energy.npy").write_bytes(b"\x93NUMPY damaged")
     return path, "a_test_energy.npy: damaged"
@@ -206,6 +212,7 @@ def damaged_threshold(path):
 FAULTS = [
     no_folder,
     no_scores,
+    own_series,
     damaged_scores,
     text_as_scores,
     infinite_scores,
