@@ -8,7 +8,6 @@ needs playwright and a Chromium (Debian: chromium-headless-shell).
 """
 
 import argparse
-import json
 import os
 import shutil
 import sys
@@ -49,9 +48,8 @@ def detected(folder: Path, detector: str) -> tuple[Path, int]:
 
 
 def draw_event(out: Path, train_rows: int, picture: Path) -> None:
-    """Draw series and score, whole and around the highest score, which may be below the threshold."""
+    """Draw series and score, whole and around the highest score, which is the detection by the archive's rule."""
     scores = pd.read_csv(out / "scores.csv")
-    threshold = json.loads((out / "run.json").read_text(encoding="utf-8"))["threshold"]
     series = read_ucr(SERIES)
     values = np.concatenate([series.train, series.test])[:, 0]
     lines = values, scores["score"].to_numpy()
@@ -67,14 +65,14 @@ def draw_event(out: Path, train_rows: int, picture: Path) -> None:
             axes.plot(rows, line[rows], color=colour, lw=0.6 if column == 0 else 1.1)
             axes.spines[["top", "right"]].set_visible(False)
             axes.margins(x=0)
-        grid[1, column].axhline(threshold, color=GREY, ls="--", lw=1, label="threshold")
+        grid[1, column].plot(middle, lines[1][middle], "o", color=GREY, ms=4, label="highest score")
         grid[1, column].set_xlabel("point")
     grid[0, 0].axvspan(0, train_rows, color="#e5e7eb", zorder=0)
     grid[0, 0].set_ylabel("arterial pressure")
     grid[1, 0].set_ylabel("score of CrossAD")
     grid[0, 0].set_title("UCR series 135; grey: the part trained on", loc="left", fontsize=10)
     grid[0, 1].set_title("around the highest score", loc="left", fontsize=10)
-    grid[1, 1].legend(loc="upper left", frameon=False, fontsize=9)
+    grid[1, 1].legend(loc="upper right", frameon=False, fontsize=9)
     save(figure, picture)
 
 

@@ -64,6 +64,7 @@ def build_parser(program: str = PROGRAM) -> argparse.ArgumentParser:
         "numbered from 1. Cells may be separated by semicolons or tabs, decimal commas are read, and the encoding is "
         "UTF-8 or, with a byte order mark, UTF-16. Each such decision is logged.",
         epilog=EXAMPLES.replace("PROGRAM", program),
+        allow_abbrev=False,
         formatter_class=_Layout,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")

@@ -18,6 +18,7 @@ def parse_arguments(arguments=None):
     parser = argparse.ArgumentParser(
         prog="python -m data_provider.inspect",
         description="Describe what a dataset contains and draw an overview of it.",
+        allow_abbrev=False,
     )
     parser.add_argument("name", metavar="NAME", help="a dataset in data/NAME.csv, or a file of UCR or TSB-AD-U")
     parser.add_argument(

@@ -28,6 +28,7 @@ def build_parser(program=PROGRAM):
         usage="%(prog)s NAME (--source DIR | --download) [options]",
         description="Convert the files that a dataset's publisher provides into the files that the readers accept.",
         epilog=EXAMPLES.replace("PROGRAM", program),
+        allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", metavar="NAME", choices=NAMES, help=f"one of {', '.join(NAMES)}")

@@ -50,6 +50,7 @@ def new_parser(
         description=description,
         epilog="\n\n".join(filter(None, [f"examples:\n{lines}", notes])),
         formatter_class=_Layout,
+        allow_abbrev=False,  # --mode would be taken for --model
     )
 
 
