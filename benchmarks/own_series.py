@@ -91,9 +91,12 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     add("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     add("--detectors", nargs="+", choices=names, default=["CrossAD", "Nearest", "PCA", FOREST])
     add("--seeds", type=int, nargs="+", default=[2021])
+    add("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings to try; take another --out and --results")
     arguments = parser.parse_args(argv)
     if (arguments.data is None) != (arguments.out is None):
         parser.error("--data and --out belong together: give both or neither")
+    if arguments.set and (arguments.results == RESULTS or FOREST in arguments.detectors):
+        parser.error(f"--set is for trials: take another --results, and --detectors without {FOREST}")
     return arguments
 
 
@@ -107,7 +110,7 @@ def _run(arguments: argparse.Namespace, entry: Entry, detector: str, seed: int) 
     series = read(arguments.data, entry)
     if not scores.is_file():
         start = time.perf_counter()
-        scored = _forest(series, seed) if detector == FOREST else _registered(detector, series, seed)
+        scored = _forest(series, seed) if detector == FOREST else _registered(detector, series, seed, arguments.set)
         scored = scored._replace(seconds=time.perf_counter() - start)
         with replacing(scores) as temporary, open(temporary, "wb") as target:
             np.savez(target, **scored._asdict())
@@ -120,9 +123,9 @@ def _run(arguments: argparse.Namespace, entry: Entry, detector: str, seed: int) 
     print({key: round(value, 3) if isinstance(value, float) else value for key, value in row.items()}, flush=True)
 
 
-def _registered(name: str, series: Series, seed: int) -> Scored:
+def _registered(name: str, series: Series, seed: int, overrides: list[str]) -> Scored:
     """Score with a model of the registry."""
-    detector = AnomalyDetector(name, seed=seed).fit(series.train)
+    detector = AnomalyDetector(name, seed=seed, overrides=overrides).fit(series.train)
     channels = detector.channel_scores(series.test)
     plain = DETECTORS[name].score_points(channels)
     own = detector.decision_scores_, detector.point_scores(channels)

@@ -191,7 +191,7 @@ class Trainer:
             self._save_state()
 
     def _report(self, windows: int, better: bool) -> None:
-        """Log the last epoch, of so many windows; what is fitted in closed form has neither epochs nor a rate."""
+        """Log the last epoch, which took `windows` of them; a fit in closed form has neither epochs nor a rate."""
         last = self.progress.epochs[-1]
         seconds, losses = last["seconds"], (last["train_loss"], last["validation_loss"])
         if self.closed_form:

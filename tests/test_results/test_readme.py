@@ -160,6 +160,16 @@ def check_server(row, folder, model):
     return record
 
 
+@pytest.mark.parametrize("row", TABLES["dataset", "detector"], ids=lambda row: f"{row['dataset']} {row['seed']}")
+def test_published_settings_with_few_epochs(row):
+    folder = RESULTS / row["detector"] / row["dataset"] / f"seed_{row['seed']}"
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    assert (record["model"], "stopped" in record) == (row["detector"], False)
+    assert int(row["epochs"]) == len(record["epochs"]) == record["config"]["train"]["train_epochs"]
+    (vus,) = rows_of(folder / "_vus.csv")
+    assert [row["VUS_ROC"], row["VUS_PR"]] == [f"{float(vus[measure]):.3f}" for measure in ("VUS_ROC", "VUS_PR")]
+
+
 @pytest.mark.parametrize("row", TABLES["mean over", "model"], ids=lambda row: f"{row['mean over']} {row['model']}")
 def test_means_over_servers(row):
     begins = {"ASD": "omi", "SMD": "machine"}[row["mean over"]]
