@@ -757,7 +757,9 @@ def test_what_is_needed(tmp_path, series, refuse):
     refuse("--stream", says=["--stream", "--model DIR"])
 
 
-@pytest.mark.parametrize("options", [["--missing", "drop"], ["--seed", "x"], ["--modle", "x"], ["--mode", "causal"], ["--max-gap", "1.5"]])
+@pytest.mark.parametrize(
+    "options", [["--missing", "drop"], ["--seed", "x"], ["--modle", "x"], ["--mode", "causal"], ["--max-gap", "1.5"]]
+)
 def test_options_that_the_parser_refuses(tmp_path, series, capsys, options):
     with pytest.raises(SystemExit) as ended:
         run(series(), "--out", tmp_path / "out", *options)
