@@ -148,12 +148,13 @@ def measure(scored: Scored, label: np.ndarray) -> dict[str, float]:
     affiliation_F1, those of the events that were found without labels; false_alarms, events without an anomalous point
     for each 1000 points; rank, that of the first event whose peak is at or near an anomaly (0: there is none); seconds.
     """
-    volume, inside = vus(label, scored.test), np.zeros(len(label))
+    volume = vus(label, scored.test)
     threshold = ThresholdRule().find(scored.train)
     starts, ends, peaks = event_spans(scored.test, threshold, merge_gap=int(scored.merge_gap))
+    inside, false = np.zeros(len(label)), 0
     for start, end in zip(starts, ends, strict=True):
         inside[start : end + 1] = 1
-    false = sum(not label[start : end + 1].any() for start, end in zip(starts, ends, strict=True))
+        false += not label[start : end + 1].any()
     return {
         "VUS_ROC": volume.roc,
         "VUS_PR": volume.pr,

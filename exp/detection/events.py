@@ -104,14 +104,14 @@ def event_spans(
     >>> starts.tolist(), ends.tolist(), peaks.tolist()
     ([3], [4], [3])
     """
-    cores = []
+    spans = []
     for start, end in zip(*flagged_spans(score > threshold, merge_gap=merge_gap), strict=True):
         inside = score[start : end + 1].astype(np.float64)
         peak = int(np.nanargmax(inside))
         high = np.flatnonzero(inside >= rise(inside[peak], threshold))
         if high[-1] - high[0] + 1 >= min_length:
-            cores.append(start + np.array([high[0], high[-1], peak]))
-    starts, ends, peaks = np.array(cores, int).reshape(-1, 3).T
+            spans.append(start + np.array([high[0], high[-1], peak]))
+    starts, ends, peaks = np.array(spans, int).reshape(-1, 3).T
     return starts, ends, peaks
 
 
@@ -142,9 +142,8 @@ def ranked_events(
     Returns
     -------
     DataFrame
-        rank, from 1; start, end and peak, rows from 0, both ends inclusive; peak_score;
-        above_threshold, the difference from the threshold; channels, the first ones with their shares of the event's
-        score.
+        rank, from 1; start, end and peak, rows from 0, both ends inclusive; peak_score; above_threshold, the difference
+        from the threshold; channels, the first ones with their shares of the event's score.
     """
     score, channel_scores = np.asarray(score), np.asarray(channel_scores)
     spans = event_spans(score, threshold, merge_gap=merge_gap, min_length=min_length)

@@ -10,7 +10,7 @@ from exp.detection.events import LARGEST, alarm_record, channel_shares, check_ev
 from exp.errors import UserError
 
 REMEMBERED = 256  # points whose scores rank the channels of an event; of a longer one, shares of all its points do
-RISES = 64  # points where an event may begin
+RISES = 64  # points that are kept, at most, where an event may begin
 
 
 class AlarmEvents:
