@@ -146,7 +146,9 @@ def _read_run(root, folder, metric_files):
         except EvaluationError as error:
             problems.append(str(error))
     if not values and not problems:
-        problems.append(f"no results, status {info.get('status', 'unknown')}")
+        detected = (folder / "events.csv").is_file()
+        status = f"no results, status {info.get('status', 'unknown')}"
+        problems.append("no measures, which exp.detect does not make: see its report.html" if detected else status)
     dataset, model = _place_names(root, folder)
     return Run(
         folder=folder.relative_to(root).as_posix(),

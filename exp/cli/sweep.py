@@ -58,6 +58,8 @@ def _run(benchmark: Benchmark, options: argparse.Namespace) -> int:
     _check(benchmark, options, jobs)
     chosen = select(jobs, options.series)
     folder = results_folder(options.save_path, jobs[0].config)
+    if options.mode != "train":
+        _check_tables(benchmark, jobs, chosen, folder, seeds=bool(options.seeds))
     RunFolder(folder).make()
     new = _do(benchmark, chosen, options)
     outcomes = {job: new.get(job) or job.outcome() for job in jobs}
@@ -89,6 +91,29 @@ def _check(benchmark: Benchmark, options: argparse.Namespace, jobs: list[Job]) -
             f"{root}: has none of the {_n_series(jobs)} series ({jobs[0].series}, ...): name their folder with "
             f"--root_path, or create it: {command} (see dataset/README.md)"
         )
+
+
+def _check_tables(benchmark: Benchmark, jobs: list[Job], chosen: list[Job], folder: Path, *, seeds: bool) -> None:
+    """Refuse to replace a table that is the only place with the results of some series."""
+    column, kept = benchmark.series_column, {}
+    for job in jobs:
+        own = folder / f"seed_{job.config.train.seed}" if seeds else folder
+        series = kept.setdefault(own / _table_name(benchmark, job), set())
+        if job.has_result or (job in chosen and job.file.is_file()):
+            series.add(job.series)
+    for table, series in kept.items():
+        if not table.is_file():
+            continue
+        lost = set(pd.read_csv(table, usecols=lambda name: name == column, dtype=str).get(column, ())) - series
+        if lost:
+            raise UserError(
+                f"{table}: is the only place with results of {len(lost)} series ({_some(sorted(lost))}), and would "
+                "be replaced: name another --save_path, or delete it"
+            )
+
+
+def _table_name(benchmark: Benchmark, job: Job) -> str:
+    return benchmark.table.format(detector=job.config.detector)
 
 
 def _n_series(jobs: Iterable[Job]) -> int:
@@ -225,7 +250,7 @@ def _gather(benchmark: Benchmark, outcomes: dict[Job, Outcome | None], folder: P
             sys.stdout.write(f"{status}: {job.name}: {reason}\n")
     table = pd.DataFrame(rows, columns=benchmark.columns)
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / benchmark.table.format(detector=next(iter(outcomes)).config.detector)
+    file = folder / _table_name(benchmark, next(iter(outcomes)))
     not_counted = pd.DataFrame(missing, columns=[benchmark.series_column, "status", "reason"])
     for path, content in ((file, table), (folder / "not_counted.csv", not_counted)):
         with replacing(path) as temporary:

@@ -71,6 +71,12 @@ def test_unfinished_run_is_no_result(tmp_path):
     assert only_run(tmp_path).problems == ("no results, status running",)
 
 
+def test_results_of_own_series_point_to_their_page(tmp_path):
+    write(tmp_path / "mine" / "run.json", '{"config": {}}')
+    write(tmp_path / "mine" / "events.csv", "rank,start,end\n")
+    assert only_run(tmp_path).problems == ("no measures, which exp.detect does not make: see its report.html",)
+
+
 def test_undefined_figure_is_none(tmp_path):
     write(tmp_path / "MSL" / "_auc.csv", "AUC_ROC,AUC_PR\nnan,\n")
     assert only_run(tmp_path).values == {"AUC_ROC": Value(None), "AUC_PR": Value(None)}

@@ -1,5 +1,6 @@
 """The programs for many series, in this process or, if they must die, in a separate one."""
 
+import shutil
 import signal
 
 import joblib
@@ -125,6 +126,23 @@ def test_series_of_several_starts_stay_in_the_table(many, finished):
     assert set(many.not_counted().values()) == {("not run", "")}
     assert many.run("--series", "001,*_B_*") == 0
     pd.testing.assert_frame_equal(many.table(), finished.table())
+
+
+@pytest.mark.parametrize("seeds", [(), (1, 2)])
+def test_a_table_that_alone_has_results_is_not_replaced(many, capsys, seeds):
+    options = ["--seeds", *map(str, seeds)] if seeds else []
+    assert many.run(*options) == 0
+    table = many.results / ("seed_2" if seeds else "") / "ucr.csv"
+    before = table.read_bytes()
+    shutil.rmtree(many.results / "series")
+    capsys.readouterr()
+    assert many.run(*options, "--series", "1") == 2
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert "the only place with results of 3 series (" in message
+    assert "another --save_path" in message
+    assert table.read_bytes() == before
+    assert many.run(*options) == 0  # all of them anew
 
 
 def test_stages(many, finished, capsys, monkeypatch):
