@@ -127,9 +127,10 @@ def _registered(name: str, series: Series, seed: int, overrides: list[str]) -> S
     """Score with a model of the registry."""
     detector = AnomalyDetector(name, seed=seed, overrides=overrides).fit(series.train)
     channels = detector.channel_scores(series.test)
-    plain = DETECTORS[name].score_points(channels)
+    model = DETECTORS[name]
+    plain = model.score_points(model.score_channels(channels))
     own = detector.decision_scores_, detector.point_scores(channels)
-    return Scored(*own, channels, plain, detector.merge_gap, 0)
+    return Scored(*own, model.score_channels(channels), plain, detector.merge_gap, 0)
 
 
 def _forest(series: Series, seed: int) -> Scored:

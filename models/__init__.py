@@ -21,6 +21,7 @@ from models.Nearest import Nearest, NearestConfig
 from models.Nearest import suggest as suggest_nearest
 from models.PCA import PCA, PCAConfig
 from models.PCA import suggest as suggest_pca
+from models.scores import geometric_mean
 from models.settings import ConfigError, ModelSettings, Settings
 from models.suggestion import Suggestion
 
@@ -56,6 +57,9 @@ class Model(NamedTuple):
         The network treats each channel separately and all in the same way.
     point_score : {"mean", "max"}
         How a point's score is computed from the scores of its channels.
+    errors : int
+        How many errors of each channel the network's `score` has: (B, T, errors · C). A channel's score is their
+        geometric mean.
     suggest : callable or None
         (length, channels, period or None) → `Suggestion` for a training series with that many points and channels.
         None: the settings' defaults.
@@ -67,6 +71,7 @@ class Model(NamedTuple):
     network: Callable[..., nn.Module]
     channel_independent: bool = False
     point_score: Literal["mean", "max"] = "mean"
+    errors: int = 1
     suggest: Callable[[int, int, int | None], Suggestion] | None = None
     rank_channels: Callable[[np.ndarray], np.ndarray] = _by_mean
 
@@ -83,6 +88,11 @@ class Model(NamedTuple):
     def build(self, config: ModelSettings, channels: int) -> nn.Module:
         """Return a new network for windows with this many channels."""
         return self.network(config) if self.channel_independent else self.network(config, channels)
+
+    def score_channels(self, scores: np.ndarray) -> np.ndarray:
+        """Return the scores of channels, (…, C), from the network's scores (…, errors · C)."""
+        channels = scores.shape[-1] // self.errors
+        return geometric_mean(scores.reshape(*scores.shape[:-1], self.errors, channels), axis=-2)
 
     def score_points(self, scores: np.ndarray) -> np.ndarray:
         """Return the score of each point, (n,), from the scores (n, C) of its channels."""

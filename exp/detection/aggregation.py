@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 
 from exp.errors import UserError
+from models.scores import geometric_mean
 
 PointScore = Literal["mean", "max"]
 
@@ -45,13 +46,14 @@ class Aggregation:
     no more than others, and the mean over the channels is taken (or the maximum, if the model uses that). It is
     averaged over each span, and each average is divided by its quantile `QUANTILE` over the training series; the
     largest counts. Short events stand out in the short spans, long ones in the long spans, and no span has to be
-    chosen.
+    chosen. If a model has several errors of each channel, all this is done for each kind by itself, and the geometric
+    mean over the kinds is taken before the largest span: it is high only where none of them is low.
 
     Parameters
     ----------
-    scale : float64 array of shape (C,)
-        Divisors of the channel scores.
-    levels : float64 array of shape (number of spans,)
+    scale : float64 array of shape (K · C,)
+        Divisors of the channel scores; K is the number of errors of a channel.
+    levels : float64 array of shape (number of spans, K)
         Divisors of the averages.
     spans : tuple of int
         Numbers of points that are averaged over.
@@ -74,9 +76,11 @@ class Aggregation:
         self.point_score = point_score
 
     @classmethod
-    def published(cls, channels: int, *, causal: bool = False, point_score: PointScore = "mean") -> "Aggregation":
+    def published(
+        cls, scores: int, *, errors: int = 1, causal: bool = False, point_score: PointScore = "mean"
+    ) -> "Aggregation":
         """Return the plain score of a point: the model's own combination of its channels' scores, and nothing else."""
-        return cls(np.ones(channels), np.ones(1), (1,), causal=causal, point_score=point_score)
+        return cls(np.ones(scores), np.ones((1, errors)), (1,), causal=causal, point_score=point_score)
 
     @classmethod
     def fit(
@@ -84,6 +88,7 @@ class Aggregation:
         parts: list[np.ndarray],
         spans: tuple[int, ...],
         *,
+        errors: int = 1,
         causal: bool = False,
         point_score: PointScore = "mean",
     ) -> "Aggregation":
@@ -91,20 +96,22 @@ class Aggregation:
 
         Parameters
         ----------
-        parts : list of arrays of shape (n, C)
+        parts : list of arrays of shape (n, K · C)
             Channel scores of stretches of the training series.
+        errors : int
+            K: how many errors of each channel these are, all channels' of the first kind first.
         spans, causal, point_score
             As for the aggregation.
         """
-        scale = _scale_of(parts)
-        plain = cls(scale, np.ones(len(spans)), spans, causal=causal, point_score=point_score)
-        averages = np.empty((len(spans), sum(map(len, parts))))
+        scale = _scale_of(parts, errors)
+        plain = cls(scale, np.ones((len(spans), errors)), spans, causal=causal, point_score=point_score)
+        averages = np.empty((len(spans), errors, sum(map(len, parts))))
         ends = np.cumsum([len(part) for part in parts])
         for part, end in zip(parts, ends, strict=True):
             for first, block in plain._blocks(part):
-                averages[:, end - len(part) + first :][:, : block.shape[1]] = block
-        levels = np.maximum([np.quantile(row, QUANTILE, overwrite_input=True) for row in averages], LOWEST)
-        return cls(scale, levels, spans, causal=causal, point_score=point_score)
+                averages[..., end - len(part) + first :][..., : block.shape[-1]] = block
+        levels = [[np.quantile(row, QUANTILE, overwrite_input=True) for row in kinds] for kinds in averages]
+        return cls(scale, np.maximum(levels, LOWEST), spans, causal=causal, point_score=point_score)
 
     @property
     def behind(self) -> int:
@@ -117,14 +124,14 @@ class Aggregation:
         return max(self._reach(span)[1] for span in self.spans)
 
     def __call__(self, channel_scores: np.ndarray) -> np.ndarray:
-        """Return the scores, a float32 array (n,), of a series' points with the channel scores (n, C)."""
+        """Return the scores, a float32 array (n,), of a series' points with the channel scores (n, K · C)."""
         scores = np.empty(len(channel_scores), np.float32)
         for first, averages in self._blocks(channel_scores):
-            scores[first : first + averages.shape[1]] = self.combine(averages)
+            scores[first : first + averages.shape[-1]] = self.combine(averages)
         return scores
 
     def _blocks(self, channel_scores: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield the averages (number of spans, k) of stretches of a series with the channel scores (n, C).
+        """Yield the averages (number of spans, K, k) of stretches of a series with the channel scores (n, K · C).
 
         Each comes with its first row; the stretches follow each other and have the same bits as one of all rows.
         """
@@ -132,26 +139,36 @@ class Aggregation:
         for first in range(0, n, BLOCK):
             last, start = min(n, first + BLOCK), max(0, first - self.behind)
             relative = self.relative(channel_scores[start : last + self.ahead])
-            yield first, self.averages(relative)[:, first - start : last - start]
+            yield first, self.averages(relative)[..., first - start : last - start]
 
     def by_channel(self, channel_scores: np.ndarray) -> np.ndarray:
-        """Return channel scores (…, C) as multiples of their scales, float32: what each adds to a point's score."""
-        return np.minimum(channel_scores / self.scale, LARGEST).astype(np.float32)
+        """Return the scores (…, C) of channels as multiples of their scales, float32, from channel scores (…, K · C).
+
+        This is what each adds to a point's score.
+        """
+        relative = geometric_mean(self._kinds(channel_scores / self.scale), axis=-2)
+        return np.minimum(relative, LARGEST).astype(np.float32)
 
     def relative(self, channel_scores: np.ndarray) -> np.ndarray:
-        """Return the point scores (n,) of channel scores (n, C), each taken as a multiple of its scale."""
-        return getattr(channel_scores / self.scale, self.point_score)(axis=1)
+        """Return the point scores (K, n) of channel scores (n, K · C), each taken as a multiple of its scale."""
+        return getattr(self._kinds(channel_scores / self.scale), self.point_score)(axis=-1).T
 
     def averages(self, relative: np.ndarray) -> np.ndarray:
-        """Return the averages (number of spans, n) of a series (n,) over the spans, truncated at its ends.
+        """Return the averages (number of spans, K, n) of a series (K, n) over the spans, truncated at its ends.
 
         Points are added one by one, so a point has the same bits in any stretch.
         """
         return np.stack([self._average(relative, *self._reach(span)) for span in self.spans])
 
     def combine(self, averages: np.ndarray) -> np.ndarray:
-        """Return the scores (n,) of points with the averages (number of spans, n)."""
-        return np.minimum((averages / self.levels[:, None]).max(axis=0), LARGEST).astype(np.float32)
+        """Return the scores (n,) of points with the averages (number of spans, K, n)."""
+        by_span = geometric_mean(averages / self.levels[..., None], axis=1)
+        return np.minimum(by_span.max(axis=0), LARGEST).astype(np.float32)
+
+    def _kinds(self, channel_scores: np.ndarray) -> np.ndarray:
+        """Return channel scores (…, K · C) as (…, K, C)."""
+        kinds = self.levels.shape[1]
+        return channel_scores.reshape(*channel_scores.shape[:-1], kinds, channel_scores.shape[-1] // kinds)
 
     def _reach(self, span: int) -> tuple[int, int]:
         """Return how many points before and after its own a span has."""
@@ -159,11 +176,12 @@ class Aggregation:
 
     @staticmethod
     def _average(values: np.ndarray, before: int, behind: int) -> np.ndarray:
-        padded = np.pad(values, (before, behind))
-        total = np.zeros(len(values))
+        number = values.shape[-1]
+        padded = np.pad(values, ((0, 0), (before, behind)))
+        total = np.zeros(values.shape)
         for offset in range(before + behind + 1):
-            total += padded[offset : offset + len(values)]
-        points = np.arange(len(values))
+            total += padded[:, offset : offset + number]
+        points = np.arange(number)
         count = np.minimum(points, before) + np.minimum(points[::-1], behind) + 1
         return total / count
 
@@ -176,44 +194,43 @@ class RunningAggregation:
     aggregation : Aggregation
     series : int
         How many.
-    channels : int
-        C.
     """
 
-    def __init__(self, aggregation: Aggregation, series: int, channels: int):
+    def __init__(self, aggregation: Aggregation, series: int):
         self.aggregation = aggregation
+        channels, errors = len(aggregation.scale), aggregation.levels.shape[1]
         self.waiting = np.empty((series, 0, channels), np.float32)  # channel scores of points without a score yet
-        self.relative = np.empty((series, 0))  # of the points that the next scores depend on
+        self.relative = np.empty((series, errors, 0))  # of the points that the next scores depend on
 
     def add(self, channel_scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Add the channel scores (series, k, C) of the next points, and return the scores that are now final.
+        """Add the channel scores (series, k, K · C) of the next points, and return the scores that are now final.
 
         Returns
         -------
         score : float32 array of shape (series, m)
-        channel_scores : float32 array of shape (series, m, C)
+        channel_scores : float32 array of shape (series, m, K · C)
             For the same m points.
         """
         self.waiting = np.concatenate([self.waiting, channel_scores.astype(np.float32)], axis=1)
         fresh = [self.aggregation.relative(series) for series in channel_scores.astype(np.float32)]
-        self.relative = np.concatenate([self.relative, np.stack(fresh)], axis=1)
+        self.relative = np.concatenate([self.relative, np.stack(fresh)], axis=-1)
         return self._take(max(0, self.waiting.shape[1] - self.aggregation.ahead))
 
     def finish(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the scores of the pending points, now that no others follow, and reset."""
         found = self._take(self.waiting.shape[1])
-        self.relative = self.relative[:, :0]
+        self.relative = self.relative[..., :0]
         return found
 
     def _take(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        first = self.relative.shape[1] - self.waiting.shape[1]
+        first = self.relative.shape[-1] - self.waiting.shape[1]
         if count:
             whole = [self.aggregation.combine(self.aggregation.averages(series)) for series in self.relative]
             score = np.stack(whole)[:, first : first + count]
         else:
             score = np.empty((len(self.relative), 0), np.float32)
         taken, self.waiting = self.waiting[:, :count], self.waiting[:, count:]
-        self.relative = self.relative[:, max(0, first + count - self.aggregation.behind) :]
+        self.relative = self.relative[..., max(0, first + count - self.aggregation.behind) :]
         return score, taken
 
     def get_state(self) -> dict[str, np.ndarray]:
@@ -225,7 +242,7 @@ class RunningAggregation:
         self.waiting, self.relative = state["waiting_channels"], state["relative"]
 
 
-def _scale_of(parts: list[np.ndarray]) -> np.ndarray:
-    """Return the mean scores (C,) of the channels; a channel without errors must not outweigh all others."""
-    scale = np.concatenate(parts).astype(np.float64).mean(axis=0)
-    return np.maximum(scale, max(FLOOR * scale.mean(), SMALLEST))
+def _scale_of(parts: list[np.ndarray], errors: int) -> np.ndarray:
+    """Return the mean scores (K · C,) of the channels; a channel without errors must not outweigh all others."""
+    scale = np.concatenate(parts).astype(np.float64).mean(axis=0).reshape(errors, -1)
+    return np.maximum(scale, np.maximum(FLOOR * scale.mean(axis=1, keepdims=True), SMALLEST)).ravel()

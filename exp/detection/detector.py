@@ -133,7 +133,9 @@ class Detector:
         return progress
 
     def score(self, values: np.ndarray, *, stride: int, name: str = "the series", **options: Any) -> np.ndarray:
-        """Return the scores, an array (points, C) or (points, 1), of a standardised series (n, C).
+        """Return the network's scores, an array (points, K · C) or (points, 1), of a standardised series (n, C).
+
+        K is the number of errors that the model has of each channel, usually 1.
 
         Parameters
         ----------
@@ -166,7 +168,7 @@ class Detector:
         float32 array of shape (points, C) or (points, 1)
         """
         options = {"cover_tail": cover_tail, "batch_size": self.config.train.batch_size}
-        score = self.score(values, stride=self.length, name=name, **options)
+        score = self.model.score_channels(self.score(values, stride=self.length, name=name, **options))
         if isinstance(self.network, AdjustsSeries):
             first = self.length - 1  # the points before it get its score
             own = self.network.adjust_series(score[first:])

@@ -36,8 +36,8 @@ class Looking(BaseEstimator):
     def channel_scores(self, X: ArrayLike) -> np.ndarray:
         """Return the score of every channel at every point of X, a float32 array of shape (n, C).
 
-        If the model has no scores for single channels, the shape is (n, 1). Raises the same errors as
-        `decision_function`.
+        If the model has no scores for single channels, the shape is (n, 1); if it has several errors of each, as
+        NearestPCA, it is (n, 2 · C), first those of one kind. Raises the same errors as `decision_function`.
         """
         check_is_fitted(self)
         if as_several(X) is not None:
@@ -59,7 +59,7 @@ class Looking(BaseEstimator):
         return self.detector_.score(self.standardised(X), stride=self.stride, name=SERIES).astype(np.float32)
 
     def point_scores(self, channel_scores: np.ndarray) -> np.ndarray:
-        """Return the scores (n,) of the points of a series with the channel scores (n, C)."""
+        """Return the scores (n,) of the points of a series from the result of `channel_scores`."""
         return self.aggregation_(channel_scores)
 
     def look(self, windows: np.ndarray, *, in_blocks: bool = True) -> np.ndarray:
@@ -96,7 +96,7 @@ class Looking(BaseEstimator):
     def running_aggregation(self, series: int, *, causal: bool) -> RunningAggregation:
         """Return the object that turns arriving channel scores of several parallel series into scores of points."""
         aggregation = self.causal_aggregation_ if causal else self.aggregation_
-        return RunningAggregation(aggregation, series, self.score_channels_)
+        return RunningAggregation(aggregation, series)
 
     @property
     def by_sequence(self) -> bool:
@@ -117,7 +117,7 @@ class Looking(BaseEstimator):
     def score_names(self) -> list[str]:
         """Names of the channel scores: of the channels, or "all channels" if these share one score."""
         names = self._channel_names()
-        return names if self.score_channels_ == len(names) else ["all channels"]
+        return names if self.score_channels_ == self.detector_.model.errors * len(names) else ["all channels"]
 
     @property
     def network_(self) -> torch.nn.Module:

@@ -69,4 +69,5 @@ def _stored_aggregation(detector: Any, name: str, arrays: dict[str, np.ndarray],
     if not spans:
         return detector._aggregation([], causal=causal)
     scale, levels = (arrays[f"{name}.{part}"] for part in LEARNED)
+    levels = levels.reshape(len(spans), -1)  # of earlier versions, without the axis of errors
     return Aggregation(scale, levels, spans, causal=causal, point_score=detector.detector_.model.point_score)

@@ -133,10 +133,11 @@ class TrainingScores(Looking):
 
     def _aggregation(self, parts: list[np.ndarray], *, causal: bool = False) -> Aggregation:
         """Return the aggregation for channel scores like those of stretches of the training series."""
-        point_score = self.detector_.model.point_score
+        model = self.detector_.model
+        kinds = {"errors": model.errors, "causal": causal, "point_score": model.point_score}
         if self.aggregation == "published":
-            return Aggregation.published(self.score_channels_, causal=causal, point_score=point_score)
-        return Aggregation.fit(parts, spans_of(self.window), causal=causal, point_score=point_score)
+            return Aggregation.published(self.score_channels_, **kinds)
+        return Aggregation.fit(parts, spans_of(self.window), **kinds)
 
     def _causal_stretches(self, part: Part, by_channel: np.ndarray, most: int) -> list[np.ndarray]:
         """Return channel scores (k, C) of stretches of a training series, each point as the last of its window.

@@ -11,7 +11,7 @@ from exp.detection.estimator import CrossADDetector
 from exp.errors import UserError
 from ts_ad_evaluation.files import replacing
 
-FORMAT = 5
+FORMAT = 6
 DIGEST = hashlib.sha256().digest_size  # bytes
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import gmean
 
 import exp.detection.aggregation
 from exp.detection.aggregation import FLOOR, QUANTILE, Aggregation, RunningAggregation, check_kind, spans_of
@@ -17,26 +18,28 @@ SPANS = (1, 2, 5)
 
 def channel_scores(points, channels=3, seed=0):
     random = np.random.default_rng(seed)
-    return (random.gamma(1.0, 1.0, (points, channels)) * [1.0, 50.0, 2.0][:channels]).astype(np.float32)
+    return (random.gamma(1.0, 1.0, (points, channels)) * [1.0, 50.0, 2.0, 7.0, 0.1, 3.0][:channels]).astype(np.float32)
 
 
 def plain(scores, aggregation):
-    """Return the scores of points by loops over points and spans."""
-    relative = (scores / aggregation.scale).mean(axis=1)
+    """Return the scores of points by loops over points, spans and errors."""
+    kinds = np.split(scores / aggregation.scale, aggregation.levels.shape[1], axis=1)
     found = []
     for point in range(len(scores)):
         ratios = []
-        for span, level in zip(aggregation.spans, aggregation.levels, strict=True):
+        for span, levels in zip(aggregation.spans, aggregation.levels, strict=True):
             first = point - span + 1 if aggregation.causal else point - span // 2
-            ratios.append(relative[max(0, first) : first + span].mean() / level)
+            inside = slice(max(0, first), first + span)
+            each = [kind[inside].mean() / level for kind, level in zip(kinds, levels, strict=True)]
+            ratios.append(gmean(each))
         found.append(max(ratios))
     return np.array(found)
 
 
-@given(points=st.integers(1, 40), causal=st.booleans(), seed=st.integers(0, 99))
-def test_against_plain_loops(points, causal, seed):
-    aggregation = Aggregation.fit([channel_scores(100)], SPANS, causal=causal)
-    scores = channel_scores(points, seed=seed)
+@given(points=st.integers(1, 40), causal=st.booleans(), seed=st.integers(0, 99), errors=st.sampled_from([1, 2, 3]))
+def test_against_plain_loops(points, causal, seed, errors):
+    aggregation = Aggregation.fit([channel_scores(100, 6)], SPANS, errors=errors, causal=causal)
+    scores = channel_scores(points, 6, seed=seed)
     found = aggregation(scores)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, plain(scores, aggregation), rtol=1e-6)
@@ -44,36 +47,41 @@ def test_against_plain_loops(points, causal, seed):
 
 @pytest.mark.parametrize("block", [1, 2, 7, 64, 1000])
 @pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("point_score", ["mean", "max"])
-def test_the_same_bits_in_blocks(monkeypatch, block, causal, point_score):
-    parts = [channel_scores(300), channel_scores(41, seed=1)]
-    whole = Aggregation.fit(parts, SPANS, causal=causal, point_score=point_score)
+@pytest.mark.parametrize(("point_score", "errors"), [("mean", 1), ("mean", 2), ("max", 1)])
+def test_the_same_bits_in_blocks(monkeypatch, block, causal, point_score, errors):
+    parts = [channel_scores(300, 4), channel_scores(41, 4, seed=1)]
+    whole = Aggregation.fit(parts, SPANS, errors=errors, causal=causal, point_score=point_score)
     expected = [whole(part) for part in parts]
     monkeypatch.setattr(exp.detection.aggregation, "BLOCK", block)
-    found = Aggregation.fit(parts, SPANS, causal=causal, point_score=point_score)
+    found = Aggregation.fit(parts, SPANS, errors=errors, causal=causal, point_score=point_score)
     np.testing.assert_array_equal(found.scale, whole.scale, strict=True)
     np.testing.assert_array_equal(found.levels, whole.levels, strict=True)
     for part, scores in zip(parts, expected, strict=True):
         np.testing.assert_array_equal(found(part), scores, strict=True)
 
 
-@given(blocks=st.lists(st.integers(1, 9), min_size=1, max_size=8), causal=st.booleans(), seed=st.integers(0, 99))
-def test_the_same_bits_as_the_points_come(blocks, causal, seed):
-    aggregation = Aggregation.fit([channel_scores(100)], SPANS, causal=causal)
-    series = [channel_scores(sum(blocks), seed=seed), channel_scores(sum(blocks), seed=seed + 1)]
-    running, parts, first = RunningAggregation(aggregation, 2, 3), [], 0
+@given(
+    blocks=st.lists(st.integers(1, 9), min_size=1, max_size=8),
+    causal=st.booleans(),
+    seed=st.integers(0, 99),
+    errors=st.sampled_from([1, 2]),
+)
+def test_the_same_bits_as_the_points_come(blocks, causal, seed, errors):
+    aggregation = Aggregation.fit([channel_scores(100, 4)], SPANS, errors=errors, causal=causal)
+    series = [channel_scores(sum(blocks), 4, seed=seed), channel_scores(sum(blocks), 4, seed=seed + 1)]
+    running, parts, first = RunningAggregation(aggregation, 2), [], 0
     for block in blocks:
         parts.append(running.add(np.stack(series)[:, first : first + block]))
         first += block
         assert sum(score.shape[1] for score, _ in parts) == max(0, first - aggregation.ahead)
-        other = RunningAggregation(aggregation, 2, 3)
+        other = RunningAggregation(aggregation, 2)
         other.set_state(running.get_state())
         running = other
     parts.append(running.finish())
     scores, rows = (np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True))
     np.testing.assert_array_equal(rows, np.stack(series), strict=True)
     np.testing.assert_array_equal(scores, np.stack([aggregation(one) for one in series]), strict=True)
-    assert running.relative.shape[1] == running.waiting.shape[1] == 0
+    assert running.relative.shape[2] == running.waiting.shape[1] == 0
 
 
 def test_what_is_learned():
@@ -81,7 +89,7 @@ def test_what_is_learned():
     aggregation = Aggregation.fit([scores[:300], scores[300:]], SPANS)
     np.testing.assert_allclose(aggregation.scale, scores.astype(np.float64).mean(axis=0))
     for span, level in zip(SPANS, aggregation.levels, strict=True):
-        only = Aggregation(aggregation.scale, np.ones(1), (span,))
+        only = Aggregation(aggregation.scale, np.ones((1, 1)), (span,))
         both = np.concatenate([only(scores[:300]), only(scores[300:])])
         assert level == pytest.approx(np.quantile(both, QUANTILE), rel=1e-6)
 
@@ -114,6 +122,14 @@ def test_a_series_without_errors():
     scores = aggregation(np.full((5, 2), 1e30, np.float32))
     assert np.isfinite(scores).all()
     assert (scores > 1).all()
+
+
+def test_a_channel_with_two_errors_has_their_geometric_mean():
+    aggregation = Aggregation.fit([channel_scores(500, 4)], (1,), errors=2)
+    scores = aggregation.scale * [[1, 1, 1, 1], [4, 1, 9, 1], [9, 1, 0, 1]]
+    np.testing.assert_allclose(aggregation.by_channel(scores), [[1, 1], [6, 1], [0, 1]], rtol=1e-6)
+    ratios = aggregation(scores) / aggregation(scores)[0]
+    np.testing.assert_allclose(ratios, [1, (2.5 * 5) ** 0.5, (5 * 0.5) ** 0.5], rtol=1e-6)
 
 
 def test_unknown_kinds():

@@ -418,7 +418,7 @@ class TestState:
 
     def test_another_format(self, state, monkeypatch):
         monkeypatch.setattr(exp.streaming.state, "FORMAT", exp.streaming.state.FORMAT + 1)
-        refused(StreamingDetector(fitted()), state, "has the format 5, but this version reads 6: start without it")
+        refused(StreamingDetector(fitted()), state, "has the format 6, but this version reads 7: start without it")
 
     def test_no_state(self, tmp_path):
         for path in (tmp_path / "none", tmp_path):
