@@ -62,7 +62,8 @@ class PCA(nn.Module):
 
         windows = np.concatenate([batch.flatten(1).cpu().numpy() for batch in batches])
         if len(windows) > 1:
-            found = Decomposition(self.config.explained_variance, svd_solver="covariance_eigh").fit(windows)
+            solver = "covariance_eigh" if len(windows) > windows.shape[1] else "full"  # the faster one
+            found = Decomposition(self.config.explained_variance, svd_solver=solver).fit(windows)
             mean, components = found.mean_, found.components_
         else:
             mean, components = windows[0], self.components.cpu().numpy()
