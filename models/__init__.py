@@ -19,6 +19,7 @@ from models.MIXAD import MIXAD, MIXADConfig, rank_channels
 from models.MIXAD import suggest as suggest_mixad
 from models.Nearest import Nearest, NearestConfig
 from models.Nearest import suggest as suggest_nearest
+from models.NearestPCA import NearestPCA, NearestPCAConfig
 from models.PCA import PCA, PCAConfig
 from models.PCA import suggest as suggest_pca
 from models.scores import geometric_mean
@@ -27,15 +28,16 @@ from models.suggestion import Suggestion
 
 __all__ = [
     "AUTO",
-    "AUTOMATIC",
     "DEFAULT",
     "DETECTORS",
-    "WHY",
+    "ONE_CHANNEL",
+    "SEVERAL_CHANNELS",
     "ConfigError",
     "Model",
     "ModelSettings",
     "Settings",
     "Suggestion",
+    "automatic",
 ]
 
 
@@ -105,12 +107,23 @@ DETECTORS = {
     "DualSTF": Model(DualSTFConfig, DualSTF, suggest=suggest_dualstf),
     "MIXAD": Model(MIXADConfig, MIXAD, point_score="max", suggest=suggest_mixad, rank_channels=rank_channels),
     "Nearest": Model(NearestConfig, Nearest, suggest=suggest_nearest),
+    "NearestPCA": Model(NearestPCAConfig, NearestPCA, errors=2, suggest=suggest_nearest),
     "PCA": Model(PCAConfig, PCA, suggest=suggest_pca),
 }
 DEFAULT = "CrossAD"
 AUTO = "auto"  # in place of a model's name, for a series of a user
-AUTOMATIC = "Nearest"  # the one that AUTO stands for
-WHY = (
-    f"the detector {AUTOMATIC}: far ahead of a trained network on a single channel, near it on several, and it takes "
-    "seconds (docs/own-series.md)"
+# The models that AUTO stands for, with the reason.
+ONE_CHANNEL = (
+    "Nearest",
+    "far ahead of a trained network on a single channel, and it takes seconds (docs/own-series.md)",
 )
+SEVERAL_CHANNELS = (
+    "NearestPCA",
+    "with several channels ahead of its two parts and of a trained network, in a fraction of the time "
+    "(docs/own-series.md)",
+)
+
+
+def automatic(channels: int) -> tuple[str, str]:
+    """Return the name of the model that AUTO stands for on a series with this many channels, and the reason."""
+    return SEVERAL_CHANNELS if channels > 1 else ONE_CHANNEL

@@ -9,7 +9,7 @@ from exp.detection.thresholds import OWNERS, ThresholdRule
 from exp.errors import UserError
 from exp.training.devices import choose_device
 from exp.training.observers import check_tensorboard
-from models import AUTO, AUTOMATIC, DEFAULT, DETECTORS
+from models import AUTO, DEFAULT, DETECTORS, ONE_CHANNEL, SEVERAL_CHANNELS
 from models.settings import nearest
 
 STREAM = ("stream_mode", "state", "state_every", "drift_window", "gap", "alarms")
@@ -87,8 +87,9 @@ def _check_training(options: argparse.Namespace) -> None:
         raise UserError("--detector auto has automatic settings: name a model to change them")
     ThresholdRule(**rule_options(options)).check()
     if options.explain and options.model is None and options.before is None:
-        detector = chosen_detector(options)
-        check_explicable(AUTOMATIC if detector == AUTO else detector)
+        chosen = chosen_detector(options)
+        for detector in (ONE_CHANNEL[0], SEVERAL_CHANNELS[0]) if chosen == AUTO else (chosen,):
+            check_explicable(detector)
     check_events(options.merge_gap, options.min_length, names=("--merge-gap", "--min-length"))
     keys = [setting.partition("=")[0] for setting in options.set or ()]
     twice = next((key for key in keys if keys.count(key) > 1), None)

@@ -151,7 +151,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         add(
             "--detector",
             metavar="MODEL",
-            help=f"{', '.join(names)}, or auto: Nearest (auto; with --config or --set CrossAD)",
+            help=f"{', '.join(names)}, or auto: see docs/own-series.md (auto; with --config or --set CrossAD)",
         ),
         [*names, "auto"],
     )

@@ -11,7 +11,7 @@ from data_provider import DataError
 from exp.config import ExperimentConfig, config_file, read_yaml, resolve
 from exp.detection.own_series import NAME, check_overrides, own_data
 from exp.errors import UserError
-from models import AUTO, AUTOMATIC, DETECTORS, WHY, ConfigError, Suggestion
+from models import AUTO, DETECTORS, ConfigError, Suggestion, automatic
 from models.settings import nearest
 from models.suggestion import SHORTEST_WINDOW
 from ts_ad_evaluation import find_period
@@ -84,7 +84,7 @@ def settings_for(
     ----------
     X : array of shape (n, C)
     detector : str
-        A name in the registry, or "auto": the one that `models.AUTOMATIC` names.
+        A name in the registry, or "auto": the one that `models.automatic` chooses.
     config : "auto", dict or path
         "auto": what the model suggests. Otherwise sections of a configuration, or a file with them.
     overrides : sequence of str
@@ -100,7 +100,7 @@ def settings_for(
     """
     if isinstance(overrides, str):
         raise UserError(f"overrides is {overrides!r}: use a list of such texts")
-    detector, choice = _model(detector, config)
+    detector, choice = _model(detector, config, X.shape[1])
     sections, reasons, source = _sections(X, detector, config, shortest)
     reasons = [*choice, *reasons]
     model, train, data, _ = (_section(sections, name, source) for name in ("model", "train", "data", "evaluation"))
@@ -118,7 +118,7 @@ def settings_for(
     return resolved, reasons
 
 
-def _model(detector: str, config: Source) -> tuple[str, list[str]]:
+def _model(detector: str, config: Source, channels: int) -> tuple[str, list[str]]:
     """Return the name of the model, and why, if it was to be chosen."""
     if detector not in (AUTO, *DETECTORS):
         raise UserError(f"detector is {detector!r}: {nearest(str(detector), [AUTO, *DETECTORS])}")
@@ -126,7 +126,8 @@ def _model(detector: str, config: Source) -> tuple[str, list[str]]:
         return detector, []
     if not (isinstance(config, str) and config == "auto"):
         raise UserError("detector is 'auto', but a config is that of one model: name the model")
-    return AUTOMATIC, [WHY]
+    name, reason = automatic(channels)
+    return name, [f"the detector {name}: {reason}"]
 
 
 def _sections(X: np.ndarray, detector: str, config: Source, shortest: int | None) -> tuple[dict, list[str], str]:

@@ -42,7 +42,7 @@ class AnomalyDetector(Decisions):
     Parameters
     ----------
     detector : str
-        Name of the model in `models.DETECTORS`, or "auto": the one of `models.AUTOMATIC`.
+        Name of the model in `models.DETECTORS`, or "auto": the one that `models.automatic` chooses.
     config : "auto", dict or path
         "auto" chooses from the length and period of X (`exp.detection.automatic`), and logs what and why.
         Otherwise a mapping with the sections `model` and `train` of a configuration file, or such a file. From the

@@ -12,6 +12,7 @@ SMALL_NETWORKS = {
     "DualSTF": dualstf_cases.SMALL,
     "MIXAD": mixad_cases.SMALL | {"seq_len": WINDOW},
     "Nearest": {"seq_len": WINDOW},
+    "NearestPCA": {"seq_len": WINDOW},
     "PCA": {"seq_len": WINDOW},
 }
 BY_STEPS = [name for name in SMALL_NETWORKS if not DETECTORS[name].closed_form]

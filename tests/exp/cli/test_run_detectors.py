@@ -17,6 +17,7 @@ SMALL = {
     "DualSTF": {"seq_len": WINDOW, "points_per_token": 4, "d_model": 8, "n_heads": 2, "patch_sizes": [4, 6]}
     | {"kernel_sizes": [3], "n_prototypes": 3},
     "Nearest": {"seq_len": WINDOW},
+    "NearestPCA": {"seq_len": WINDOW},
     "PCA": {"seq_len": WINDOW},
     "MIXAD": {"seq_len": WINDOW, "rnn_units": 6, "mem_num": 3, "mem_dim": 6, "cl_decay_steps": 5},
 }

@@ -151,10 +151,11 @@ def test_more_channels_make_smaller_batches():
     assert sizes[-1] == 1
 
 
-def test_the_automatic_model_and_why():
-    config, reasons = settings_for(waves(400, 2), detector="auto", config="auto", overrides=(), seed=1)
-    assert config.detector == "Nearest"
-    assert reasons[0].startswith("the detector Nearest: ")
+@pytest.mark.parametrize(("channels", "detector"), [(1, "Nearest"), (2, "NearestPCA"), (30, "NearestPCA")])
+def test_the_automatic_model_and_why(channels, detector):
+    config, reasons = settings_for(waves(400, channels), detector="auto", config="auto", overrides=(), seed=1)
+    assert config.detector == detector
+    assert reasons[0].startswith(f"the detector {detector}: ")
 
 
 def test_settings_of_one_model_need_its_name():

@@ -10,7 +10,7 @@ from exp.detector import AnomalyDetector
 from tests.support.paths import REPOSITORY
 
 SMALL = ["train.epoch_windows=512", "model.d_model=16", "model.n_heads=2"]
-DETECTORS = {"CrossAD": SMALL, "Nearest": [], "PCA": []}
+DETECTORS = {"CrossAD": SMALL, "Nearest": [], "NearestPCA": [], "PCA": []}
 EVENTS = [slice(300, 306), slice(950, 962), slice(1500, 1510)]
 LATER = slice(5200, 5210)
 
