@@ -59,6 +59,8 @@ class Nearest(nn.Module):
 
     windows: Tensor
     pieces: Tensor
+    window_squares: Tensor
+    piece_squares: Tensor
 
     def __init__(self, config: NearestConfig, channels: int):
         super().__init__()
@@ -66,17 +68,24 @@ class Nearest(nn.Module):
         self.piece = math.ceil(config.seq_len / config.parts)
         self.register_buffer("windows", torch.zeros(1, channels, config.seq_len))
         self.register_buffer("pieces", torch.zeros(1, channels, self.piece))
+        for name in ("window_squares", "piece_squares"):  # (C, M), the squared lengths of both
+            self.register_buffer(name, torch.zeros(channels, 1), persistent=False)
 
     def fit_windows(self, batches: Iterable[Tensor]) -> None:
         """Remember windows, given in batches of shape (B, T, C)."""
         windows = torch.cat([batch.transpose(1, 2) for batch in batches])
         self.windows = self._compared(windows)
         self.pieces = self._compared(windows[:, :, : self.piece])
+        self._square()
+
+    def _square(self) -> None:
+        self.window_squares = self.windows.square().sum(dim=2).T.contiguous()
+        self.piece_squares = self.pieces.square().sum(dim=2).T.contiguous()
 
     def forward(self, x: Tensor) -> NearestOutput:
         """Compare windows x of shape (B, T, C) with the most similar ones."""
         windows = x.transpose(1, 2)
-        difference = self._difference(windows, self.windows)
+        difference = self._difference(windows, self.windows, self.window_squares)
         errors = difference.square()
         if self.config.parts > 1:
             errors = errors + windows.shape[2] / self.piece * self._errors_of_parts(windows)
@@ -93,15 +102,15 @@ class Nearest(nn.Module):
         total, count = torch.zeros_like(windows), torch.zeros_like(windows[0, 0])
         for start in starts:
             inside = slice(start, start + self.piece)
-            total[:, :, inside] += self._difference(windows[:, :, inside], self.pieces).square()
+            total[:, :, inside] += self._difference(windows[:, :, inside], self.pieces, self.piece_squares).square()
             count[inside] += 1
         return total / count
 
-    def _difference(self, windows: Tensor, known: Tensor) -> Tensor:
-        """Return the differences of windows (B, C, L) from the most similar known ones (M, C, L)."""
+    def _difference(self, windows: Tensor, known: Tensor, squares: Tensor) -> Tensor:
+        """Return the differences of windows (B, C, L) from the most similar known ones (M, C, L), of squares (C, M)."""
         compared, known = self._compared(windows).transpose(0, 1), known.transpose(0, 1)  # (C, B, L), (C, M, L)
         # The squared distances but for the squares of x, which are the same for every known window.
-        distances = known.square().sum(dim=2)[:, None] - 2 * compared @ known.transpose(1, 2)  # (C, B, M)
+        distances = squares[:, None] - 2 * compared @ known.transpose(1, 2)  # (C, B, M)
         nearest = distances.argmin(dim=2)  # (C, B)
         channel = torch.arange(len(known), device=windows.device)[:, None]
         return (compared - known[channel, nearest]).transpose(0, 1)
@@ -128,3 +137,4 @@ class Nearest(nn.Module):
             if found is not None and found.ndim == 3 and found.shape[1:] == own.shape[1:]:
                 setattr(self, name, own.new_empty(found.shape))
         super()._load_from_state_dict(state_dict, prefix, *arguments)
+        self._square()
