@@ -89,7 +89,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     add("--tables", type=Path, help="folder of TSB-AD's uni_/multi_mergedTable_VUS-PR.csv, to compare with")
     add("--groups", nargs="+", choices=GROUPS, default=list(GROUPS))
     add("--parts", nargs="+", choices=PARTS, default=list(PARTS))
-    add("--detectors", nargs="+", choices=names, default=["CrossAD", "Nearest", "PCA", FOREST])
+    add("--detectors", nargs="+", choices=names, default=["CrossAD", "Nearest", "NearestPCA", "PCA", FOREST])
     add("--seeds", type=int, nargs="+", default=[2021])
     add("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings to try; take another --out and --results")
     arguments = parser.parse_args(argv)

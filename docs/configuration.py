@@ -54,7 +54,8 @@ def page() -> str:
 
 def _section(prefix: str, title: str, settings: type[Settings]) -> str:
     """Return a table of the settings of one class."""
-    meanings = comments(settings)
+    own = [kind for kind in reversed(settings.__mro__) if issubclass(kind, Settings)]  # with those it is made from
+    meanings = {name: meaning for kind in own for name, meaning in comments(kind).items()}
     schema = settings.model_json_schema()["properties"]
     rows = [f"## {title}\n", "| Key | Values | Default | Meaning |", "|---|---|---|---|"]
     if prefix == "model":

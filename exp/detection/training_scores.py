@@ -1,7 +1,7 @@
 """The scores of the training series, by which points are scored and the threshold is set."""
 
 import logging
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -134,7 +134,7 @@ class TrainingScores(Looking):
     def _aggregation(self, parts: list[np.ndarray], *, causal: bool = False) -> Aggregation:
         """Return the aggregation for channel scores like those of stretches of the training series."""
         model = self.detector_.model
-        kinds = {"errors": model.errors, "causal": causal, "point_score": model.point_score}
+        kinds: dict[str, Any] = {"errors": model.errors, "causal": causal, "point_score": model.point_score}
         if self.aggregation == "published":
             return Aggregation.published(self.score_channels_, **kinds)
         return Aggregation.fit(parts, spans_of(self.window), **kinds)

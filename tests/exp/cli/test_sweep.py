@@ -142,7 +142,7 @@ def test_a_table_that_alone_has_results_is_not_replaced(many, capsys, seeds):
     assert "the only place with results of 3 series (" in message
     assert "another --save_path" in message
     assert table.read_bytes() == before
-    assert many.run(*options) == 0  # all of them anew
+    assert many.run(*options) == 0  # all of them again
 
 
 def test_stages(many, finished, capsys, monkeypatch):
