@@ -61,12 +61,12 @@ class PCA(nn.Module):
         from sklearn.decomposition import PCA as Decomposition  # needed only for fitting
 
         windows = np.concatenate([batch.flatten(1).cpu().numpy() for batch in batches])
-        if len(windows) > 1:
+        if (windows != windows[0]).any():
             solver = "covariance_eigh" if len(windows) > windows.shape[1] else "full"  # the faster one
             found = Decomposition(self.config.explained_variance, svd_solver=solver).fit(windows)
             mean, components = found.mean_, found.components_
         else:
-            mean, components = windows[0], self.components.cpu().numpy()
+            mean, components = windows[0], np.empty((0, windows.shape[1]), np.float32)
         self.mean = torch.from_numpy(np.ascontiguousarray(mean)).to(self.mean)
         self.components = torch.from_numpy(np.ascontiguousarray(components)).to(self.mean)
 

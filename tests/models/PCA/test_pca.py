@@ -52,6 +52,14 @@ def test_a_planted_event_and_its_channel_stand_out():
     assert (channels[:, 3] < 1e-6).all()
 
 
+@pytest.mark.parametrize("windows", [1, 2, 300])
+def test_windows_that_are_all_the_same(windows):
+    network, known = fitted(np.ones((WINDOW + windows - 1, 4), np.float32))
+    assert network.components.shape == (0, WINDOW * 4)
+    assert not network.score(known).any()
+    assert (network.score(known + 2) == 4).all()
+
+
 def test_weights_of_any_number_of_components_load():
     network, windows = fitted(waves(150))
     other = PCA(network.config, 4)
