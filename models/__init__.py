@@ -119,8 +119,8 @@ ONE_CHANNEL = (
 )
 SEVERAL_CHANNELS = (
     "NearestPCA",
-    "with several channels ahead of its two parts and of a trained network, in a fraction of the time "
-    "(docs/own-series.md)",
+    "with several channels as good as the better of its two parts, or nearly so, and ahead of a trained network, in a "
+    "fraction of the time (docs/own-series.md)",
 )
 
 
