@@ -13,12 +13,16 @@ from torch import Tensor
 
 @runtime_checkable
 class ScoresWindows(Protocol):
-    """Scores each point of a window."""
+    """Scores each point of a window.
+
+    ``network.smallest_block``, if there is one: scoring fewer windows than this at once does not pay.
+    """
 
     def score(self, x: Tensor, /) -> Tensor:
         """Return the scores (B, T, C) of windows x in evaluation mode without gradients.
 
-        They are (B, T, 1) if the method has none per channel.
+        They are (B, T, 1) if the method has none per channel, and (B, T, K · C) if it has K errors of each (see
+        `Model.errors`), all channels' of the first kind first.
         """
 
 

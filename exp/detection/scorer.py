@@ -11,8 +11,7 @@ from exp.training.devices import device_of, mixed_precision
 from models.network import Reconstructs, ScoresSequences, ScoresWindows
 
 BLOCK_ROWS = 32  # univariate windows that the CPU processes together: nearly as fast as any larger number
-BLOCK = 8  # windows that it processes together at least, whatever their channels: Nearest is then four times as fast
-DEVICE_ROWS = 4096  # univariate windows on any other device
+DEVICE_ROWS = 4096  # the same on any other device
 
 
 class Scorer:
@@ -45,9 +44,8 @@ class Scorer:
 
     def block(self, channels: int) -> int:
         """Return how many windows with this many channels are processed together."""
-        if self.device.type == "cpu":
-            return max(BLOCK, BLOCK_ROWS // channels)
-        return max(1, DEVICE_ROWS // channels)
+        rows = BLOCK_ROWS if self.device.type == "cpu" else DEVICE_ROWS
+        return max(getattr(self.network, "smallest_block", 1), rows // channels)
 
     def look(self, windows: Tensor) -> Tensor:
         """Return the network's output for windows (B, T, C): scores (B, T, C), or representations (B, …); on the CPU.

@@ -56,6 +56,7 @@ class Nearest(nn.Module):
     """
 
     rows_by_fitting = ("windows", "pieces")
+    smallest_block = 8  # all known windows are read for each block
 
     windows: Tensor
     pieces: Tensor

@@ -48,6 +48,8 @@ class NearestPCA(nn.Module):
         *(f"pca.{name}" for name in PCA.rows_by_fitting),
     )
 
+    smallest_block = Nearest.smallest_block
+
     def __init__(self, config: NearestPCAConfig, channels: int):
         super().__init__()
         self.config = config
