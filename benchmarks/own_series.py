@@ -126,11 +126,11 @@ def _run(arguments: argparse.Namespace, entry: Entry, detector: str, seed: int) 
 def _registered(name: str, series: Series, seed: int, overrides: list[str]) -> Scored:
     """Score with a model of the registry."""
     detector = AnomalyDetector(name, seed=seed, overrides=overrides).fit(series.train)
-    channels = detector.channel_scores(series.test)
-    model = DETECTORS[name]
-    plain = model.score_points(model.score_channels(channels))
-    own = detector.decision_scores_, detector.point_scores(channels)
-    return Scored(*own, model.score_channels(channels), plain, detector.merge_gap, 0)
+    errors = detector.channel_errors(series.test)
+    channels = detector.combined(errors)
+    plain = DETECTORS[name].score_points(channels)
+    own = detector.decision_scores_, detector.point_scores(errors)
+    return Scored(*own, channels, plain, detector.merge_gap, 0)
 
 
 def _forest(series: Series, seed: int) -> Scored:

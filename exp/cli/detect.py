@@ -79,10 +79,10 @@ def _score_saved(paths: list[Path], several: bool, options: argparse.Namespace) 
         recording = read_file(path, options, detector)
         _say(recording, path)
         check_values(recording, detector, None, path)
-        channel_scores = _score(detector, recording, path)
+        channel_errors = _score(detector, recording, path)
         with _folder_for_results(folder):
             details = {"trained_on": "an earlier run's series", **_events(options)}
-            return write_findings(recording, detector, channel_scores, None, folder, **details)
+            return write_findings(recording, detector, channel_errors, None, folder, **details)
 
     with _folder_for_results(options.out):
         forget_scalars(options.out / SCALARS)
@@ -105,23 +105,23 @@ def _train_and_score(paths: list[Path], several: bool, options: argparse.Namespa
         if not options.tensorboard:
             forget_scalars(options.out / SCALARS)
         if not several:
-            channel_scores = _score_training_file(detector, training[0], training)
+            channel_errors = _score_training_file(detector, training[0], training)
             detector.save(options.out / "detector")
-            show(_write(training[0], training, detector, channel_scores, options.out, options))
+            show(_write(training[0], training, detector, channel_errors, options.out, options))
             return
         detector.save(options.out / "detector")
         files = {file.path: file for file in training}
 
         def score(path: Path, folder: Path) -> Findings:
-            channel_scores = _score_training_file(detector, files[path], training)
+            channel_errors = _score_training_file(detector, files[path], training)
             with _folder_for_results(folder):
-                return _write(files[path], training, detector, channel_scores, folder, options)
+                return _write(files[path], training, detector, channel_errors, folder, options)
 
         score_many(paths, folder_names(paths), options.out, score)
 
 
 def _write(
-    file: TrainingFile, training: list[TrainingFile], detector, channel_scores, folder: Path, options
+    file: TrainingFile, training: list[TrainingFile], detector, channel_errors, folder: Path, options
 ) -> Findings:
     """Write the results for one of the training files."""
     trained_on, others = f"the first {file.rows} points", sum(other.rows > 0 for other in training if other is not file)
@@ -130,7 +130,7 @@ def _write(
     if options.before is not None:
         trained_on += f", continuing {options.before}"
     details = {"trained_on": trained_on, **_events(options)}
-    return write_findings(file.recording, detector, channel_scores, file.rows, folder, **details)
+    return write_findings(file.recording, detector, channel_errors, file.rows, folder, **details)
 
 
 def _say(recording: Recording, path: Path) -> None:
@@ -139,20 +139,20 @@ def _say(recording: Recording, path: Path) -> None:
 
 
 def _score(detector: CrossADDetector, recording: Recording, path: Path) -> np.ndarray:
-    """Return the channel scores (n, C)."""
+    """Return the errors of the channels, as `AnomalyDetector.channel_errors` does."""
     try:
-        return detector.channel_scores(pd.DataFrame(recording.values, columns=list(recording.channels)))
+        return detector.channel_errors(pd.DataFrame(recording.values, columns=list(recording.channels)))
     except (DataError, UserError) as error:
         raise UserError(f"{path}: {error}") from None
 
 
 def _score_training_file(detector: CrossADDetector, file: TrainingFile, training: list[TrainingFile]) -> np.ndarray:
-    """Return the channel scores (n, C) of a file of the training set."""
+    """Return the errors of the channels of a file of the training set."""
     if not file.rows:
         return _score(detector, file.recording, file.path)
     trained = [other for other in training if other.rows]
     try:
-        return detector.channel_scores_of_training(file.frame, *([str(file.path)] if len(trained) > 1 else []))
+        return detector.channel_errors_of_training(file.frame, *([str(file.path)] if len(trained) > 1 else []))
     except (DataError, UserError) as error:
         raise UserError(f"{file.path}: {error}") from None
 

@@ -54,7 +54,7 @@ class Findings(NamedTuple):
 def write_findings(
     recording: Recording,
     detector: CrossADDetector,
-    channel_scores: np.ndarray,
+    channel_errors: np.ndarray,
     train_end: int | None,
     out: Path,
     *,
@@ -70,8 +70,8 @@ def write_findings(
     recording : Recording
     detector : CrossADDetector
         Fitted.
-    channel_scores : array of shape (n, C)
-        Scores of the recording, with channels in the detector's order.
+    channel_errors : array of shape (n, K · C)
+        Of the recording, as returned by `AnomalyDetector.channel_errors`.
     train_end : int or None
         The points before it were trained on; None: no points were.
     out : Path
@@ -86,7 +86,8 @@ def write_findings(
     names = [str(name) for name in detector.feature_names_in_]
     order = [recording.channels.index(name) for name in names]
     values = recording.values if order == list(range(recording.values.shape[1])) else recording.values[:, order]
-    score, threshold = detector.point_scores(channel_scores), detector.threshold_
+    score, threshold = detector.point_scores(channel_errors), detector.threshold_
+    channel_scores = detector.combined(channel_errors)
     events = detector.rank_events(score, channel_scores, merge_gap=merge_gap, min_length=min_length)
     times = WrittenTimes(recording)
     write_scores(out / "scores.csv", times, score, channel_scores, threshold, detector.score_names)

@@ -96,7 +96,8 @@ def write_scores(
     ):
         for first in range(0, len(score), BLOCK):
             rows = slice(first, first + BLOCK)
-            columns = {f"score {name}": channel_scores[rows, index] for index, name in enumerate(names)}
+            by_channel = zip(names, channel_scores[rows].T, strict=True)
+            columns = {f"score {name}": scores for name, scores in by_channel}
             flag = (score[rows] > threshold).astype(np.uint8)
             table = pd.DataFrame({"time": times[rows], "score": score[rows], **columns, "flag": flag})
             table.to_csv(file, index=False, header=first == 0)

@@ -52,7 +52,7 @@ class Aggregation:
     Parameters
     ----------
     scale : float64 array of shape (K · C,)
-        Divisors of the channel scores; K is the number of errors of a channel.
+        Divisors of the errors of channels; K is how many of each there are, usually 1.
     levels : float64 array of shape (number of spans, K)
         Divisors of the averages.
     spans : tuple of int
@@ -97,9 +97,9 @@ class Aggregation:
         Parameters
         ----------
         parts : list of arrays of shape (n, K · C)
-            Channel scores of stretches of the training series.
+            Errors of channels in stretches of the training series.
         errors : int
-            K: how many errors of each channel these are, all channels' of the first kind first.
+            K: how many of each channel there are, all channels' of the first kind first.
         spans, causal, point_score
             As for the aggregation.
         """
@@ -123,35 +123,35 @@ class Aggregation:
         """How many later points a score depends on."""
         return max(self._reach(span)[1] for span in self.spans)
 
-    def __call__(self, channel_scores: np.ndarray) -> np.ndarray:
-        """Return the scores, a float32 array (n,), of a series' points with the channel scores (n, K · C)."""
-        scores = np.empty(len(channel_scores), np.float32)
-        for first, averages in self._blocks(channel_scores):
+    def __call__(self, channel_errors: np.ndarray) -> np.ndarray:
+        """Return the scores, a float32 array (n,), of a series' points with the errors (n, K · C) of channels."""
+        scores = np.empty(len(channel_errors), np.float32)
+        for first, averages in self._blocks(channel_errors):
             scores[first : first + averages.shape[-1]] = self.combine(averages)
         return scores
 
-    def _blocks(self, channel_scores: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield the averages (number of spans, K, k) of stretches of a series with the channel scores (n, K · C).
+    def _blocks(self, channel_errors: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield the averages (number of spans, K, k) of stretches of a series with the errors (n, K · C) of channels.
 
         Each comes with its first row; the stretches follow each other and have the same bits as one of all rows.
         """
-        n = len(channel_scores)
+        n = len(channel_errors)
         for first in range(0, n, BLOCK):
             last, start = min(n, first + BLOCK), max(0, first - self.behind)
-            relative = self.relative(channel_scores[start : last + self.ahead])
+            relative = self.relative(channel_errors[start : last + self.ahead])
             yield first, self.averages(relative)[..., first - start : last - start]
 
     def by_channel(self, channel_scores: np.ndarray) -> np.ndarray:
-        """Return the scores (…, C) of channels as multiples of their scales, float32, from channel scores (…, K · C).
+        """Return channel scores (…, C), each the geometric mean of K errors, as multiples of their scales, float32.
 
         This is what each adds to a point's score.
         """
-        relative = geometric_mean(self._kinds(channel_scores / self.scale), axis=-2)
-        return np.minimum(relative, LARGEST).astype(np.float32)
+        scale = geometric_mean(self._kinds(self.scale), axis=-2)
+        return np.minimum(channel_scores / scale, LARGEST).astype(np.float32)
 
-    def relative(self, channel_scores: np.ndarray) -> np.ndarray:
-        """Return the point scores (K, n) of channel scores (n, K · C), each taken as a multiple of its scale."""
-        return getattr(self._kinds(channel_scores / self.scale), self.point_score)(axis=-1).T
+    def relative(self, channel_errors: np.ndarray) -> np.ndarray:
+        """Return point scores (K, n) of the errors (n, K · C) of channels, each taken as a multiple of its scale."""
+        return getattr(self._kinds(channel_errors / self.scale), self.point_score)(axis=-1).T
 
     def averages(self, relative: np.ndarray) -> np.ndarray:
         """Return the averages (number of spans, K, n) of a series (K, n) over the spans, truncated at its ends.
@@ -165,10 +165,10 @@ class Aggregation:
         by_span = geometric_mean(averages / self.levels[..., None], axis=1)
         return np.minimum(by_span.max(axis=0), LARGEST).astype(np.float32)
 
-    def _kinds(self, channel_scores: np.ndarray) -> np.ndarray:
-        """Return channel scores (…, K · C) as (…, K, C)."""
+    def _kinds(self, channel_errors: np.ndarray) -> np.ndarray:
+        """Return errors (…, K · C) of channels as (…, K, C)."""
         kinds = self.levels.shape[1]
-        return channel_scores.reshape(*channel_scores.shape[:-1], kinds, channel_scores.shape[-1] // kinds)
+        return channel_errors.reshape(*channel_errors.shape[:-1], kinds, channel_errors.shape[-1] // kinds)
 
     def _reach(self, span: int) -> tuple[int, int]:
         """Return how many points before and after its own a span has."""
@@ -187,7 +187,7 @@ class Aggregation:
 
 
 class RunningAggregation:
-    """The same scores as channel scores arrive, for several series in parallel.
+    """The same scores as errors of channels arrive, for several series in parallel.
 
     Parameters
     ----------
@@ -199,20 +199,20 @@ class RunningAggregation:
     def __init__(self, aggregation: Aggregation, series: int):
         self.aggregation = aggregation
         channels, errors = len(aggregation.scale), aggregation.levels.shape[1]
-        self.waiting = np.empty((series, 0, channels), np.float32)  # channel scores of points without a score yet
+        self.waiting = np.empty((series, 0, channels), np.float32)  # errors of points without a score yet
         self.relative = np.empty((series, errors, 0))  # of the points that the next scores depend on
 
-    def add(self, channel_scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Add the channel scores (series, k, K · C) of the next points, and return the scores that are now final.
+    def add(self, channel_errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Add the errors (series, k, K · C) of the next points, and return the scores that are now final.
 
         Returns
         -------
         score : float32 array of shape (series, m)
-        channel_scores : float32 array of shape (series, m, K · C)
+        channel_errors : float32 array of shape (series, m, K · C)
             For the same m points.
         """
-        self.waiting = np.concatenate([self.waiting, channel_scores.astype(np.float32)], axis=1)
-        fresh = [self.aggregation.relative(series) for series in channel_scores.astype(np.float32)]
+        self.waiting = np.concatenate([self.waiting, channel_errors.astype(np.float32)], axis=1)
+        fresh = [self.aggregation.relative(series) for series in channel_errors.astype(np.float32)]
         self.relative = np.concatenate([self.relative, np.stack(fresh)], axis=-1)
         return self._take(max(0, self.waiting.shape[1] - self.aggregation.ahead))
 

@@ -81,8 +81,9 @@ class Decisions(TrainingScores):
         """
         check_is_fitted(self)
         check_events(merge_gap, min_length)
-        by_channel = self.channel_scores(X)
-        return self.rank_events(self.point_scores(by_channel), by_channel, merge_gap=merge_gap, min_length=min_length)
+        errors = self.channel_errors(X)
+        score, by_channel = self.point_scores(errors), self.combined(errors)
+        return self.rank_events(score, by_channel, merge_gap=merge_gap, min_length=min_length)
 
     def rank_events(
         self,

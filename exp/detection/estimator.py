@@ -289,7 +289,7 @@ class AnomalyDetector(Decisions):
         ValueError
             When X has different channels from the series of `fit`, or is not finite.
         """
-        return self.point_scores(self.channel_scores(X))
+        return self.point_scores(self.channel_errors(X))
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Return 1 for the points of X above `threshold_`, else 0, of shape (n,); raises like `decision_function`."""

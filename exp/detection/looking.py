@@ -36,15 +36,26 @@ class Looking(BaseEstimator):
     def channel_scores(self, X: ArrayLike) -> np.ndarray:
         """Return the score of every channel at every point of X, a float32 array of shape (n, C).
 
-        If the model has no scores for single channels, the shape is (n, 1); if it has several errors of each, as
-        NearestPCA, it is (n, 2 · C), first those of one kind. Raises the same errors as `decision_function`.
+        If the model has no scores for single channels, the shape is (n, 1). Raises the same errors as
+        `decision_function`.
+        """
+        return self.combined(self.channel_errors(X))
+
+    def combined(self, channel_errors: np.ndarray) -> np.ndarray:
+        """Return channel scores (…, C) from the errors (…, K · C) of channels."""
+        return self.detector_.model.score_channels(channel_errors)
+
+    def channel_errors(self, X: ArrayLike) -> np.ndarray:
+        """Return what `point_scores` takes: the errors of every channel, (n, K · C), all channels' of a kind together.
+
+        K is 2 for NearestPCA and 1 for the others, of which these are the channel scores.
         """
         check_is_fitted(self)
         if as_several(X) is not None:
             raise ValueError("X is a list of series: score one series at a time")
         X = self._checked(X, reset=False)
         check_range(X, self.offset_, self.scale_, self._channel_names(), "X")
-        return self._channel_scores(X)
+        return self._channel_errors(X)
 
     def _checked(self, X: ArrayLike, **options: Any) -> np.ndarray:
         """Return X as float64 of shape (n, C), with the names and number of its channels checked or learned."""
@@ -53,14 +64,14 @@ class Looking(BaseEstimator):
     def _channel_names(self) -> list[str]:
         return [str(name) for name in getattr(self, "feature_names_in_", range(self.n_features_in_))]
 
-    def _channel_scores(self, X: np.ndarray) -> np.ndarray:
+    def _channel_errors(self, X: np.ndarray) -> np.ndarray:
         if len(X) < self.window:
             raise DataError(f"{len(X)} points are fewer than a window of {self.window} (seq_len): score more at once")
         return self.detector_.score(self.standardised(X), stride=self.stride, name=SERIES).astype(np.float32)
 
-    def point_scores(self, channel_scores: np.ndarray) -> np.ndarray:
-        """Return the scores (n,) of the points of a series from the result of `channel_scores`."""
-        return self.aggregation_(channel_scores)
+    def point_scores(self, channel_errors: np.ndarray) -> np.ndarray:
+        """Return the scores (n,) of the points of a series from the result of `channel_errors`."""
+        return self.aggregation_(channel_errors)
 
     def look(self, windows: np.ndarray, *, in_blocks: bool = True) -> np.ndarray:
         """Return the network's output for windows (B, T, C) in the units of the series of `fit`.
@@ -117,7 +128,7 @@ class Looking(BaseEstimator):
     def score_names(self) -> list[str]:
         """Names of the channel scores: of the channels, or "all channels" if these share one score."""
         names = self._channel_names()
-        return names if self.score_channels_ == self.detector_.model.errors * len(names) else ["all channels"]
+        return names if self.score_channels_ == len(names) else ["all channels"]
 
     @property
     def network_(self) -> torch.nn.Module:

@@ -43,7 +43,7 @@ class TrainingScores(Looking):
     risk: float
     quantile: float
     contamination: float | None
-    _known: dict[str, np.ndarray]  # channel scores of the series of `fit`, by their names
+    _known: dict[str, np.ndarray]  # errors of the channels of the series of `fit`, by their names
 
     def _score_training(self, series: TrainingSet) -> None:
         """Score the series of the training, each by itself, and set the threshold by their scores."""
@@ -56,7 +56,7 @@ class TrainingScores(Looking):
             name: np.concatenate([next(scored) for _ in own]) if len(own) > 1 else next(scored)
             for name, own in zip(series.names, by_series, strict=True)
         }
-        self.score_channels_ = by_channel[0].shape[1]
+        self.score_channels_ = by_channel[0].shape[1] // self.detector_.model.errors
         self.aggregation_ = self._aggregation(by_channel)
         self.decision_scores_ = np.concatenate([self.point_scores(one) for one in by_channel])
         stretches = [
@@ -87,11 +87,11 @@ class TrainingScores(Looking):
         twin.fit(windows, twin.validation_windows(values[-self.window :], values, SERIES))
         return twin
 
-    def channel_scores_of_training(self, X: ArrayLike, series: str = "X") -> np.ndarray:
-        """Return the channel scores (n, C) of a series that begins with the one of `fit`, which may be all of it.
+    def channel_errors_of_training(self, X: ArrayLike, series: str = "X") -> np.ndarray:
+        """Return the channel errors (n, K · C) of a series that begins with the one of `fit`, which may be all of it.
 
         A model that is fitted in closed form knows its training windows by heart: a point that it was fitted to has the
-        score by which the threshold was set, from the other half. Otherwise these are the usual channel scores.
+        score by which the threshold was set, from the other half. Otherwise these are the usual errors.
 
         Parameters
         ----------
@@ -105,12 +105,12 @@ class TrainingScores(Looking):
             When X is shorter than the series of `fit`.
         UserError
             When the model is fitted in closed form, and the series is not one of the fit, or the detector was loaded or
-            copied: these scores are not saved. Also raises the errors of `channel_scores`.
+            copied: these scores are not saved. Also raises the errors of `channel_errors`.
         """
         known = self._known.get(series)
         if known is not None and len(known) == len(np.asarray(X)):
             return known
-        scores = self.channel_scores(X)
+        scores = self.channel_errors(X)
         if not self.detector_.model.closed_form:
             return scores
         if known is None:
@@ -136,7 +136,7 @@ class TrainingScores(Looking):
         model = self.detector_.model
         kinds: dict[str, Any] = {"errors": model.errors, "causal": causal, "point_score": model.point_score}
         if self.aggregation == "published":
-            return Aggregation.published(self.score_channels_, **kinds)
+            return Aggregation.published(self.score_channels_ * model.errors, **kinds)
         return Aggregation.fit(parts, spans_of(self.window), **kinds)
 
     def _causal_stretches(self, part: Part, by_channel: np.ndarray, most: int) -> list[np.ndarray]:

@@ -233,9 +233,7 @@ class _Scorer:
         if found is None:
             return line | {"score": None, "threshold": None, "alarm": False, "channels": None}
         score, channels, threshold, alarm = found
-        detector = self.stream.detector
-        channels = detector.detector_.model.score_channels(channels)
-        by_name = dict(zip(detector.score_names, channels.tolist(), strict=True))
+        by_name = dict(zip(self.stream.detector.score_names, channels.tolist(), strict=True))
         results = {"score": float(score), "threshold": float(threshold), "alarm": bool(alarm)}
         return line | results | {"channels": by_name}
 

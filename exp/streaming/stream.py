@@ -344,15 +344,15 @@ class StreamingDetector:
             found = (self.detector.look(window, in_blocks=False) for window in windows)
         return [self._aggregated(scores[:, -1:]) for scores in found]
 
-    def _aggregated(self, channel_scores: np.ndarray) -> Final:
-        """Process the channel scores (series, k, C) of the next points, and return what thereby becomes final."""
-        return self._in_rows(*self._aggregation.add(channel_scores))
+    def _aggregated(self, channel_errors: np.ndarray) -> Final:
+        """Process the errors (series, k, K · C) of the next points, and return what thereby becomes final."""
+        return self._in_rows(*self._aggregation.add(channel_errors))
 
-    def _in_rows(self, score: np.ndarray, channel_scores: np.ndarray) -> Final:
+    def _in_rows(self, score: np.ndarray, channel_errors: np.ndarray) -> Final:
         """Return the scores (series, m) of the next points, preceded by their rows."""
         rows = np.arange(self._decided, self._decided + score.shape[1])
         self._decided += len(rows)
-        return Final(rows, score, channel_scores)
+        return Final(rows, score, self.detector.combined(channel_errors))
 
     def _final(self, parts: list[Final]) -> StreamScores:
         """Return all parts joined, with thresholds and alarms."""

@@ -79,7 +79,7 @@ def test_an_array_becomes_scores_by_settings_of_its_own(fitted):
     assert score.shape == (300,)
     assert 110 <= score.argmax() <= 130 + fitted.window
     assert fitted.predict(disturbed(300)).max() == 1
-    assert len(fitted.channel_scores(waves(300))) == 300
+    assert fitted.channel_scores(waves(300)).shape == (300, len(fitted.score_names))
 
 
 def test_saved_loaded_pickled_and_cloned_it_is_the_same(fitted, tmp_path):
@@ -105,13 +105,29 @@ def test_a_stream_in_pieces_and_with_a_restart(fitted, mode, tmp_path):
     parts += [again.update(series[61:140]), again.update(series[140:]), again.finish()]
     rows = np.concatenate([part.rows for part in parts])
     score = np.concatenate([part.score for part in parts])
+    by_channel = np.concatenate([part.channel_scores for part in parts])
+    assert by_channel.shape == (len(rows), len(fitted.score_names))
     if mode == "window":
         np.testing.assert_array_equal(rows, np.arange(150))
+        np.testing.assert_array_equal(by_channel, fitted.channel_scores(series))
         np.testing.assert_array_equal(score, fitted.decision_function(series))
     else:
         np.testing.assert_array_equal(rows, np.arange(fitted.window - 1, 150))
         whole = StreamingDetector(fitted, mode=mode).update(series).score
         np.testing.assert_array_equal(score, whole)
+
+
+def test_a_file_becomes_the_same_scores(fitted, tmp_path):
+    detector = clone(fitted).fit(pd.DataFrame(waves(400), columns=["a", "b"]))
+    detector.save(tmp_path / "detector")
+    series = pd.DataFrame(disturbed(200), columns=["a", "b"])
+    series.to_csv(tmp_path / "series.csv", index_label="time")
+    options = ["--model", tmp_path / "detector", "--out", tmp_path / "out", "--device", "cpu"]
+    assert detect(list(map(str, [tmp_path / "series.csv", *options]))) == 0
+    written = pd.read_csv(tmp_path / "out" / "scores.csv")
+    np.testing.assert_allclose(written["score"], detector.decision_function(series), rtol=1e-6)
+    columns = [f"score {name}" for name in detector.score_names]
+    np.testing.assert_allclose(written[columns], detector.channel_scores(series), rtol=1e-6)
 
 
 @pytest.mark.parametrize("mode", ["window", "causal"])

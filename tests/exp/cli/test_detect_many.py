@@ -152,7 +152,7 @@ def test_a_file_that_cannot_be_scored_does_not_keep_the_others(trained, tmp_path
 
 def test_results_are_there_as_soon_as_a_file_is_done(trained, tmp_path, monkeypatch):
     done = []
-    score = AnomalyDetector.channel_scores
+    score = AnomalyDetector.channel_errors
 
     def watched(self, frame):
         if len(done) == 1:
@@ -162,7 +162,7 @@ def test_results_are_there_as_soon_as_a_file_is_done(trained, tmp_path, monkeypa
         done.append(frame)
         return score(self, frame)
 
-    monkeypatch.setattr(AnomalyDetector, "channel_scores", watched)
+    monkeypatch.setattr(AnomalyDetector, "channel_errors", watched)
     options = ["--out", tmp_path / "out", "--model", trained / "out" / "detector"]
     assert run("--series", trained / "data" / "*.csv", *options) == 130
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"a", "summary.csv"}

@@ -50,6 +50,6 @@ def test_the_embedded_series_is_trained_on_as_a_whole():
     (file,) = glob.glob(str(REPOSITORY / "dataset" / "UCR_Anomaly_FullData" / "135_*.txt"))
     values = np.loadtxt(file)
     detector = AnomalyDetector("auto", device="cpu").fit(values)
-    scores = detector.channel_scores_of_training(values)
+    scores = detector.channel_errors_of_training(values)
     first = detector.rank_events(detector.point_scores(scores), scores).iloc[0]
     assert 4187 - 10 < first["peak"] < 4199 + 10

@@ -144,24 +144,24 @@ def test_the_channel_scores_of_the_training():
     several = {"a": waves(60), "b": waves(80, seed=1)}
     detector = unfitted(threshold=1.0).fit(several)
     for name, x in several.items():
-        equal_bits(detector.channel_scores_of_training(x, name), detector.channel_scores(x))
-        equal_bits(copy.deepcopy(detector).channel_scores_of_training(x, name), detector.channel_scores(x))
+        equal_bits(detector.channel_errors_of_training(x, name), detector.channel_scores(x))
+        equal_bits(copy.deepcopy(detector).channel_errors_of_training(x, name), detector.channel_scores(x))
     longer = waves(90, seed=1)
-    equal_bits(detector.channel_scores_of_training(longer, "b"), detector.channel_scores(longer))
+    equal_bits(detector.channel_errors_of_training(longer, "b"), detector.channel_scores(longer))
 
 
 def test_a_model_in_closed_form_does_not_score_what_it_was_fitted_to():
     x = waves(100)
     detector = CrossADDetector("PCA", threshold=1.0, aggregation="published").fit(x[:80])
-    scores = detector.channel_scores_of_training(x)
+    scores = detector.channel_errors_of_training(x)
     equal_bits(detector.point_scores(scores)[:80], detector.decision_scores_)
     equal_bits(scores[80:], detector.channel_scores(x)[80:])
     assert (scores[:80] != detector.channel_scores(x)[:80]).any()
     with pytest.raises(ValueError, match="70 points, fewer than the 80"):
-        detector.channel_scores_of_training(x[:70])
+        detector.channel_errors_of_training(x[:70])
     for other in (copy.deepcopy(detector), detector):
         with pytest.raises(UserError, match="scores of its fit are unknown"):
-            other.channel_scores_of_training(x, "X" if other is not detector else "Y")
+            other.channel_errors_of_training(x, "X" if other is not detector else "Y")
 
 
 def test_scores_of_last_points():

@@ -58,7 +58,7 @@ def test_what_one_of_them_sees_is_found(change):
     first = detector.find_events(test).iloc[0]
     assert first["start"] < EVENT.stop
     assert first["end"] >= EVENT.start
-    assert detector.channel_scores(test).shape == (500, 4)
+    assert detector.channel_scores(test).shape == (500, 2)
     assert set(detector.score_names) == {"0", "1"}
 
 
