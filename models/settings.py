@@ -15,8 +15,9 @@ class ConfigError(ValueError):
 
 def nearest(name: str, valid: Collection[str]) -> str:
     """Return the remedy for an unknown name: the nearest valid one, or all of them."""
-    near = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.4)
-    return f"did you mean {near[0]!r}?" if near else "valid are " + ", ".join(valid)
+    by_lower_case = {one.casefold(): one for one in valid}
+    near = difflib.get_close_matches(name.casefold(), by_lower_case, n=1, cutoff=0.4)
+    return f"did you mean {by_lower_case[near[0]]!r}?" if near else "valid are " + ", ".join(valid)
 
 
 def _inside(place: tuple, outer: tuple) -> bool:

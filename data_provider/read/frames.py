@@ -42,6 +42,8 @@ def read_frame(path: Path, notes: list[str], **options) -> pd.DataFrame:
     ------
     DataError
     """
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder: give its files, such as '{path}/*.csv'")
     if not path.is_file():
         raise DataError(f"{path}: no such file: give a CSV or Parquet file with a column for each channel")
     is_parquet = path.suffix.lower() in (".parquet", ".pq")

@@ -148,7 +148,7 @@ def _read_run(root, folder, metric_files):
     if not values and not problems:
         detected = (folder / "events.csv").is_file()
         status = f"no results, status {info.get('status', 'unknown')}"
-        problems.append("no measures, which exp.detect does not make: see its report.html" if detected else status)
+        problems.append("no measures, as exp.detect had no labels: see its report.html" if detected else status)
     dataset, model = _place_names(root, folder)
     return Run(
         folder=folder.relative_to(root).as_posix(),

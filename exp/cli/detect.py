@@ -36,6 +36,7 @@ from exp.streaming.clock import parse_gap
 from exp.streaming.layout import Reading
 from exp.streaming.lines import STATE_EVERY, stream_lines
 from exp.training.observers import TensorBoard, forget_scalars
+from models import AUTO
 from ts_ad_evaluation import EvaluationError
 
 __all__ = ["main", "training_rows"]
@@ -255,6 +256,8 @@ def _train(training: list[TrainingFile], options: argparse.Namespace, known: Cro
 def _unfitted(options: argparse.Namespace) -> CrossADDetector:
     given = {name: getattr(options, name) for name in ("config", "seed") if getattr(options, name) is not None}
     given |= {"detector": chosen_detector(options), "bars": True}
+    if options.detector is None and given["detector"] != AUTO:
+        logger.info("the detector is %s, as --set and --config are of one: --detector names another", given["detector"])
     overrides = list(options.set or ())
     if options.seed is not None:
         overrides.append(f"train.seed={options.seed}")  # takes precedence over a configuration's own

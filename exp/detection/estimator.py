@@ -178,6 +178,7 @@ class AnomalyDetector(Decisions):
         for reason in self.reasons_:
             logger.info("auto: %s", reason)
         self._check_series(series)
+        self._tell_constants(X)
         self.offset_, self.scale_ = fit_scaler(X, self.config_.data.scaling)
         with _own_random_numbers(choose_device(self.device)):
             self._build()
@@ -359,6 +360,11 @@ class AnomalyDetector(Decisions):
             check_count(len(X))
         if not np.ptp(X, axis=0).any():
             raise DataError("every channel is constant, so there is nothing to learn: choose other channels or points")
+
+    def _tell_constants(self, X: np.ndarray) -> None:
+        names = [name for name, span in zip(self._channel_names(), np.ptp(X, axis=0), strict=True) if not span]
+        if names:
+            logger.info("constant in the training part, so any change is an anomaly: %s", ", ".join(names))
 
     def _weights(self) -> dict[str, np.ndarray]:
         return {name: tensor.cpu().numpy().copy() for name, tensor in self.network_.state_dict().items()}

@@ -51,7 +51,16 @@ def read_folder(path: Path, root: Path) -> Report:
         raise UserError(f"{path}: no such folder: name one with results, such as test_results/MSL/results_0")
     if (path / "events.csv").is_file():
         raise UserError(f"{path}: results of exp.detect, which have their page: open {path / 'report.html'}")
+    one = next(iter(sorted(path.glob("*/events.csv"))), None)
+    if one is not None:
+        page = one.parent / "report.html"
+        raise UserError(f"{path}: results of exp.detect for several files, each with its page: open {page}")
     folder = RunFolder(path)
+    if not folder.label.is_file():
+        raise UserError(
+            f"{path}: no scores of a benchmark run, {folder.label.name} and others: name another folder, or make them: "
+            "python run.py --config FILE --mode test"
+        )
     record, label = _read_record(folder), _read_label(folder)
     channel_scores = _read_scores(folder, folder.test_score)
     if len(channel_scores) != len(label):

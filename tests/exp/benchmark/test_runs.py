@@ -74,7 +74,7 @@ def test_unfinished_run_is_no_result(tmp_path):
 def test_results_of_own_series_point_to_their_page(tmp_path):
     write(tmp_path / "mine" / "run.json", '{"config": {}}')
     write(tmp_path / "mine" / "events.csv", "rank,start,end\n")
-    assert only_run(tmp_path).problems == ("no measures, which exp.detect does not make: see its report.html",)
+    assert only_run(tmp_path).problems == ("no measures, as exp.detect had no labels: see its report.html",)
 
 
 def test_undefined_figure_is_none(tmp_path):
