@@ -1,4 +1,5 @@
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from data_provider.read.recording import Recording
-from exp.cli.detect import training_rows
+from exp.cli.detect import main, training_rows
 from exp.detection.estimator import CrossADDetector
 from exp.errors import UserError
 from tests.support.command_line import REPOSITORY, run_program
@@ -747,6 +748,19 @@ def test_options_of_a_file_beside_a_stream(trained, refuse, options):
 @pytest.mark.parametrize("options", [["--merge-gap", "3"], ["--min-length", "3"]])
 def test_events_of_a_stream_need_alarms(trained, refuse, options):
     refuse("--stream", "--model", trained / "out" / "detector", *options, says=[options[0], "add --alarms"])
+
+
+def test_a_folder_and_a_name_in_other_letters(tmp_path, series, refuse):
+    out = ["--out", tmp_path / "out"]
+    refuse(tmp_path, *out, says=[f"{tmp_path}: is a folder", f"'{tmp_path}/*.csv'"])
+    refuse(series(), *out, "--detector", "nearestpca", says=["--detector nearestpca", "did you mean 'NearestPCA'?"])
+
+
+def test_settings_are_those_of_a_model_that_is_said(tmp_path, series, caplog):
+    caplog.set_level(logging.INFO)
+    options = ["--set", "train.train_epochs=1", "train.epoch_windows=32", "model.d_model=8", "--device", "cpu"]
+    assert main([str(series()), "--out", str(tmp_path / "out"), *options]) == 0
+    assert "the detector is CrossAD, as --set and --config are of one: --detector names another" in caplog.messages
 
 
 def test_what_is_needed(tmp_path, series, refuse):

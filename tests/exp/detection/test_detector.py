@@ -354,6 +354,15 @@ class TestConfig:
         told = [message for message in caplog.messages if not message.startswith("auto")]
         assert [message[: len(text)] for message, text in zip(told, says, strict=True)] == says
 
+    def test_a_channel_that_is_constant_in_the_training_part_is_said(self, caplog):
+        caplog.set_level(logging.INFO)
+        x = pd.DataFrame({"still": np.ones(200), "moving": waves(200)[:, 0]})
+        CrossADDetector("PCA").fit(x)
+        assert "constant in the training part, so any change is an anomaly: still" in caplog.messages
+        caplog.clear()
+        CrossADDetector("PCA").fit(waves(200))
+        assert not [message for message in caplog.messages if message.startswith("constant")]
+
     def test_what_has_no_effect_in_a_file_is_said(self, tmp_path, caplog):
         caplog.set_level(logging.INFO)
         file = tmp_path / "config.yaml"

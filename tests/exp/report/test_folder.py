@@ -159,6 +159,17 @@ def own_series(path):
     return path, f"have their page: open {path / 'report.html'}"
 
 
+def several_own_series(path):
+    (path / "a").mkdir()
+    (path / "a" / "events.csv").write_text("rank,start,end\n")
+    return path, f"for several files, each with its page: open {path / 'a' / 'report.html'}"
+
+
+def no_arrays(path):
+    (path / "a_gt.npy").unlink()
+    return path, "no scores of a benchmark run, a_gt.npy and others: name another folder, or make them: python run.py"
+
+
 def damaged_scores(path):
     (path / "a_test_energy.npy").write_bytes(b"\x93NUMPY damaged")
     return path, "a_test_energy.npy: damaged"
@@ -213,6 +224,8 @@ FAULTS = [
     no_folder,
     no_scores,
     own_series,
+    several_own_series,
+    no_arrays,
     damaged_scores,
     text_as_scores,
     infinite_scores,
