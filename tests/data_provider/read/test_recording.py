@@ -517,8 +517,9 @@ def test_files_without_rows(csv, parquet):
 
 
 def test_a_missing_file(tmp_path):
-    for name in ("nowhere.csv", "nowhere.parquet", "."):
+    for name in ("nowhere.csv", "nowhere.parquet"):
         refuse(tmp_path / name, says=["no such file", "CSV or Parquet"])
+    refuse(tmp_path, says=["is a folder", "*.csv"])
 
 
 @pytest.mark.parametrize(
