@@ -38,7 +38,7 @@ TABLES = readme_tables()
 
 
 def test_nothing_is_missing():
-    assert [len(table) for table in TABLES.values()] == [21, 9, 3, 9, 8, 76, 21, 8, 6, len(rows_of(SPEED))]
+    assert [len(table) for table in TABLES.values()] == [21, 9, 3, 9, 8, 76, 25, 8, 6, len(rows_of(SPEED))]
     servers = {row["server"] for row in TABLES["server", "model"]}
     assert {run.dataset for run in find_runs(RESULTS)} == {"GECCO", "MSL", "SMAP", "UCR", "UCR_published"} | servers
 
