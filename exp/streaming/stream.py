@@ -221,7 +221,10 @@ class StreamingDetector:
         self._check_open()
         length = self.detector.window
         if self.mode == "window" and self._seen < length:
-            raise UserError(f"the stream has {self._seen} points, fewer than a window of {length}")
+            raise UserError(
+                f"the stream has {self._seen} points, fewer than a window of {length}: send more, or keep them for the "
+                "next start with --state"
+            )
         self._ended = True
         return self._final(self._end_windows())
 
