@@ -132,6 +132,11 @@ class Detector:
         logger.info("epochs trained: %d, in %.1f s; %s", len(progress.epochs), progress.seconds, best)
         return progress
 
+    def refit(self, windows: Windows) -> None:
+        """Fit a model in closed form to windows, without measuring a loss."""
+        Trainer(self.network, self.config.train, None, self.processes, self.bars).refit(windows)
+        self.network.eval()
+
     def score(self, values: np.ndarray, *, stride: int, name: str = "the series", **options: Any) -> np.ndarray:
         """Return the network's scores, an array (points, K · C) or (points, 1), of a standardised series (n, C).
 

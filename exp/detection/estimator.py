@@ -37,7 +37,8 @@ class AnomalyDetector(Decisions):
     """Any model of the registry on one series, without any file.
 
     Rows of X are points in time order, columns are channels; a one-dimensional X, or a Series, is one channel. The last
-    fifth of X validates the training (`data.validation_share`). Labels are never used.
+    fifth of X validates the training (`data.validation_share`); a model in closed form is then fitted to all of X.
+    Labels are never used.
 
     Parameters
     ----------
@@ -266,7 +267,7 @@ class AnomalyDetector(Decisions):
         values = self.standardised(series.values)
         training, validation = series.split(values, self.config_.data.validation_share, self.window)
         several = len(series.names) > 1
-        return self.detector_.fit(
+        progress = self.detector_.fit(
             self.detector_.training_windows(training.values, SERIES, training.lengths if several else None),
             self.detector_.validation_windows(
                 validation.values, values, SERIES, validation.lengths if several else None
@@ -274,6 +275,11 @@ class AnomalyDetector(Decisions):
             trained=trained,
             observers=observers,
         )
+        if self.detector_.model.closed_form:
+            whole = self.detector_.training_windows(values, SERIES, series.lengths if several else None)
+            logger.info("fitted again, to the windows of the validation part too")
+            self.detector_.refit(whole)
+        return progress
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Return the score of every point of X, a float32 array of shape (n,); higher is more anomalous.

@@ -13,7 +13,7 @@ from exp.detection.detector import Detector
 from exp.detection.looking import Looking
 from exp.detection.scorer import Scorer
 from exp.detection.thresholds import ThresholdRule
-from exp.detection.training_set import SERIES, TrainingSet
+from exp.detection.training_set import SERIES, Folds, TrainingSet
 from exp.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class TrainingScores(Looking):
 
     def _score_training(self, series: TrainingSet) -> None:
         """Score the series of the training, each by itself, and set the threshold by their scores."""
-        by_series = [self._parts(self.standardised(one)) for one in series.each(series.values)]
+        by_series = self._parts(series)
         parts = [part for parts in by_series for part in parts]
         by_channel = [part.detector.score(part.values, stride=self.stride, name=SERIES) for part in parts]
         by_channel = [scores.astype(np.float32) for scores in by_channel]
@@ -68,23 +68,33 @@ class TrainingScores(Looking):
         self.causal_scores_ = np.concatenate([self._causal_scores(stretch) for stretch in stretches])
         self._take_threshold(self.threshold_rule.find(self.decision_scores_))
 
-    def _parts(self, values: np.ndarray) -> list[Part]:
-        """Return the stretches of a training series (n, C), standardised, with the detector that scores each.
+    def _parts(self, series: TrainingSet) -> list[list[Part]]:
+        """Return the stretches of each training series, standardised, with the detectors that score them.
 
         What is fitted in closed form knows its training windows too well for their scores to be those of others. It
-        is quickly fitted, so each half is scored by a detector of the other half.
+        is quickly fitted, so each stretch is scored by a detector that was fitted to all but its fold.
         """
-        middle = len(values) // 2
-        if not self.detector_.model.closed_form or middle < 2 * self.window:
-            return [Part(values, self.detector_)]
-        logger.info("for the threshold, each half of the training part is scored by a detector of the other half")
-        halves = values[:middle], values[middle:]
-        return [Part(half, self._fitted_to(other)) for half, other in (halves, halves[::-1])]
+        values = [self.standardised(one) for one in series.each(series.values)]
+        if not self.detector_.model.closed_form:
+            return [[Part(one, self.detector_)] for one in values]
+        folds = Folds(series.lengths, self.window)
+        if folds.number > 1:
+            logger.info(
+                "for the threshold, each of %d folds of the training part is scored by a detector of the others",
+                folds.number,
+            )
+        detectors = [self._fitted_to(folds.others(values, fold)) for fold in range(folds.number)]
+        return [
+            [Part(one[held.rows], detectors[held.fold]) for held in stretches]
+            for one, stretches in zip(values, folds.stretches, strict=True)
+        ]
 
-    def _fitted_to(self, values: np.ndarray) -> Detector:
+    def _fitted_to(self, series: list[np.ndarray]) -> Detector:
+        """Return a detector that is fitted to series (n, C), standardised; if there are none, that of all."""
+        if not series:
+            return self.detector_
         twin = Detector(self.config_, self.n_features_in_, self.detector_.scorer.device, bars=self.bars)
-        windows = twin.training_windows(values, SERIES)
-        twin.fit(windows, twin.validation_windows(values[-self.window :], values, SERIES))
+        twin.refit(twin.training_windows(np.concatenate(series), SERIES, [len(one) for one in series]))
         return twin
 
     def channel_errors_of_training(self, X: ArrayLike, series: str = "X") -> np.ndarray:

@@ -1,6 +1,7 @@
 """The series that a detector is trained on: one, or several that have no window in common."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike
 from data_provider.series import training_points
 
 SERIES = "the series"
+MOST_FOLDS = 8
 Given: TypeAlias = ArrayLike | Sequence[ArrayLike] | Mapping[str, ArrayLike]  # one series, or several
 
 
@@ -115,6 +117,54 @@ class TrainingSet:
             training.append(one[:cut])
             validation.append(one[cut:])
         return _joined(training), _joined(validation)
+
+
+class Stretch(NamedTuple):
+    """Rows of a series, and the fold that they are in."""
+
+    rows: slice
+    fold: int
+
+
+class Folds:
+    """Training series cut into stretches, which are held out in turn.
+
+    Each series is cut into one stretch for each fold, or into fewer if these would be shorter than two windows. The
+    series begin with different folds, so that those with a single stretch are not held out together.
+
+    Parameters
+    ----------
+    lengths : sequence of int
+        Points of the series.
+    window : int
+        Points in a window.
+
+    Attributes
+    ----------
+    stretches : list of list of Stretch
+        Those of each series, in their order.
+    number : int
+        Of folds, at most `MOST_FOLDS`.
+    """
+
+    def __init__(self, lengths: Sequence[int], window: int):
+        self.window = window
+        self.stretches = [self._cut(first, length) for first, length in enumerate(lengths)]
+        self.number = 1 + max(stretch.fold for own in self.stretches for stretch in own)
+
+    def _cut(self, first: int, length: int) -> list[Stretch]:
+        number = max(1, min(MOST_FOLDS, length // (2 * self.window)))
+        cuts = np.linspace(0, length, number + 1).round().astype(int)
+        return [Stretch(slice(*rows), (first + index) % MOST_FOLDS) for index, rows in enumerate(pairwise(cuts))]
+
+    def others(self, series: Sequence[np.ndarray], fold: int) -> list[np.ndarray]:
+        """Return the parts of the series that are not in a fold, and in which there is a window."""
+        parts = []
+        for values, stretches in zip(series, self.stretches, strict=True):
+            none = slice(len(values), len(values))
+            held = next((stretch.rows for stretch in stretches if stretch.fold == fold), none)
+            parts += [values[: held.start], values[held.stop :]]
+        return [part for part in parts if len(part) >= self.window]
 
 
 def _joined(series: list[np.ndarray]) -> Part:

@@ -132,6 +132,12 @@ class Trainer:
             self._calibrate(self.network, train)
         return self.progress
 
+    def refit(self, windows: Windows) -> None:
+        """Let a network that is fitted in closed form learn windows, as in an epoch, without measuring its loss."""
+        assert isinstance(self.network, FitsWindows)
+        indices = self._drawn(windows, seed_everything(self.settings.seed, 1, self.processes.rank))
+        self.network.fit_windows(self._gathered(windows, indices, "fit"))
+
     def _keep_given(self, validation: Windows) -> None:
         """Take the weights that the network has for the best ones so far."""
         self.progress.best_loss = self._validate(validation)

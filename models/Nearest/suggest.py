@@ -1,6 +1,6 @@
 """Settings of Nearest for a series that no configuration knows."""
 
-from models.suggestion import TRAINED, Suggestion, window_for
+from models.suggestion import Suggestion, window_for
 
 NUMBERS = 4_000_000  # that are remembered at most: 16 MB
 MOST, FEWEST = 20_000, 200  # windows that are remembered
@@ -18,7 +18,7 @@ def suggest(length: int, channels: int, period: int | None) -> Suggestion:
         Not used: the windows that are remembered start at any phase, so none needs to contain whole periods.
     """
     window, reason = window_for(length, None)
-    windows = max(1, int(length * TRAINED) - window + 1)
+    windows = max(1, length - window + 1)
     remembered = min(windows, MOST, max(FEWEST, NUMBERS // (window * channels)))
     reasons = [
         f"model.seq_len {window}: {reason.removesuffix(', as there is no period')}",

@@ -344,7 +344,7 @@ class TestConfig:
     @pytest.mark.parametrize(
         ("name", "given", "says"),
         [
-            ("PCA", [], ["fitted to", "for the threshold", "fitted to", "fitted to"]),
+            ("PCA", [], ["fitted to", "fitted again", "for the threshold"]),
             ("CrossAD", ["train.train_epochs=1", "train.epoch_windows=32"], ["epoch 1/1", "epochs trained: 1"]),
         ],
     )

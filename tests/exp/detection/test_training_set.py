@@ -6,9 +6,11 @@ from data_provider import DataError
 from data_provider.windows import Windows
 from exp.detection.automatic import suggest
 from exp.detection.estimator import AnomalyDetector
-from exp.detection.training_set import TrainingSet, as_several
+from exp.detection.training_set import MOST_FOLDS, Folds, TrainingSet, as_several
 from models import DETECTORS
 from tests.support.detector_cases import WINDOW, fitted, frame, unfitted, waves
+
+ALL_WINDOWS = [f"model.seq_len={WINDOW}", "model.parts=1", "train.epoch_windows=1000"]
 
 
 def equal_bits(first, second):
@@ -161,6 +163,46 @@ class TestFit:
     def test_a_list_is_not_scored(self):
         with pytest.raises(ValueError, match="one series at a time"):
             fitted().decision_function([waves(100), waves(60)])
+
+
+class TestFolds:
+    @pytest.mark.parametrize(
+        ("lengths", "number"),
+        [([100 * MOST_FOLDS], MOST_FOLDS), ([100 * MOST_FOLDS, 30], MOST_FOLDS), ([45], 2), ([30], 1), ([30, 30], 2)],
+    )
+    def test_each_row_is_held_out_once(self, lengths, number):
+        series = list(np.split(np.arange(sum(lengths)), np.cumsum(lengths)[:-1]))
+        folds = Folds(lengths, 10)
+        assert folds.number == number
+        held = [[] for _ in range(number)]
+        for values, stretches in zip(series, folds.stretches, strict=True):
+            assert [stretch.rows.start for stretch in stretches[1:]] == [end.rows.stop for end in stretches[:-1]]
+            for rows, fold in stretches:
+                held[fold] += values[rows].tolist()
+                assert len(values[rows]) >= 20
+        assert sorted(np.concatenate(held)) == list(range(sum(lengths)))
+        for fold in range(number):
+            others = np.concatenate([np.empty(0), *folds.others(series, fold)])
+            assert sorted([*others, *held[fold]]) == list(range(sum(lengths)))
+
+    def test_what_is_shorter_than_a_window_is_left_out(self):
+        others = Folds([100, 9], 10).others([np.zeros(100), np.zeros(9)], 0)
+        assert [len(part) for part in others] == [80]
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_model_in_closed_form_learns_the_validation_part_too(several):
+    x = waves(200)
+    detector = AnomalyDetector("Nearest", overrides=ALL_WINDOWS).fit([x, waves(WINDOW, seed=1)] if several else x)
+    assert detector.channel_errors(x).max() < 1e-9  # every window has been seen
+    assert detector.decision_scores_[: len(x)].min() > 0  # by the detectors of the other folds
+
+
+def test_several_series_are_scored_by_detectors_of_each_other():
+    x = waves(200)
+    detector = AnomalyDetector("Nearest", overrides=ALL_WINDOWS).fit({"a": x, "b": x})
+    for name in "ab":
+        assert detector.channel_errors_of_training(x, name).max() < 1e-9  # the other has the same windows
 
 
 def test_windows_fit_into_the_shortest():

@@ -97,7 +97,7 @@ def test_suggestions():
     rule = DETECTORS["Nearest"].suggest
     assert rule(10_000, 1, 24).sections == {
         "model": {"seq_len": 96},
-        "train": {"epoch_windows": 7905, "batch_size": 256},
+        "train": {"epoch_windows": 9905, "batch_size": 256},
     }
     assert rule(25_000, 38, None).sections["train"]["epoch_windows"] == 1096
     assert rule(10_000_000, 1, None).sections["train"]["epoch_windows"] == 20_000
