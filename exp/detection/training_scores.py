@@ -62,7 +62,7 @@ class TrainingScores(Looking):
         stretches = [
             stretch
             for part, scores in zip(parts, by_channel, strict=True)
-            for stretch in self._causal_stretches(part, scores, max(1, CAUSAL // len(parts)))
+            for stretch in self._causal_stretches(part, scores, share=len(parts))
         ]
         self.causal_aggregation_ = self._aggregation(stretches, causal=True)
         self.causal_scores_ = np.concatenate([self._causal_scores(stretch) for stretch in stretches])
@@ -149,7 +149,7 @@ class TrainingScores(Looking):
             return Aggregation.published(self.score_channels_ * model.errors, **kinds)
         return Aggregation.fit(parts, spans_of(self.window), **kinds)
 
-    def _causal_stretches(self, part: Part, by_channel: np.ndarray, most: int) -> list[np.ndarray]:
+    def _causal_stretches(self, part: Part, by_channel: np.ndarray, *, share: int) -> list[np.ndarray]:
         """Return channel scores (k, C) of stretches of a training series, each point as the last of its window.
 
         Parameters
@@ -157,15 +157,17 @@ class TrainingScores(Looking):
         part : Part
         by_channel : array of shape (n, C)
             Its channel scores.
-        most : int
-            Points that are scored, beside those before them that a score needs.
+        share : int
+            How many parts there are, which share the points that are scored, beside those before them that a score
+            needs.
         """
         scorer = part.detector.scorer
         if scorer.by_sequence and not scorer.look_ahead:  # then a window's end is as good as any other place
             return [by_channel]
         every = sliding_window_view(part.values, self.window, axis=0).swapaxes(1, 2)
-        points = self.window + -(-most // STRETCHES)
-        number = max(1, min(STRETCHES, len(every) // points))
+        most, stretches = max(1, CAUSAL // share), max(1, STRETCHES // share)
+        points = self.window + -(-most // stretches)
+        number = max(1, min(stretches, len(every) // points))
         points = min(len(every), points if number > 1 else self.window + most)
         starts = np.linspace(0, len(every) - points, number).round().astype(int)
         return [_score_last(scorer, every, np.arange(start, start + points)) for start in starts]
