@@ -129,8 +129,9 @@ class Stretch(NamedTuple):
 class Folds:
     """Training series cut into stretches, which are held out in turn.
 
-    Each series is cut into one stretch for each fold, or into fewer if these would be shorter than two windows. The
-    series begin with different folds, so that those with a single stretch are not held out together.
+    Each series is cut into one stretch for each fold, or into fewer if these would be shorter than four windows, or into
+    halves of two windows or more. The series begin with different folds, so that those with a single stretch are not
+    held out together.
 
     Parameters
     ----------
@@ -153,7 +154,8 @@ class Folds:
         self.number = 1 + max(stretch.fold for own in self.stretches for stretch in own)
 
     def _cut(self, first: int, length: int) -> list[Stretch]:
-        number = max(1, min(MOST_FOLDS, length // (2 * self.window)))
+        halves = min(2, length // (2 * self.window))
+        number = max(1, halves, min(MOST_FOLDS, length // (4 * self.window)))
         cuts = np.linspace(0, length, number + 1).round().astype(int)
         return [Stretch(slice(*rows), (first + index) % MOST_FOLDS) for index, rows in enumerate(pairwise(cuts))]
 
