@@ -129,7 +129,7 @@ class Stretch(NamedTuple):
 class Folds:
     """Training series cut into stretches, which are held out in turn.
 
-    Each series is cut into one stretch for each fold, or into fewer if these would be shorter than four windows, or into
+    Each series is cut into one stretch for each fold, into fewer if these would be shorter than four windows, or into
     halves of two windows or more. The series begin with different folds, so that those with a single stretch are not
     held out together.
 
