@@ -101,7 +101,7 @@ class TrainingScores(Looking):
         """Return the channel errors (n, K · C) of a series that begins with the one of `fit`, which may be all of it.
 
         A model that is fitted in closed form knows its training windows by heart: a point that it was fitted to has the
-        score by which the threshold was set, from the other half. Otherwise these are the usual errors.
+        error by which the threshold was set, from a detector of the other folds. Otherwise these are the usual errors.
 
         Parameters
         ----------
