@@ -12,8 +12,8 @@ from ts_ad_evaluation import SPOT, prior_anomaly_rate
 logger = logging.getLogger(__name__)
 
 RISK, QUANTILE = 1e-3, 0.99  # by default
-NORMAL = 0.98  # share of the training points that "auto" takes for normal
-TIMES = 2.5  # as far above the median as the highest of these is the threshold
+USUAL, TIMES = 0.9, 6  # "auto": so many times as far above the median as this share of the training scores
+LEAST = 0.98  # share of the training scores that are not above it in any case
 FAR = 10  # times the highest training score: a threshold of SPOT above it follows from a few scores far from the rest
 RULES = ("auto", "spot", "quantile")
 OWNERS = {"risk": "spot", "quantile": "quantile"}  # the rule that a number belongs to
@@ -25,10 +25,10 @@ class ThresholdRule(NamedTuple):
     Attributes
     ----------
     threshold : {"auto", "spot", "quantile"} or float
-        The rule, or the threshold itself. "auto": the lowest 98 % of the training scores are taken for normal, and the
-        threshold is 2.5 times as far above the median as the highest of these. Anomalies that are fewer than 2 % of the
-        training points hardly move it; docs/own-series.md has measurements. A risk or a quantile other than the default
-        makes "auto" the rule that it belongs to.
+        The rule, or the threshold itself. "auto": 6 times as far above the median of the training scores as 90 % of
+        them reach, but no lower than 98 % of them. Anomalies that are fewer than 2 % of the training points hardly move
+        it; docs/own-series.md has measurements. A risk or a quantile other than the default makes "auto" the rule that
+        it belongs to.
     risk : float
         For "spot": the probability that a normal point's score is above the threshold, in (0, 1).
     quantile : float
@@ -100,8 +100,8 @@ class ThresholdRule(NamedTuple):
             When the scores do not allow the rule.
         """
         if self.name == "auto":
-            middle, highest = np.quantile(np.asarray(scores, np.float64), [0.5, NORMAL])
-            return float(middle + TIMES * (highest - middle))
+            middle, usual, least = np.quantile(np.asarray(scores, np.float64), [0.5, USUAL, LEAST])
+            return float(max(middle + TIMES * (usual - middle), least))
         if self.name == "spot":
             return self._spot(scores)
         if self.name == "number":
@@ -120,7 +120,10 @@ class ThresholdRule(NamedTuple):
 
     def __str__(self) -> str:
         if self.name == "auto":
-            return f"{TIMES:g} times as far above the median as {NORMAL:.0%} of the training scores"
+            return (
+                f"{TIMES:g} times as far above the median as {USUAL:.0%} of the training scores, and no lower than "
+                f"{LEAST:.0%} of them"
+            )
         if self.name == "spot":
             return f"SPOT with risk {self.risk:g}"
         if self.name == "quantile":

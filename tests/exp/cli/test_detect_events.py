@@ -42,7 +42,11 @@ def score(trained, tmp_path, monkeypatch):
         (["--threshold", "2.5"], {"threshold": 2.5}, "given"),
         (["--risk", "0.01"], {"risk": 0.01}, "SPOT with risk 0.01"),
         (["--threshold", "spot"], {"threshold": "spot"}, "SPOT with risk 0.001"),
-        (["--threshold", "auto"], {}, "2.5 times as far above the median as 98% of the training scores"),
+        (
+            ["--threshold", "auto"],
+            {},
+            "6 times as far above the median as 90% of the training scores, and no lower than 98% of them",
+        ),
         (["--quantile", "0.9"], {"threshold": "quantile", "quantile": 0.9}, "quantile 0.9 of the training scores"),
         (["--threshold", "quantile"], {"threshold": "quantile"}, "quantile 0.99 of the training scores"),
         (["--contamination", "0.1"], {"contamination": 0.1}, "contamination 0.1"),

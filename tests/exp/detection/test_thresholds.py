@@ -15,7 +15,12 @@ SCORES = np.arange(1000.0)
 @pytest.mark.parametrize(
     ("rule", "name", "threshold", "text"),
     [
-        (ThresholdRule(), "auto", 1698.3, "2.5 times as far above the median as 98% of the training scores"),
+        (
+            ThresholdRule(),
+            "auto",
+            2897.1,
+            "6 times as far above the median as 90% of the training scores, and no lower than 98% of them",
+        ),
         (ThresholdRule("spot"), "spot", SPOT(SCORES, risk=1e-3, rule="likelihood").threshold, "SPOT with risk 0.001"),
         (ThresholdRule(risk=0.1), "spot", SPOT(SCORES, risk=0.1, rule="likelihood").threshold, "SPOT with risk 0.1"),
         (ThresholdRule(quantile=0.5), "quantile", 499.5, "quantile 0.5 of the training scores"),
@@ -45,6 +50,11 @@ def test_rules(rule, name, threshold, text):
 def test_numbers_of_another_rule(rule):
     with pytest.raises(UserError, match=r"(risk|quantile) is .*, but the rule is .*: leave one of them out"):
         unfitted(**rule).fit(waves(100))
+
+
+def test_the_automatic_threshold_of_scores_that_are_mostly_the_same():
+    scores = np.r_[np.zeros(950), np.linspace(1, 2, 50)]
+    assert ThresholdRule().find(scores) == np.quantile(scores, 0.98)
 
 
 def test_a_few_anomalies_hardly_move_the_automatic_threshold():
