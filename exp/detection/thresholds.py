@@ -12,8 +12,9 @@ from ts_ad_evaluation import SPOT, prior_anomaly_rate
 logger = logging.getLogger(__name__)
 
 RISK, QUANTILE = 1e-3, 0.99  # by default
-USUAL, TIMES = 0.9, 6  # "auto": so many times as far above the median as this share of the training scores
-LEAST = 0.98  # share of the training scores that are not above it in any case
+USUAL = 0.9  # share of the training scores by which "auto" measures how they vary
+TIMES = 6  # the threshold's distance from their median, in distances of the highest of these
+LEAST = 0.98  # share of the training scores that are never above it
 FAR = 10  # times the highest training score: a threshold of SPOT above it follows from a few scores far from the rest
 RULES = ("auto", "spot", "quantile")
 OWNERS = {"risk": "spot", "quantile": "quantile"}  # the rule that a number belongs to
