@@ -25,6 +25,7 @@ from models.network import Calibrates, FitsWindows, FollowsSteps
 
 logger = logging.getLogger(__name__)
 
+MEASURED = 1024  # windows for the training loss of a network in closed form, which can take longer than the fit
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
@@ -248,10 +249,11 @@ class Trainer:
         return self._finite(float(processes.sum(total)) / count, title)
 
     def _fit_windows(self, network: FitsWindows, windows: Windows, order: torch.Generator, title: str) -> float:
-        """Let the network learn an epoch's windows at once, and return its mean loss over them."""
+        """Let the network learn an epoch's windows at once, and return its mean loss over the first of them."""
         indices = self._drawn(windows, order)
         network.fit_windows(self._gathered(windows, indices, title))
-        return self._finite(self._mean_loss(windows, indices, title), title)
+        batches = -(-MEASURED // self.settings.batch_size)
+        return self._finite(self._mean_loss(windows, indices[:batches], title), title)
 
     def _calibrate(self, network: Calibrates, windows: Windows) -> None:
         """Let the network, with its best weights, learn the reference of its scores from an epoch's windows.
