@@ -215,6 +215,15 @@ def test_a_model_in_closed_form_learns_the_validation_part_too(several):
     assert detector.decision_scores_[: len(x)].min() > 0  # by the detectors of the other folds
 
 
+def test_all_that_a_model_in_closed_form_learns_is_on_its_device(monkeypatch):
+    placed, learned = [], []
+    monkeypatch.setattr(Windows, "to", lambda windows, device: placed.append(windows) or windows)
+    monkeypatch.setattr("exp.training.trainer.Trainer.refit", lambda trainer, windows: learned.append(windows))
+    AnomalyDetector("Nearest", overrides=ALL_WINDOWS, threshold=1.0).fit(waves(200))
+    assert len(learned) == 1 + 3  # the whole training part, and all but each of three folds
+    assert all(any(windows is one for one in placed) for windows in learned)
+
+
 @pytest.mark.parametrize("windows", [2, 3, 4])
 def test_no_point_is_scored_by_a_detector_that_knows_it(windows):
     x = waves(windows * WINDOW)
