@@ -50,9 +50,15 @@ def suggest(detector: str, train: np.ndarray, shortest: int | None = None) -> Su
     period, source = _find_period(train)
     sections, reasons = rule(points, channels, period)
     if shortest is not None and 2 * sections.get("model", {}).get("seq_len", 0) > shortest:
-        # The rules' window is a tenth of a series at most: of five times the shortest that is half of it.
-        sections, reasons = rule(min(points, 5 * shortest), channels, period)
-        reasons = [f"two windows must fit into the shortest of the series, {shortest} points", *reasons]
+        # The rules' window is a tenth of a series at most: of five times the shortest that is half of it. How much is
+        # learned still depends on all points.
+        short = rule(min(points, 5 * shortest), channels, period)
+        sections = {**sections, "model": short.sections["model"]}
+        reasons = [
+            f"two windows must fit into the shortest of the series, {shortest} points",
+            *(reason for reason in short.reasons if not reason.startswith("train.")),
+            *(reason for reason in reasons if reason.startswith("train.")),
+        ]
     return Suggestion(sections, [source, *reasons])
 
 

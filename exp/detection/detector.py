@@ -134,7 +134,8 @@ class Detector:
 
     def refit(self, windows: Windows) -> None:
         """Fit a model in closed form to windows, without measuring a loss."""
-        Trainer(self.network, self.config.train, None, self.processes, self.bars).refit(windows)
+        trainer = Trainer(self.network, self.config.train, None, self.processes, self.bars)
+        trainer.refit(windows.to(self.scorer.device))
         self.network.eval()
 
     def score(self, values: np.ndarray, *, stride: int, name: str = "the series", **options: Any) -> np.ndarray:

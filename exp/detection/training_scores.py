@@ -78,11 +78,10 @@ class TrainingScores(Looking):
         if not self.detector_.model.closed_form:
             return [[Part(one, self.detector_)] for one in values]
         folds = Folds(series.lengths, self.window)
-        if folds.number > 1:
-            logger.info(
-                "for the threshold, each of %d folds of the training part is scored by a detector of the others",
-                folds.number,
-            )
+        logger.info(
+            "for the threshold, each of %d folds of the training part is scored by a detector of the others",
+            folds.number,
+        )
         detectors = [self._fitted_to(folds.others(values, fold)) for fold in range(folds.number)]
         return [
             [Part(one[held.rows], detectors[held.fold]) for held in stretches]
@@ -90,9 +89,7 @@ class TrainingScores(Looking):
         ]
 
     def _fitted_to(self, series: list[np.ndarray]) -> Detector:
-        """Return a detector that is fitted to series (n, C), standardised; if there are none, that of all."""
-        if not series:
-            return self.detector_
+        """Return a detector that is fitted to series (n, C), standardised."""
         twin = Detector(self.config_, self.n_features_in_, self.detector_.scorer.device, bars=self.bars)
         twin.refit(twin.training_windows(np.concatenate(series), SERIES, [len(one) for one in series]))
         return twin

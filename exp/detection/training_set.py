@@ -129,9 +129,9 @@ class Stretch(NamedTuple):
 class Folds:
     """Training series cut into stretches, which are held out in turn.
 
-    Each series is cut into one stretch for each fold, into fewer if these would be shorter than four windows, or into
-    halves of two windows or more. The series begin with different folds, so that those with a single stretch are not
-    held out together.
+    Each series is cut into one stretch for each fold, into fewer if these would be shorter than four windows, but at
+    least into halves if each holds a window. The series begin with different folds, so that those with a single stretch
+    are not all held out together: every fold leaves windows to fit a detector to.
 
     Parameters
     ----------
@@ -154,8 +154,8 @@ class Folds:
         self.number = 1 + max(stretch.fold for own in self.stretches for stretch in own)
 
     def _cut(self, first: int, length: int) -> list[Stretch]:
-        halves = min(2, length // (2 * self.window))
-        number = max(1, halves, min(MOST_FOLDS, length // (4 * self.window)))
+        least = 2 if length >= 2 * self.window else 1
+        number = max(least, min(MOST_FOLDS, length // (4 * self.window)))
         cuts = np.linspace(0, length, number + 1).round().astype(int)
         return [Stretch(slice(*rows), (first + index) % MOST_FOLDS) for index, rows in enumerate(pairwise(cuts))]
 

@@ -134,7 +134,13 @@ class Trainer:
         return self.progress
 
     def refit(self, windows: Windows) -> None:
-        """Let a network that is fitted in closed form learn windows, as in an epoch, without measuring its loss."""
+        """Let a network that is fitted in closed form learn windows, as in an epoch, without measuring its loss.
+
+        Parameters
+        ----------
+        windows : Windows
+            On the network's device.
+        """
         assert isinstance(self.network, FitsWindows)
         indices = self._drawn(windows, seed_everything(self.settings.seed, 1, self.processes.rank))
         self.network.fit_windows(self._gathered(windows, indices, "fit"))

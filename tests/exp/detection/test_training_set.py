@@ -173,8 +173,11 @@ class TestFolds:
             ([100 * MOST_FOLDS, 30], MOST_FOLDS),
             ([129], 3),
             ([45], 2),
-            ([30], 1),
-            ([30, 30], 2),
+            ([30], 2),
+            ([20], 2),
+            ([21, 10], 2),
+            ([19, 10], 2),
+            ([10] * (MOST_FOLDS + 1), MOST_FOLDS),
         ],
     )
     def test_each_row_is_held_out_once(self, lengths, number):
@@ -186,11 +189,18 @@ class TestFolds:
             assert [stretch.rows.start for stretch in stretches[1:]] == [end.rows.stop for end in stretches[:-1]]
             for rows, fold in stretches:
                 held[fold] += values[rows].tolist()
-                assert len(values[rows]) >= 20
+                assert len(values[rows]) >= 10
         assert sorted(np.concatenate(held)) == list(range(sum(lengths)))
         for fold in range(number):
-            others = np.concatenate([np.empty(0), *folds.others(series, fold)])
+            others = np.concatenate(folds.others(series, fold))
             assert sorted([*others, *held[fold]]) == list(range(sum(lengths)))
+
+    def test_a_stretch_of_many_has_four_windows(self):
+        assert [stretch.rows for stretch in Folds([129], 10).stretches[0]] == [
+            slice(0, 43),
+            slice(43, 86),
+            slice(86, 129),
+        ]
 
     def test_what_is_shorter_than_a_window_is_left_out(self):
         others = Folds([100, 9], 10).others([np.zeros(100), np.zeros(9)], 0)
@@ -203,6 +213,23 @@ def test_a_model_in_closed_form_learns_the_validation_part_too(several):
     detector = AnomalyDetector("Nearest", overrides=ALL_WINDOWS).fit([x, waves(WINDOW, seed=1)] if several else x)
     assert detector.channel_errors(x).max() < 1e-9  # every window has been seen
     assert detector.decision_scores_[: len(x)].min() > 0  # by the detectors of the other folds
+
+
+def test_all_that_a_model_in_closed_form_learns_is_on_its_device(monkeypatch):
+    placed, learned = [], []
+    monkeypatch.setattr(Windows, "to", lambda windows, device: placed.append(windows) or windows)
+    monkeypatch.setattr("exp.training.trainer.Trainer.refit", lambda trainer, windows: learned.append(windows))
+    AnomalyDetector("Nearest", overrides=ALL_WINDOWS, threshold=1.0).fit(waves(200))
+    assert len(learned) == 1 + 3  # the whole training part, and all but each of three folds
+    assert all(any(windows is one for one in placed) for windows in learned)
+
+
+@pytest.mark.parametrize("windows", [2, 3, 4])
+def test_no_point_is_scored_by_a_detector_that_knows_it(windows):
+    x = waves(windows * WINDOW)
+    detector = AnomalyDetector("Nearest", overrides=ALL_WINDOWS).fit(x)
+    assert detector.decision_scores_.min() > 0.01
+    assert (detector.decision_function(waves(200, seed=1)) > detector.threshold_).mean() < 0.1
 
 
 def test_several_series_are_scored_by_detectors_of_each_other():
@@ -218,3 +245,14 @@ def test_windows_fit_into_the_shortest():
     sections, reasons = suggest("CrossAD", train, shortest=50)
     assert sections["model"]["seq_len"] <= 25
     assert any("shortest of the series, 50 points" in reason for reason in reasons)
+
+
+@pytest.mark.parametrize("name", sorted(DETECTORS))
+def test_a_short_series_does_not_shorten_the_learning_from_all(name):
+    train = waves(20_000)
+    alone, together = suggest(name, train), suggest(name, train, shortest=50)
+    assert together.sections["train"] == alone.sections["train"]
+    assert together.sections["model"]["seq_len"] < alone.sections["model"]["seq_len"]
+    for suggestion in (alone, together):
+        keys = [f"train.{key} {value}" for key, value in suggestion.sections["train"].items() if key == "epoch_windows"]
+        assert all(any(key in reason for reason in suggestion.reasons) for key in keys)
