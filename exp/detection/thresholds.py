@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 RISK, QUANTILE = 1e-3, 0.99  # by default
 USUAL = 0.9  # share of the training scores by which "auto" measures how they vary
-TIMES = 6  # the threshold's distance from their median, in distances of the highest of these
+TIMES = 7  # the threshold's distance from their median, in distances of the highest of these
 LEAST = 0.98  # share of the training scores that are never above it
 FAR = 10  # times the highest training score: a threshold of SPOT above it follows from a few scores far from the rest
 RULES = ("auto", "spot", "quantile")
@@ -26,7 +26,7 @@ class ThresholdRule(NamedTuple):
     Attributes
     ----------
     threshold : {"auto", "spot", "quantile"} or float
-        The rule, or the threshold itself. "auto": 6 times as far above the median of the training scores as 90 % of
+        The rule, or the threshold itself. "auto": 7 times as far above the median of the training scores as 90 % of
         them reach, but no lower than 98 % of them. Anomalies that are fewer than 2 % of the training points hardly move
         it; docs/own-series.md has measurements. A risk or a quantile other than the default makes "auto" the rule that
         it belongs to.

@@ -18,8 +18,8 @@ SCORES = np.arange(1000.0)
         (
             ThresholdRule(),
             "auto",
-            2897.1,
-            "6 times as far above the median as 90% of the training scores, and no lower than 98% of them",
+            3296.7,
+            "7 times as far above the median as 90% of the training scores, and no lower than 98% of them",
         ),
         (ThresholdRule("spot"), "spot", SPOT(SCORES, risk=1e-3, rule="likelihood").threshold, "SPOT with risk 0.001"),
         (ThresholdRule(risk=0.1), "spot", SPOT(SCORES, risk=0.1, rule="likelihood").threshold, "SPOT with risk 0.1"),
