@@ -176,7 +176,7 @@ class TrainingScores(Looking):
         self.labels_ = (self.decision_scores_ > threshold).astype(int)
 
     def _aggregation(self, parts: list[np.ndarray], *, causal: bool = False) -> Aggregation:
-        """Return the aggregation for channel scores like those of stretches of the training series."""
+        """Return the aggregation for errors of channels like those of stretches of the training series."""
         model = self.detector_.model
         kinds: dict[str, Any] = {"errors": model.errors, "causal": causal, "point_score": model.point_score}
         if self.aggregation == "published":
@@ -184,13 +184,13 @@ class TrainingScores(Looking):
         return Aggregation.fit(parts, spans_of(self.window), **kinds)
 
     def _causal_stretches(self, part: Part, by_channel: np.ndarray, *, share: int) -> list[np.ndarray]:
-        """Return channel scores (k, C) of stretches of a training series, each point as the last of its window.
+        """Return errors (k, K · C) in stretches of a training series, each point as the last of its window.
 
         Parameters
         ----------
         part : Part
-        by_channel : array of shape (n, C)
-            Its channel scores.
+        by_channel : array of shape (n, K · C)
+            The errors of its channels.
         share : int
             How many parts there are, which share the points that are scored, beside those before them that a score
             needs.
