@@ -130,7 +130,8 @@ def _write(
         trained_on += f", and {others} other files"
     if options.before is not None:
         trained_on += f", continuing {options.before}"
-    details = {"trained_on": trained_on, **_events(options)}
+    held_out = detector.held_out(*_own_name(file, training)) if file.rows else []
+    details = {"trained_on": trained_on, "held_out": held_out, **_events(options)}
     return write_findings(file.recording, detector, channel_errors, file.rows, folder, **details)
 
 
@@ -151,11 +152,15 @@ def _score_training_file(detector: CrossADDetector, file: TrainingFile, training
     """Return the errors of the channels of a file of the training set."""
     if not file.rows:
         return _score(detector, file.recording, file.path)
-    trained = [other for other in training if other.rows]
     try:
-        return detector.channel_errors_of_training(file.frame, *([str(file.path)] if len(trained) > 1 else []))
+        return detector.channel_errors_of_training(file.frame, *_own_name(file, training))
     except (DataError, UserError) as error:
         raise UserError(f"{file.path}: {error}") from None
+
+
+def _own_name(file: TrainingFile, training: list[TrainingFile]) -> list[str]:
+    """Return the name of a file that was trained on among the detector's series; a single one has none."""
+    return [str(file.path)] if sum(other.rows > 0 for other in training) > 1 else []
 
 
 def _events(options: argparse.Namespace) -> dict:

@@ -3,7 +3,7 @@
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from data_provider.read.recording import Recording
 from exp.cli.tables import WrittenTimes, write_csv, write_scores
 from exp.detection.estimator import CrossADDetector
 from exp.detection.events import alarm_record, channel_shares
-from exp.detection.explanation import explain_events
+from exp.detection.explanation import HeldOut, explain_events
 from exp.report import Report, write_report
 from exp.training.devices import choose_device, describe_device
 from exp.training.observers import write_epochs
@@ -62,6 +62,7 @@ def write_findings(
     merge_gap: int | None = None,
     min_length: int | None = None,
     explain: bool = False,
+    held_out: Sequence[HeldOut] = (),
 ) -> Findings:
     """Write scores, events, measures, record and report.
 
@@ -82,6 +83,8 @@ def write_findings(
         As for `AnomalyDetector.find_events`.
     explain : bool
         Also write how the values of events differ from the expected ones.
+    held_out : sequence of HeldOut
+        As for `explain_events`.
     """
     names = [str(name) for name in detector.feature_names_in_]
     order = [recording.channels.index(name) for name in names]
@@ -92,7 +95,7 @@ def write_findings(
     times = WrittenTimes(recording)
     write_scores(out / "scores.csv", times, score, channel_scores, threshold, detector.score_names)
     channel_scores = detector.aggregation_.by_channel(channel_scores)  # from here on, what each adds to the score
-    explained = explain_events(detector, values, channel_scores, events) if explain else None
+    explained = explain_events(detector, values, channel_scores, events, held_out) if explain else None
     _write_events(out, events, times, channel_scores, detector, explained)
     if explained is not None:
         events = events.assign(channels=_in_words(explained, names))

@@ -104,12 +104,22 @@ def _check_tables(benchmark: Benchmark, jobs: list[Job], chosen: list[Job], fold
     for table, series in kept.items():
         if not table.is_file():
             continue
-        lost = set(pd.read_csv(table, usecols=lambda name: name == column, dtype=str).get(column, ())) - series
+        lost = _series_in(table, column) - series
         if lost:
             raise UserError(
                 f"{table}: is the only place with results of {len(lost)} series ({_some(sorted(lost))}), and would "
                 "be replaced: name another --save_path, or delete it"
             )
+
+
+def _series_in(table: Path, column: str) -> set[str]:
+    try:
+        return set(pd.read_csv(table, usecols=lambda name: name == column, dtype=str).get(column, ()))
+    except ValueError as error:
+        raise UserError(
+            f"{table}: is empty or damaged, and would be replaced ({' '.join(str(error).split())}): delete it, or name "
+            "another --save_path"
+        ) from None
 
 
 def _table_name(benchmark: Benchmark, job: Job) -> str:

@@ -1,6 +1,7 @@
 """How the values of an event differ from those that the detector expects."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -8,10 +9,18 @@ import torch
 
 from data_provider import DataError
 from exp.detection.events import LISTED, channel_shares, listed_channels
+from exp.detection.scorer import Scorer
 from exp.errors import UserError
 from models import DETECTORS
 
 BATCH = 8  # blocks of windows that are reconstructed at once
+
+
+class HeldOut(NamedTuple):
+    """Rows of a series, at least a window, and the scorer of a detector that was not fitted to them."""
+
+    rows: slice
+    scorer: Scorer
 
 
 def check_explicable(name: str, what: str = "--explain") -> None:
@@ -34,7 +43,13 @@ def check_explicable(name: str, what: str = "--explain") -> None:
         raise UserError(f"{what}: {name} does not score by a reconstruction: leave it out, or use one of {able}")
 
 
-def explain_events(detector: Any, X: np.ndarray, channel_scores: np.ndarray, events: pd.DataFrame) -> pd.DataFrame:
+def explain_events(
+    detector: Any,
+    X: np.ndarray,
+    channel_scores: np.ndarray,
+    events: pd.DataFrame,
+    held_out: Sequence[HeldOut] = (),
+) -> pd.DataFrame:
     """Return where the values of each event's channels are farthest from the expected ones.
 
     Parameters
@@ -47,6 +62,8 @@ def explain_events(detector: Any, X: np.ndarray, channel_scores: np.ndarray, eve
         As multiples of their scales.
     events : DataFrame
         As returned by `ranked_events`.
+    held_out : sequence of HeldOut
+        Rows of X that the detector knows too well to say what it expects there.
 
     Returns
     -------
@@ -62,7 +79,8 @@ def explain_events(detector: Any, X: np.ndarray, channel_scores: np.ndarray, eve
     DataError
         When a value is too far from the training values.
     """
-    expected = expected_values(detector, X, events["start"].to_numpy(int), events["end"].to_numpy(int))
+    starts, ends = events["start"].to_numpy(int), events["end"].to_numpy(int)
+    expected = expected_values(detector, X, starts, ends, held_out)
     parts, rank = [], detector.detector_.model.rank_channels
     for event in events.to_dict("records"):
         inside = slice(int(event["start"]), int(event["end"]) + 1)
@@ -79,7 +97,9 @@ def explain_events(detector: Any, X: np.ndarray, channel_scores: np.ndarray, eve
     return pd.DataFrame(parts, columns=["rank", "channel", "share", "row", "value", "expected"])
 
 
-def expected_values(detector: Any, X: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+def expected_values(
+    detector: Any, X: np.ndarray, starts: np.ndarray, ends: np.ndarray, held_out: Sequence[HeldOut] = ()
+) -> np.ndarray:
     """Return the values that a detector expects in stretches of X, a float64 array (n, C) with NaN elsewhere.
 
     Parameters
@@ -88,6 +108,8 @@ def expected_values(detector: Any, X: np.ndarray, starts: np.ndarray, ends: np.n
     X : array of shape (n, C)
     starts, ends : int arrays of shape (k,)
         First and last rows.
+    held_out : sequence of HeldOut
+        As for `explain_events`.
 
     Raises
     ------
@@ -95,16 +117,28 @@ def expected_values(detector: Any, X: np.ndarray, starts: np.ndarray, ends: np.n
         As for `explain_events`.
     """
     check_explicable(detector.config_.detector, "an explanation")
+    borders = np.zeros(len(X) + 1, int)
+    np.add.at(borders, starts, 1)
+    np.add.at(borders, ends + 1, -1)
+    wanted = np.cumsum(borders)[:-1] > 0
+    others = wanted.copy()
+    for held in held_out:
+        others[held.rows] = False
+    expected = _expected(detector, detector.detector_.scorer, X, others)
+    for rows, scorer in held_out:
+        expected[rows] = _expected(detector, scorer, X[rows], wanted[rows])
+    if not np.isfinite(expected[wanted]).all():
+        raise DataError("an expected value is NaN or infinite: a value is too far from the training values, correct it")
+    return expected
+
+
+def _expected(detector: Any, scorer: Scorer, X: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return what a scorer's network expects in the wanted rows (n,) of X (n, C), and NaN elsewhere."""
     length, n = detector.window, len(X)
-    wanted = np.zeros(n + 1, int)
-    np.add.at(wanted, starts, 1)
-    np.add.at(wanted, ends + 1, -1)
-    wanted = np.cumsum(wanted)[:n] > 0
     before = np.concatenate([[0], np.cumsum(wanted)])  # wanted points before a row
     every = np.unique([*range(0, n - length + 1, max(1, length // 4)), n - length])
     holding = every[before[every + length] > before[every]]
     sums, counts = np.zeros(X.shape, np.float32), np.zeros(n)
-    scorer = detector.detector_.scorer
     for first in range(0, len(holding), size := BATCH * scorer.block(X.shape[1])):
         chosen = holding[first : first + size]
         windows = np.stack([detector.standardised(X[start : start + length]) for start in chosen])
@@ -113,6 +147,4 @@ def expected_values(detector: Any, X: np.ndarray, starts: np.ndarray, ends: np.n
             counts[start : start + length] += 1
     expected = np.full(X.shape, np.nan)
     expected[wanted] = sums[wanted] / counts[wanted, None] * detector.scale_ + detector.offset_
-    if not np.isfinite(expected[wanted]).all():
-        raise DataError("an expected value is NaN or infinite: a value is too far from the training values, correct it")
     return expected

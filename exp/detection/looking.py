@@ -105,7 +105,7 @@ class Looking(BaseEstimator):
         return self.detector_.scorer.assembler(self.stride)
 
     def running_aggregation(self, series: int, *, causal: bool) -> RunningAggregation:
-        """Return the object that turns arriving channel scores of several parallel series into scores of points."""
+        """Return the object that turns arriving errors of channels, of several parallel series, into scores."""
         aggregation = self.causal_aggregation_ if causal else self.aggregation_
         return RunningAggregation(aggregation, series)
 

@@ -50,7 +50,7 @@ class Scorer:
     def look(self, windows: Tensor) -> Tensor:
         """Return the network's output for windows (B, T, C): scores (B, T, C), or representations (B, …); on the CPU.
 
-        The channels may share one score, (B, T, 1).
+        The channels may share one score, (B, T, 1), or have K errors each, (B, T, K · C).
         """
         network = self.network
         look = network.represent if isinstance(network, ScoresSequences) else network.score

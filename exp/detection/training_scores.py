@@ -1,6 +1,7 @@
 """The scores of the training series, by which points are scored and the threshold is set."""
 
 import logging
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from exp.detection.aggregation import Aggregation, spans_of
 from exp.detection.detector import Detector
+from exp.detection.explanation import HeldOut
 from exp.detection.looking import Looking
 from exp.detection.scorer import Scorer
 from exp.detection.thresholds import ThresholdRule
@@ -30,6 +32,13 @@ class Part(NamedTuple):
     detector: Detector
 
 
+class Known(NamedTuple):
+    """The errors (n, K · C) of the channels of a series of `fit`, and the parts of it that they are from."""
+
+    errors: np.ndarray
+    parts: list[Part]
+
+
 class TrainingScores(Looking):
     """The part of `exp.detection.estimator.AnomalyDetector` that learns from the scores of the training series."""
 
@@ -43,7 +52,7 @@ class TrainingScores(Looking):
     risk: float
     quantile: float
     contamination: float | None
-    _known: dict[str, np.ndarray]  # errors of the channels of the series of `fit`, by their names
+    _known: dict[str, Known]  # the series of `fit`, by their names
 
     def _score_training(self, series: TrainingSet) -> None:
         """Score the series of the training, each by itself, and set the threshold by their scores."""
@@ -53,7 +62,7 @@ class TrainingScores(Looking):
         by_channel = [scores.astype(np.float32) for scores in by_channel]
         scored = iter(by_channel)
         self._known = {
-            name: np.concatenate([next(scored) for _ in own]) if len(own) > 1 else next(scored)
+            name: Known(np.concatenate([next(scored) for _ in own]) if len(own) > 1 else next(scored), own)
             for name, own in zip(series.names, by_series, strict=True)
         }
         self.score_channels_ = by_channel[0].shape[1] // self.detector_.model.errors
@@ -115,19 +124,47 @@ class TrainingScores(Looking):
             copied: these scores are not saved. Also raises the errors of `channel_errors`.
         """
         known = self._known.get(series)
-        if known is not None and len(known) == len(np.asarray(X)):
-            return known
+        if known is not None and len(known.errors) == len(np.asarray(X)):
+            return known.errors
         scores = self.channel_errors(X)
         if not self.detector_.model.closed_form:
             return scores
-        if known is None:
+        known = self._known_as(series)
+        if len(known.errors) > len(scores):
+            raise ValueError(
+                f"X has {len(scores)} points, fewer than the {len(known.errors)} that the detector was fitted to"
+            )
+        return np.concatenate([known.errors, scores[len(known.errors) :]])
+
+    def held_out(self, series: str = "X") -> list[HeldOut]:
+        """Return the stretches of a series of `fit` that have the errors of a detector which was not fitted to them.
+
+        There are none unless the model is fitted in closed form; else they are all of the series.
+
+        Parameters
+        ----------
+        series : str
+            As for `channel_errors_of_training`, which has these errors.
+
+        Raises
+        ------
+        UserError
+            As `channel_errors_of_training` does.
+        """
+        if not self.detector_.model.closed_form:
+            return []
+        parts = self._known_as(series).parts
+        cuts = np.cumsum([0, *(len(part.values) for part in parts)])
+        rows = [slice(int(first), int(end)) for first, end in pairwise(cuts)]
+        return [HeldOut(own, part.detector.scorer) for own, part in zip(rows, parts, strict=True)]
+
+    def _known_as(self, series: str) -> Known:
+        if series not in self._known:
             raise UserError(
                 f"{series}: the scores of its fit are unknown: name one of the series of the fit, and fit the detector "
                 "again if it was loaded or copied"
             )
-        if len(known) > len(scores):
-            raise ValueError(f"X has {len(scores)} points, fewer than the {len(known)} that the detector was fitted to")
-        return np.concatenate([known, scores[len(known) :]])
+        return self._known[series]
 
     @property
     def threshold_rule(self) -> ThresholdRule:
@@ -139,7 +176,7 @@ class TrainingScores(Looking):
         self.labels_ = (self.decision_scores_ > threshold).astype(int)
 
     def _aggregation(self, parts: list[np.ndarray], *, causal: bool = False) -> Aggregation:
-        """Return the aggregation for channel scores like those of stretches of the training series."""
+        """Return the aggregation for errors of channels like those of stretches of the training series."""
         model = self.detector_.model
         kinds: dict[str, Any] = {"errors": model.errors, "causal": causal, "point_score": model.point_score}
         if self.aggregation == "published":
@@ -147,13 +184,13 @@ class TrainingScores(Looking):
         return Aggregation.fit(parts, spans_of(self.window), **kinds)
 
     def _causal_stretches(self, part: Part, by_channel: np.ndarray, *, share: int) -> list[np.ndarray]:
-        """Return channel scores (k, C) of stretches of a training series, each point as the last of its window.
+        """Return errors (k, K · C) in stretches of a training series, each point as the last of its window.
 
         Parameters
         ----------
         part : Part
-        by_channel : array of shape (n, C)
-            Its channel scores.
+        by_channel : array of shape (n, K · C)
+            The errors of its channels.
         share : int
             How many parts there are, which share the points that are scored, beside those before them that a score
             needs.

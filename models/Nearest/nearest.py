@@ -108,7 +108,10 @@ class Nearest(nn.Module):
         return total / count
 
     def _difference(self, windows: Tensor, known: Tensor, squares: Tensor) -> Tensor:
-        """Return the differences of windows (B, C, L) from the most similar known ones (M, C, L), of squares (C, M)."""
+        """Return the differences of windows (B, C, L) from the most similar known ones (M, C, L).
+
+        `squares`, (C, M), are the squared lengths of the known ones.
+        """
         compared, known = self._compared(windows).transpose(0, 1), known.transpose(0, 1)  # (C, B, L), (C, M, L)
         # The squared distances but for the squares of x, which are the same for every known window.
         distances = squares[:, None] - 2 * compared @ known.transpose(1, 2)  # (C, B, M)

@@ -9,6 +9,7 @@ import pytest
 from exp.detection.estimator import AnomalyDetector
 from exp.errors import UserError
 from tests.support import toy
+from tests.support.detector_cases import waves
 from tests.support.own_series import files_below, plant, run
 
 
@@ -75,6 +76,22 @@ def test_where_nothing_can_be_explained(trained, tmp_path, capsys, options):
     assert error.startswith("error: --explain")
     assert "leave it out" in error
     assert files_below(tmp_path) == before
+
+
+@pytest.mark.parametrize("names", [["a.csv"], ["a.csv", "b.csv"]])
+def test_an_event_of_the_training_part_is_not_what_was_expected(tmp_path, names):
+    for seed, name in enumerate(names):
+        frame = pd.DataFrame(waves(300, 2, seed=seed), columns=["flow", "heat"])
+        if name == "a.csv":
+            frame.loc[150:152, "heat"] = 40
+        frame.to_csv(tmp_path / name, index=False)
+    out, files = tmp_path / "out", [tmp_path / name for name in names]
+    changes = ["--set", "model.seq_len=16"]
+    assert run(*files, "--out", out, "--detector", "Nearest", *changes, "--explain") == 0
+    first = pd.read_csv((out if len(names) == 1 else out / "a") / "explain.csv").iloc[0]
+    assert (first["channel"], first["value"]) == ("heat", 40)
+    assert first["time"] in (150, 151, 152)
+    assert first["expected"] < 20  # as usual
 
 
 def test_a_model_without_reconstruction(monkeypatch):

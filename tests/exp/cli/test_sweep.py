@@ -145,6 +145,19 @@ def test_a_table_that_alone_has_results_is_not_replaced(many, capsys, seeds):
     assert many.run(*options) == 0  # all of them again
 
 
+@pytest.mark.parametrize("content", ["", 'file,"score\n', "\udcff"])
+def test_a_damaged_table_is_refused_before_the_work(many, capsys, content):
+    table = many.results / "ucr.csv"
+    table.parent.mkdir(parents=True)
+    table.write_text(content, encoding="utf-8", errors="surrogateescape")
+    assert many.run() == 2
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert f"{table}: is empty or damaged" in message
+    assert "delete it" in message
+    assert not (many.results / "series").exists()
+
+
 def test_stages(many, finished, capsys, monkeypatch):
     assert many.run("--mode", "test", "--series", "1") == 1
     assert "run with --mode train first" in capsys.readouterr().out

@@ -39,6 +39,37 @@ def test_expected_values_are_means_over_windows_in_units_of_the_series(fitted):
     assert np.isnan(np.delete(expected, rows, axis=0)).all()
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_in_the_training_part_detectors_of_other_folds_expect(several):
+    x = waves(300)
+    detector = AnomalyDetector("Nearest", overrides=["model.seq_len=16", "model.parts=1"], threshold=1.0)
+    detector.fit({"a": x, "b": waves(100, seed=1)} if several else x)
+    held_out = detector.held_out(*["a"] if several else [])
+    assert [held.rows.start for held in held_out] == [0, *(held.rows.stop for held in held_out[:-1])]
+    longer = np.concatenate([x, waves(50, seed=2)])
+    starts, ends = np.array([100, 290]), np.array([199, 320])
+    expected = expected_values(detector, longer, starts, ends, held_out)
+    rows = np.r_[100:200, 290:321]
+    assert np.isnan(np.delete(expected, rows, axis=0)).all()
+    np.testing.assert_allclose(expected[300:321], plain(detector, longer)[300:321], rtol=1e-4, atol=1e-4)
+    assert (np.abs(expected - longer)[np.r_[100:200, 290:300]] > 1e-3).mean() > 0.99
+    errors = detector.channel_errors_of_training(longer, *["a"] if several else [])
+    for held in held_out:  # what is expected and the errors are those of one detector
+        own = held.scorer.score(detector.standardised(longer[held.rows]), stride=4)
+        np.testing.assert_array_equal(own.astype(np.float32), errors[held.rows])
+
+
+def test_nothing_is_held_out_where_a_detector_does_not_know_its_windows_by_heart():
+    changes = ["train.train_epochs=1", "train.epoch_windows=32"]
+    assert AnomalyDetector("CrossAD", overrides=changes, threshold=1.0).fit(waves(200)).held_out() == []
+
+
+def test_what_is_held_out_is_not_saved(tmp_path):
+    AnomalyDetector("PCA", threshold=1.0).fit(waves(200)).save(tmp_path)
+    with pytest.raises(UserError, match="scores of its fit are unknown"):
+        AnomalyDetector.load(tmp_path).held_out()
+
+
 def test_a_reconstruction_has_the_shape_of_windows_and_no_gradient(fitted):
     network = fitted.network_.train()
     found = network.reconstruct(torch.randn(3, fitted.window, 2))
