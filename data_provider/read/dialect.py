@@ -209,7 +209,7 @@ def _encoding(sample: bytes, source: str, encoding: str | None) -> tuple[str, li
             raise DataError(
                 f"{source}: --encoding {encoding}: the byte order mark is that of {marked.upper()}: leave it out"
             )
-        return encoding, []
+        return marked if marked and encoding == "utf-16" else encoding, []
     if marked is not None:
         return marked, [f"read as {marked.upper()}, as its byte order mark says"] if marked != "utf-8" else []
     for name, blank, full in (("utf-16-le", 1, 0), ("utf-16-be", 0, 1)):

@@ -129,6 +129,16 @@ def write_findings(
     return Findings(_with_times(events, times), score, measures, record, out)
 
 
+def _as_text(events: pd.DataFrame) -> str:
+    """Return a table in which the long texts of the channels begin at the left."""
+    if "channels" in events:
+        width = max(len("channels"), int(events["channels"].str.len().max()))
+        events = events.assign(channels=events["channels"].str.ljust(width))
+        events = events.rename(columns={"channels": "channels".ljust(width)})
+    text = events.to_string(index=False, float_format="{:.6g}".format)
+    return "".join(line.rstrip() + "\n" for line in text.splitlines())
+
+
 def show(findings: Findings) -> None:
     """Print measures and the first events."""
     events, score, measures, record, out = findings
@@ -142,7 +152,7 @@ def show(findings: Findings) -> None:
         )
     if len(events):
         first = events.head(SHOWN).astype(dict.fromkeys(("start", "end", "peak_time"), str))  # in full digits
-        sys.stdout.write(first.to_string(index=False, float_format="{:.6g}".format) + "\n")
+        sys.stdout.write(_as_text(first))
     threshold = record["threshold"]
     shortest = f" of at least {record['min_length']} points" if record["min_length"] > 1 else ""
     sys.stdout.write(

@@ -114,7 +114,8 @@ def columns_by_place(cells: list[str], channels: int) -> Columns:
     """
     before = len(cells) - channels
     if before not in (0, 1) and not (before == 2 and _is_day(cells[0]) and is_time_of_day(cells[1])):
-        raise ValueError(f"{len(cells)} cell{'s' * (len(cells) != 1)} instead of {channels}")
+        remedy = f", or {channels + 1} with a time: only with a first line of names may there be more"
+        raise ValueError(f"{len(cells)} cell{'s' * (len(cells) != 1)} instead of {channels}{remedy * (before > 1)}")
     return Columns(len(cells), list(range(before, len(cells))), list(range(before)), [])
 
 

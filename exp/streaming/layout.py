@@ -1,5 +1,6 @@
 """How the lines of a stream are written, inferred from the first ones: separator, decimal mark, columns and times."""
 
+import codecs
 import csv
 import logging
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ class Layout:
         self.names, self.named, self.reading, self._kept = names, named, reading, kept
         if reading.header and not named:
             raise UserError("--header yes: the detector was fitted to an array without names: leave the line out")
-        known = self._decide(b"x\n")
+        known = self._decide(_empty_line(reading.encoding))
         self._candidates = [
             Dialect(known.encoding, separator, decimal)
             for decimal in ([known.decimal] if reading.decimal else [".", ","])
@@ -123,7 +124,9 @@ class Layout:
             When the first line is not in the encoding.
         """
         marked = sample.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf"))
-        if "encoding" in self._kept and self.reading.encoding is None and not marked:
+        given = codecs.lookup(self.reading.encoding).name if self.reading.encoding else ""
+        # A stream that goes on has no byte order mark, so UTF-16 is then that of its beginning.
+        if not marked and self._kept.get("encoding", "").startswith(given) and "encoding" in self._kept:
             return self._kept["encoding"]
         end = sample.find(b"\n") + 1 or len(sample)
         self._kept["encoding"] = self._decide(sample[: min(end, LOOKED_AT)]).encoding
@@ -263,10 +266,14 @@ class Layout:
     def _longer_time(self, told: str) -> pd.Timestamp:
         """Return a time that is longer than the first ones, such as 01:00 after a bare midnight."""
         before, first = self._times, self._first_times[0]
-        self._start_times([*self._first_times, told])
+        fault = f"{told[:SHOWN]!r} is not a time in the same format as the first ones"
+        try:
+            self._start_times([*self._first_times, told])
+        except DataError:  # its place is in terms of the first times, not of the stream's lines
+            raise ValueError(fault) from None
         if self._times.read(first) != before.read(first):
             self._start_times(self._first_times[:-1])
-            raise ValueError(f"{told[:SHOWN]!r} is not a time in the same format as the first ones")
+            raise ValueError(fault)
         return self._times.read(told)
 
     def _start_times(self, told: list[str]) -> None:
@@ -291,7 +298,9 @@ class Layout:
     def _refuse_names(self, line: str, rows: list[list[str]]) -> None:
         """Refuse a first line that names columns, but not all channels; others may be points, or malformed."""
         cells = max(rows, key=len, default=[])
-        names = self.reading.header or sum(map(_is_text, cells)) >= len(self.names)
+        texts = sum(map(_is_text, cells))
+        some = texts == len(cells) and not set(cells).isdisjoint(self.names)
+        names = self.reading.header or some or texts >= len(self.names)
         if not names or (self.reading.header is None and self._is_point(line)):
             return
         missing = [name for name in self.names if name not in cells]
@@ -324,6 +333,14 @@ def _cells(dialect: Dialect, line: str) -> list[str] | None:
         return dialect.cells(line)
     except csv.Error:
         return None
+
+
+def _empty_line(encoding: str | None) -> bytes:
+    """Return a line without marks, from which only the options are decided; an unknown encoding is refused there."""
+    try:
+        return "x\n".encode(encoding or "utf-8")
+    except LookupError:
+        return b"x\n"
 
 
 def _is_text(cell: str) -> bool:

@@ -44,7 +44,12 @@ def test_a_table_and_lines_of_json_and_the_page(trained, tmp_path, capsys):
         assert [told["channel"] for told in line["explanation"]] == own["channel"].tolist()
         np.testing.assert_allclose([told["expected"] for told in line["explanation"]], own["expected"])
     text = f"({first['value']:.5g}, expected {first['expected']:.5g})"
-    assert text in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert text in shown
+    rows = shown[shown.index(" rank ") :].splitlines()
+    begin = rows[0].index(" channels") + 1
+    for row, told in zip(rows[1:], events["channels"], strict=False):  # long texts begin below the column's name
+        assert row[begin:].startswith(told.partition(" ")[0])
     assert text in (out / "report.html").read_text(encoding="utf-8")
 
 

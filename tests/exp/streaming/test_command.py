@@ -312,6 +312,19 @@ class TestReading:
         assert scores(ended.points) == scores_of(Y)
         assert ("UTF-16" in ended.errors) is encoding.startswith("utf-16")
 
+    @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-8", "utf-16", "UTF16", "utf-16-le"])
+    def test_a_named_encoding(self, command, encoding):
+        """UTF-16 has its byte order mark at the beginning only, and not again where the stream goes on."""
+        written = "utf-16" if encoding == "UTF16" else encoding
+        rest = "utf-16-le" if written == "utf-16" else "utf-8" if written == "utf-8-sig" else written
+        options = ("--encoding", encoding, "--state", command.state)
+        first = command(("Zeit;Druck, bar\n" + "".join(PRESSURES[:25])).encode(written), *options, channels=1)
+        second = command("".join(PRESSURES[25:]).encode(rest), *options, channels=1)
+        assert (first.code, second.code) == (0, 0), first.errors + second.errors
+        written = scores(first.points) + scores(second.points)
+        assert len(written) > 40
+        assert written == scores_of(Y)[: len(written)]
+
     def test_over_a_restart(self, command):
         """The encoding, the marks and the columns stay those of the first lines."""
         parts = ["Zeit;Druck, bar\n" + "".join(PRESSURES[:25]), "".join(PRESSURES[25:])]

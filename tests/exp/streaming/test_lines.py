@@ -149,6 +149,7 @@ class TestColumns:
         [
             ("time,cpu,memory", "line 1 names columns, but not disk of the channels"),
             ("CPU,DISK", "line 1 names columns, but not cpu, disk of the channels"),
+            ("cpu", "line 1 names columns, but not disk of the channels"),
             ("time;cpu,disk;b", "line 1 names columns, but not cpu, disk of the channels"),
             ("cpu,disk,cpu", "line 1: column 'cpu' occurs twice: rename one"),
         ],
@@ -227,6 +228,23 @@ class TestMalformedLines:
         line, message = MALFORMED[number]
         assert run(f"{line}\n" + csv_lines(X, TIMES)) == timed(expected(X), TIMES)
         assert caplog.messages == [f"line 1: {message}: skipped"]
+
+    def test_times_in_another_format(self, run, caplog):
+        """They are reported by the number of their line alone."""
+        others = {7: "01.05.2024 10:07", 8: "1714557480"}
+        lines = csv_lines(X, [others.get(minute, time) for minute, time in enumerate(TIMES)], "time,cpu,disk")
+        kept = [minute for minute in range(40) if minute not in others]
+        assert run(lines) == timed(expected(X[kept]), [TIMES[minute] for minute in kept])
+        assert caplog.messages == [
+            f"line {minute + 2}: '{told}' is not a time in the same format as the first ones: skipped"
+            for minute, told in others.items()
+        ]
+
+    def test_further_columns_without_names(self, run):
+        """The message says what is missing, as that of a stream which begins below its line of names."""
+        message = "line 1: 4 cells instead of 2, or 3 with a time: only with a first line of names may there be more"
+        with pytest.raises(UserError, match=message):
+            run("".join(f"{line},OK\n" for line in csv_lines(X, TIMES).split()))
 
     def test_bytes_that_are_no_text(self, run, caplog):
         text = csv_lines(X, TIMES, "time,cpu,disk").encode().replace(TIMES[3].encode(), b"\xff\xfe")
