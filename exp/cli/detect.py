@@ -262,7 +262,10 @@ def _unfitted(options: argparse.Namespace) -> CrossADDetector:
     given = {name: getattr(options, name) for name in ("config", "seed") if getattr(options, name) is not None}
     given |= {"detector": chosen_detector(options), "bars": True}
     if options.detector is None and given["detector"] != AUTO:
-        logger.info("the detector is %s, as --set and --config are of one: --detector names another", given["detector"])
+        logger.info(
+            "the detector is %s, as --set and --config apply to a single model: choose another with --detector",
+            given["detector"],
+        )
     overrides = list(options.set or ())
     if options.seed is not None:
         overrides.append(f"train.seed={options.seed}")  # takes precedence over a configuration's own

@@ -760,7 +760,10 @@ def test_settings_are_those_of_a_model_that_is_said(tmp_path, series, caplog):
     caplog.set_level(logging.INFO)
     options = ["--set", "train.train_epochs=1", "train.epoch_windows=32", "model.d_model=8", "--device", "cpu"]
     assert main([str(series()), "--out", str(tmp_path / "out"), *options]) == 0
-    assert "the detector is CrossAD, as --set and --config are of one: --detector names another" in caplog.messages
+    assert (
+        "the detector is CrossAD, as --set and --config apply to a single model: choose another with --detector"
+        in caplog.messages
+    )
 
 
 def test_what_is_needed(tmp_path, series, refuse):
