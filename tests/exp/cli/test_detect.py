@@ -810,7 +810,8 @@ def test_through_the_real_command(tmp_path, series):
     ended = run_program("-m", "exp.detect", path, "--out", tmp_path / "out")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == (
-        f"error: {path}: row 61 of column 'heat' is missing (1 in all): fill them, or use --missing interpolate\n"
+        f"error: {path}: row 61 of column 'heat' is missing (1 in this column): fill them, or use "
+        "--missing interpolate\n"
     )
     assert not (tmp_path / "out").exists()
 
