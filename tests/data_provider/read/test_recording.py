@@ -462,7 +462,7 @@ def test_channels_that_are_none(csv):
     refuse(path, channels=["a", "a"], says=["a a", "unique"])
     refuse(path, channels=["a", "time"], time="time", says=["a time", "neither times nor labels"])
     refuse(path, channels=["a", "label"], says=["a label", "neither times nor labels"])
-    refuse(path, channels=["a", "kind"], says=["'kind'", "no numbers", "choose"])
+    refuse(path, channels=["a", "kind"], says=["'kind' holds no numbers but '", "correct it", "choose"])
 
 
 @pytest.mark.parametrize("rest", ["1,2\n3,4\n", "1,x\n3,x\n"])
