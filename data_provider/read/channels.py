@@ -33,7 +33,8 @@ def choose_channels(
             )
         for name in names:
             if not is_numeric(frame[name]):
-                raise DataError(f"{path}: column {name!r} holds no numbers: choose other channels")
+                cell = next((f" but {str(cell)[:40]!r}" for cell in frame[name].dropna().head(1)), "")
+                raise DataError(f"{path}: column {name!r} holds no numbers{cell}: correct it, or choose other channels")
         return names
     names, left_out = [], []
     for name in frame:

@@ -35,6 +35,7 @@ _MARKS = {  # UTF-32 marks begin like those of UTF-16
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
 LOOKED_AT = 300  # lines
+LONGEST_CODE = 20  # characters of a text that may stand for a missing value, such as "No Data"
 
 
 def number_pattern(decimal: str, *, infinite: bool = False) -> str:
@@ -113,14 +114,12 @@ def advice(cell: str, decimal: str) -> str:
     """Return a remedy for a cell that is not a number, for the end of a message; empty if there is none."""
     cell = cell.strip()
     other = "." if decimal == "," else ","
-    grouped = any(
-        pattern.fullmatch(cell) and (mark == other or cell.count(mark) > 1) for mark, pattern in _GROUPED.items()
-    )
+    grouped = any(form.fullmatch(cell) and (mark == other or cell.count(mark) > 1) for mark, form in _GROUPED.items())
     if grouped or any(pattern.fullmatch(cell) for pattern in _BOTH) or re.search(r"\d[ '’\u00a0\u202f]\d{3}", cell):
         return f": write numbers without thousands separators, or, if it is a decimal mark, use --decimal '{other}'"
     if other in cell and is_number(cell, other):
         return f": correct it, or use --decimal '{other}'"
-    if cell and not any(map(str.isalnum, cell)):
+    if 0 < len(cell) <= LONGEST_CODE and not any(map(str.isdigit, cell)):
         code = "-" if set(cell) == {"-"} else cell
         return f": correct it, or, if it stands for a missing value, use --missing-values '{code}'"
     return ""

@@ -226,5 +226,6 @@ def without_missing_codes(frame: pd.DataFrame, codes: Sequence[str], notes: list
             if found.any():
                 frame[name] = cells.mask(found.to_numpy(bool))
                 count += int(found.sum())
-        notes.append(f"--missing-values {code}: {count} cells hold it and are treated as missing")
+        held = "cell holds it and is treated" if count == 1 else "cells hold it and are treated"
+        notes.append(f"--missing-values {code}: {count} {held} as missing")
     return frame

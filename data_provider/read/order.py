@@ -75,11 +75,16 @@ def note_sampling(times: pd.Index, notes: list[str]) -> None:
     if not odd.any() or (dates and _is_rounded(numbers, usual)):
         return
     first = times[int(odd.argmax()) + 1]
-    step = pd.Timedelta(int(usual)) if dates else f"{usual:g}"
+    told = _told if dates else "{:g}".format
     notes.append(
-        f"irregular sampling: {int(odd.sum())} of {len(steps)} steps differ from the usual {step}, the first before "
-        f"{first}; points are taken as evenly spaced"
+        f"irregular sampling: {int(odd.sum())} of {len(steps)} steps differ from the usual {told(usual)}, the first "
+        f"before {first}, and the longest is {told(steps.max())}; points are taken as evenly spaced"
     )
+
+
+def _told(nanoseconds: float) -> str:
+    """Return a step without the days that it does not have."""
+    return str(pd.Timedelta(int(nanoseconds))).removeprefix("0 days ")
 
 
 def _is_rounded(nanoseconds: np.ndarray, usual: float) -> bool:

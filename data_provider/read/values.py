@@ -107,7 +107,7 @@ def _check(path: Path, column: pd.Series, missing: str) -> None:
     if missing == "error" and gap.any():
         raise DataError(
             f"{path}: row {column.index[int(gap.argmax())]} of column {column.name!r} is missing ({int(gap.sum())} in "
-            "all): fill them, or use --missing interpolate"
+            "this column): fill them, or use --missing interpolate"
         )
 
 
@@ -143,6 +143,8 @@ def _interpolated(path: Path, column: pd.Series, max_gap: int | None, notes: lis
             f"{path}: column {column.name!r} has a gap of {longest} points from row "
             f"{column.index[starts[lengths.argmax()]]}, more than {max_gap}: fill it, or allow it with --max-gap"
         )
-    notes.append(f"{column.name}: {gap.sum()} missing values interpolated, the longest gap has {longest} points")
+    count = int(gap.sum())
+    filled = f"{count} missing value{'s' * (count != 1)} interpolated"
+    notes.append(f"{column.name}: {filled}, the longest gap has {longest} point{'s' * (longest != 1)}")
     places = np.arange(len(values))
     return np.where(gap, np.interp(places, places[~gap], values[~gap]), values)

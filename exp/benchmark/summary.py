@@ -13,6 +13,7 @@ from exp.benchmark.runs import NOTES
 from ts_ad_evaluation.tables import Column, render
 
 PUBLISHED = Path(__file__).with_name("published_results.csv")
+WIDE = 40  # characters of a configuration that its column has room for
 
 
 class Row(NamedTuple):
@@ -116,7 +117,9 @@ def format_summary(rows, problems, kind="text"):
     str
     """
     notes = [NOTES.get(row.metric.partition(" ")[0], "") for row in rows]
-    configuration = (Column("configuration"), [row.configuration for row in rows])
+    wide = [told for told in dict.fromkeys(row.configuration for row in rows) if len(told) > WIDE and kind != "csv"]
+    shown = {told: f"({number})" for number, told in enumerate(wide, start=1)}
+    configuration = (Column("configuration"), [shown.get(row.configuration, row.configuration) for row in rows])
     table = [
         (Column("dataset"), [row.dataset for row in rows]),
         (Column("model"), [row.model for row in rows]),
@@ -134,6 +137,7 @@ def format_summary(rows, problems, kind="text"):
     if kind == "csv":
         table.append((Column("missing"), ["; ".join(problems.get(row[:3], ())) for row in rows]))
     below = [note for note in dict.fromkeys(notes) if ":" in note]
+    below += [f"configuration {number}: {told}" for told, number in shown.items()]
     for key, texts in problems.items():
         below += [f"missing in {' '.join(filter(None, key))}: {text}" for text in texts]
     columns, cells = zip(*table, strict=True)

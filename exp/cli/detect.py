@@ -83,7 +83,10 @@ def _score_saved(paths: list[Path], several: bool, options: argparse.Namespace) 
         channel_errors = _score(detector, recording, path)
         with _folder_for_results(folder):
             details = {"trained_on": "an earlier run's series", **_events(options)}
-            return write_findings(recording, detector, channel_errors, None, folder, **details)
+            said = len(recording.notes)
+            findings = write_findings(recording, detector, channel_errors, None, folder, **details)
+            _say(recording, path, since=said)
+            return findings
 
     with _folder_for_results(options.out):
         forget_scalars(options.out / SCALARS)
@@ -135,8 +138,8 @@ def _write(
     return write_findings(file.recording, detector, channel_errors, file.rows, folder, **details)
 
 
-def _say(recording: Recording, path: Path) -> None:
-    for note in recording.notes:
+def _say(recording: Recording, path: Path, *, since: int = 0) -> None:
+    for note in recording.notes[since:]:
         logger.warning("%s: %s", path, note)
 
 

@@ -69,6 +69,7 @@ def write_findings(
     Parameters
     ----------
     recording : Recording
+        It gets a note if the detector knows its points from the training.
     detector : CrossADDetector
         Fitted.
     channel_errors : array of shape (n, K · C)
@@ -90,6 +91,11 @@ def write_findings(
     order = [recording.channels.index(name) for name in names]
     values = recording.values if order == list(range(recording.values.shape[1])) else recording.values[:, order]
     score, threshold = detector.point_scores(channel_errors), detector.threshold_
+    if known := detector.known_points(score):
+        recording.notes.append(
+            f"{known} of {len(score)} points score next to nothing, as the detector remembers them from its training: "
+            "they cannot be in an event; for another threshold on this series, train again"
+        )
     channel_scores = detector.combined(channel_errors)
     events = detector.rank_events(score, channel_scores, merge_gap=merge_gap, min_length=min_length)
     times = WrittenTimes(recording)

@@ -65,7 +65,9 @@ def _checksum(content: dict) -> str:
 
 def _read_description(file: Path) -> dict:
     if not file.is_file():
-        raise UserError(f"{file}: no such file: name a folder with a saved detector")
+        inside = file.parent / "detector"  # in the folder of a run's results
+        there = f": {inside}" if (inside / file.name).is_file() else ""
+        raise UserError(f"{file}: no such file: name a folder with a saved detector{there}")
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         checksum = content.pop("checksum")

@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 CAUSAL = 1000  # points that are scored as a stream scores a point at once, at most
 STRETCHES = 4  # of the training series, that these points are in
 ROWS = 1024  # univariate windows that are looked at together for these
+NOTHING = 1e-3  # of the median training score: what points of a window that is remembered stay below
+UNUSUAL = 0.1  # share of points with such a score, beyond that of the training scores, which is not chance
 
 
 class Part(NamedTuple):
@@ -165,6 +167,23 @@ class TrainingScores(Looking):
                 "again if it was loaded or copied"
             )
         return self._known[series]
+
+    def known_points(self, score: np.ndarray) -> int:
+        """Return how many points of a series the detector was fitted to, as far as their scores reveal it.
+
+        Next to nothing is the score of a point whose windows are remembered, whatever it was in the training, where a
+        detector of the other folds scored it (see `channel_errors_of_training`).
+
+        Parameters
+        ----------
+        score : array of shape (n,)
+            From `point_scores`.
+        """
+        if not self.detector_.model.closed_form:
+            return 0
+        bound = NOTHING * np.median(self.decision_scores_)
+        known, usual = int((score <= bound).sum()), float((self.decision_scores_ <= bound).mean())
+        return known if known > (usual + UNUSUAL) * len(score) else 0
 
     @property
     def threshold_rule(self) -> ThresholdRule:

@@ -24,19 +24,35 @@ class Journal:
 
     def __init__(self, stream: StreamingDetector):
         self.stream, self.lines = stream, 0
-        self._malformed, self._first_malformed = 0, ""
+        self._malformed, self._in_a_row, self._first_malformed = 0, 0, ""
+        self._at_start: int | None = None  # points of the previous run that come again, before the first new one
         self._skipped = {"repeated": 0, "older": 0}  # in a row
         self._before = self._counts()
 
     def refuse(self, error: Exception) -> None:
         """Report a line that is not a point."""
         self._malformed += 1
-        if self._malformed <= SHOWN or math.log10(self._malformed).is_integer():
-            more = f", the {self._malformed}th" if self._malformed > SHOWN else ""
-            logger.warning("line %d: %s: skipped%s", self.lines, error, more)
+        self._in_a_row += 1
+        place = "" if self._malformed <= SHOWN else self._place()
+        if self._malformed <= SHOWN or place:
+            logger.warning("line %d: %s: skipped%s", self.lines, error, place)
         if self._malformed == SHOWN:
-            logger.warning("of further lines that are not points, only the 100th, 1000th and so on are shown")
+            logger.warning(
+                "of further lines that are not points, only the 100th, 1000th and so on are shown, and the 10th, 100th "
+                "and so on in a row"
+            )
         self._first_malformed = self._first_malformed or f"line {self.lines}: {error}"
+
+    def _place(self) -> str:
+        """Return which line that is not a point the latest is, if it is to be shown; empty if not."""
+        if math.log10(self._malformed).is_integer():
+            return f", the {self._malformed}th"
+        shown = self._in_a_row > 1 and math.log10(self._in_a_row).is_integer()
+        return f", the {self._in_a_row}th in a row" if shown else ""
+
+    def accept(self) -> None:
+        """Take notice of a line that is a point."""
+        self._in_a_row = 0
 
     def note(self, verdict: Verdict, time: str) -> list[dict]:
         """Return the notes on a point, whose time is given as written in the line."""
@@ -46,6 +62,8 @@ class Journal:
             self._skipped[verdict.order] += 1
             return [{"note": "skipping", "time": time, "last": last}] if first else []
         self.stream.kept["last"] = time
+        if self._at_start is None:
+            self._at_start = self._skipped_so_far()
         notes = self._end_of_skipped()
         if verdict.gap:
             unit = NANOSECONDS if self.stream.clock.last.kind in (DATE, DATE_IN_ZONE) else 1
@@ -69,11 +87,12 @@ class Journal:
                 "with the detector's channels; --sep, --decimal, --header and --date-format say how it is written"
             )
         if repeated or older:
+            later = repeated + older - (self._at_start or 0)
             logger.warning(
                 "points skipped because of their time: %d repeat the last one seen, %d are older%s",
                 repeated,
                 older,
-                ": are the times too coarse, or has the clock restarted?" if repeated + older > seen > 0 else "",
+                ": are the times too coarse, or has the clock restarted?" if later > seen > 0 else "",
             )
         if gaps:
             logger.warning("gaps in time: %d", gaps)
@@ -84,6 +103,9 @@ class Journal:
     def _counts(self) -> tuple[int, int, int, int]:
         clock = self.stream.clock
         return self.stream.seen, clock.repeated, clock.older, clock.gaps
+
+    def _skipped_so_far(self) -> int:
+        return sum(self._counts()[1:3]) - sum(self._before[1:3])
 
     def _end_of_skipped(self) -> list[dict]:
         if not any(self._skipped.values()):

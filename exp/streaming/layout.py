@@ -219,12 +219,20 @@ class Layout:
         columns = self.columns or columns_by_place(cells, len(self.names))
         if len(cells) != columns.count:
             raise ValueError(f"{len(cells)} cell{'s' * (len(cells) != 1)} instead of {columns.count}")
-        values = [self._number(cells[place], dialect) for place in columns.channels]
+        values = [self._value(cells[place], dialect, channel) for channel, place in enumerate(columns.channels)]
         columns = with_times(columns, cells)
         told = columns.told(cells)
         if told is not None and self.reading.date_format is None and not _may_be_time(told, dialect.decimal):
             raise ValueError(f"{told[:SHOWN]!r} is not a time")
         return columns, Point(values, told)
+
+    def _value(self, cell: str, dialect: Dialect, channel: int) -> float:
+        """Return the value of a channel; an error names the channel."""
+        try:
+            return self._number(cell, dialect)
+        except ValueError as error:
+            place = f"column {self.names[channel]!r}" if self.named else f"channel {channel}"
+            raise ValueError(f"{place}: {error}") from None
 
     def _number(self, cell: str, dialect: Dialect) -> float:
         codes = self.reading.missing_values

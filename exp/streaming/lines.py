@@ -189,6 +189,7 @@ class _Scorer:
             self.journal.refuse(error)
             return
         self.layout.accept()
+        self.journal.accept()
         if time is not None:
             verdict = self.stream.verdicts[0]
             self.put(self.journal.note(verdict, point.told))

@@ -324,6 +324,22 @@ def test_irregular_sampling_is_noted(csv):
     assert len(read_recording(path).notes) == 1  # but the steps' rounding is not
 
 
+@pytest.mark.parametrize(
+    ("times", "note"),
+    [
+        (["00:00", "00:05", "00:10", "05:15", "05:20"], "usual 00:05:00, the first before 2024-03-04 05:15:00, and the "
+        "longest is 05:05:00;"),
+        (["00:00", "01:00", "02:00", "02:00", "03:00"], "usual 01:00:00, the first before 2024-03-04 02:00:00, and the "
+        "longest is 01:00:00;"),
+        ([0, 10, 20, 47, 57], "usual 10, the first before 47, and the longest is 27;"),
+    ],
+)  # fmt: skip
+def test_the_steps_of_an_irregular_sampling(csv, times, note):
+    cells = [time if isinstance(time, int) else f"2024-03-04 {time}" for time in times]
+    notes = read_recording(csv("time,a\n" + "".join(f"{cell},{row}\n" for row, cell in enumerate(cells)))).notes
+    assert note in next(told for told in notes if "irregular" in told)
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 20), st.integers(-1000, 1000)), min_size=2, max_size=30).filter(
         lambda rows: len({value for _, value in rows}) > 1
@@ -365,7 +381,7 @@ def test_cells_that_are_no_times(csv, cells, says):
 
 def test_missing_values_are_refused(csv):
     path = csv("a,b\n1,1\n2,\n3,NA\n4,4\n")
-    refuse(path, says=["row 2", "'b'", "2 in all", "--missing interpolate"])
+    refuse(path, says=["row 2", "'b'", "2 in this column", "--missing interpolate"])
     refuse(path, missing="error", says=["row 2"])
     with pytest.raises(ValueError, match="missing"):
         read_recording(path, missing="drop")
@@ -379,6 +395,19 @@ def test_missing_values_are_interpolated(csv):
     (note,) = recording.notes
     assert note.startswith("b: 4 missing")
     assert "2 points" in note
+
+
+@pytest.mark.parametrize(
+    ("cells", "note"),
+    [
+        ("1,,3,4,6", "a: 1 missing value interpolated, the longest gap has 1 point"),
+        ("1,,3,,6", "a: 2 missing values interpolated, the longest gap has 1 point"),
+        ("1,,,4,6", "a: 2 missing values interpolated, the longest gap has 2 points"),
+    ],
+)
+def test_the_note_on_interpolated_values(csv, cells, note):
+    path = csv("a,b\n" + "".join(f"{cell},{row}\n" for row, cell in enumerate(cells.split(","))))
+    assert note in read_recording(path, missing="interpolate").notes
 
 
 def test_the_longest_gap_that_is_interpolated(csv):
@@ -433,7 +462,7 @@ def test_channels_that_are_none(csv):
     refuse(path, channels=["a", "a"], says=["a a", "unique"])
     refuse(path, channels=["a", "time"], time="time", says=["a time", "neither times nor labels"])
     refuse(path, channels=["a", "label"], says=["a label", "neither times nor labels"])
-    refuse(path, channels=["a", "kind"], says=["'kind'", "no numbers", "choose"])
+    refuse(path, channels=["a", "kind"], says=["'kind' holds no numbers but '", "correct it", "choose"])
 
 
 @pytest.mark.parametrize("rest", ["1,2\n3,4\n", "1,x\n3,x\n"])

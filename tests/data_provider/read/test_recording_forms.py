@@ -66,6 +66,8 @@ def test_separators_and_decimal_commas(read, text, values, encoding):
         ("Report\n\na;b\n1;2\n2;3\n", ["'Report'", "remove"]),
         ("t,p\ns,bar\n0,1\n1,2\n2,4\n", ["row 1", "'s'", "units"]),
         ("a,b\n1,2\n?,3\n3,4\n", ["row 2", "'?'", "--missing-values"]),
+        ("a,b\n1,2\nNo Data,3\n3,4\n", ["row 2", "correct it, or, if it stands", "--missing-values 'No Data'"]),
+        ("a,b\n1,2\n19 C,3\n3,4\n", ["row 2", "'19 C', which is not a number: correct it"]),
         ("a\n1\n\0\n", ["zero bytes"]),
         ("t,v\n1,2,\n2,3,\n", ["'t,v' has 2 cells", "below have 3"]),
         ("t,v\na,5%\nb,6%\n", ["no column of numbers", "'t' holds 'a'"]),
@@ -248,7 +250,7 @@ def test_codes_of_missing_values(read, code, written):
     text = f"a,b\n1,2\n{written},3\n3,4\n4,5\n5,6\n"
     recording = read(text, missing_values=[code], missing="interpolate")
     assert recording.values[:, 0].tolist() == [1, 2, 3, 4, 5]
-    assert any(f"--missing-values {code}: 1 cells" in note for note in recording.notes)
+    assert any(f"--missing-values {code}: 1 cell holds it and is" in note for note in recording.notes)
     with pytest.raises(DataError, match="row 2"):
         read(text, missing_values=[code])
 

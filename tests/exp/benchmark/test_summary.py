@@ -5,7 +5,7 @@ import json
 import pytest
 
 from exp.benchmark.runs import find_runs
-from exp.benchmark.summary import format_summary, summarise
+from exp.benchmark.summary import Row, format_summary, summarise
 from tests.support.command_line import run_program
 from tests.support.paths import REPOSITORY
 
@@ -181,6 +181,23 @@ def test_configurations_are_not_averaged_and_seeds_are(tmp_path):
     text = run_command(tmp_path).stdout
     assert "configuration" in text.splitlines()[0]
     assert "model.topk=5" in text
+
+
+@pytest.mark.parametrize("kind", ["text", "csv", "markdown"])
+def test_long_configurations_stand_below_the_table(kind):
+    texts = ["a.b=1", f"a.b={list(range(30))}", "", f"a.c={list(range(30))}"]
+    rows = [Row("TOY", "CrossAD", text, "AUC_PR", 0.5, None, (1, 1), None, None) for text in texts]
+    text = format_summary(rows, {}, kind)
+    table, _, below = text.partition("configuration (1)")
+    if kind == "csv":
+        assert below == ""
+        assert [row["configuration"] for row in csv.DictReader(io.StringIO(text))] == texts
+        return
+    assert max(map(len, table.splitlines())) < 120
+    assert "a.b=1 " in table
+    assert f"{texts[1]}\n" in below
+    assert f"configuration (2): {texts[3]}\n" in below
+    assert [line.count("(1)") + 2 * line.count("(2)") for line in table.splitlines()[2:6]] == [0, 1, 0, 2]
 
 
 def test_the_window_of_a_measure_is_a_configuration(tmp_path):

@@ -605,6 +605,12 @@ def test_a_file_of_the_saved_detector_is_missing(trained, tmp_path, model, refus
     refuse(*arguments[:-1], trained / "plant.csv", says=[trained / "plant.csv", "no such file"])
 
 
+@pytest.mark.parametrize("option", ["--model", "--continue"])
+def test_the_results_of_a_run_in_place_of_its_detector(trained, tmp_path, refuse, option):
+    says = ["no such file: name a folder with a saved detector: ", trained / "out" / "detector"]
+    refuse(trained / "plant.csv", "--out", tmp_path / "out", option, trained / "out", says=says)
+
+
 def test_a_byte_of_the_weights_is_flipped(trained, tmp_path, model, refuse):
     (weights,) = model.glob("*.npz")
     stored = weights.read_bytes()
@@ -813,7 +819,8 @@ def test_through_the_real_command(tmp_path, series):
     ended = run_program("-m", "exp.detect", path, "--out", tmp_path / "out")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == (
-        f"error: {path}: row 61 of column 'heat' is missing (1 in all): fill them, or use --missing interpolate\n"
+        f"error: {path}: row 61 of column 'heat' is missing (1 in this column): fill them, or use "
+        "--missing interpolate\n"
     )
     assert not (tmp_path / "out").exists()
 

@@ -131,6 +131,18 @@ class TestMemoryOfTime:
         ]
         assert "points skipped because of their time: 1 repeat the last one seen, 9 are older" in second.errors
 
+    def test_a_doubt_about_the_clock(self, command):
+        """It is not cast on points that come again because a stream is resumed on the whole of its file."""
+        doubt = "are the times too coarse, or has the clock restarted?"
+        first = command("".join(self.text[:30]), "--state", command.state)
+        second = command("".join(self.text[:39]), "--state", command.state)
+        assert (first.code, second.code) == (0, 0)
+        assert "1 repeat the last one seen, 29 are older" in second.errors
+        assert doubt not in second.errors
+        third = command("".join(self.text[10:40] + self.text[:10]), "--state", command.state)
+        assert "1 repeat the last one seen, 38 are older" in third.errors
+        assert doubt in third.errors
+
     def test_a_tail_that_is_all_there_is(self, command):
         command("".join(self.text[:30]), "--state", command.state)
         again = command("".join(self.text[20:30]), "--state", command.state)
@@ -347,7 +359,7 @@ class TestReading:
         text = [*PRESSURES[:30], f"{HOURS[29]}.5;-999,0\n", *PRESSURES[30:]]
         ended = command("".join(text), "--missing-values", "-999", channels=1)
         assert scores(ended.points) == scores_of(Y)
-        assert "line 31: '-999,0' stands for a missing value: skipped" in ended.errors
+        assert "line 31: column 'Druck, bar': '-999,0' stands for a missing value: skipped" in ended.errors
 
     def test_a_given_order_of_day_and_month(self, command):
         text = "".join(lines(X, HOURS.strftime("%d/%m/%Y %H:%M")))

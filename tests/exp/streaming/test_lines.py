@@ -142,7 +142,7 @@ class TestColumns:
         assert run(csv_lines(X, TIMES), folder=tmp_path / "nameless") == timed(expected(X, fitted()), TIMES)
         assert not caplog.messages
         assert run(csv_lines(X, header="cpu,disk"), folder=tmp_path / "nameless") == expected(X, fitted())
-        assert caplog.messages == ["line 1: 'cpu' is not a number: skipped"]
+        assert caplog.messages == [f"line 1: channel 0: 'cpu' is not a number{code('cpu')}: skipped"]
 
     @pytest.mark.parametrize(
         ("header", "message"),
@@ -186,29 +186,31 @@ class TestForms:
         assert run(text) == expected(rounded)
 
 
+def code(text):
+    """Return the remedy for a text that may stand for a missing value."""
+    return f": correct it, or, if it stands for a missing value, use --missing-values '{text}'"
+
+
 MALFORMED = [
     ("1.0,2.0,3.0", "3 cells instead of 2"),  # as the first line it would be one with a time
     ("1.0", "1 cell instead of 2"),
     ("", "0 cells instead of 2"),
     (" ", "1 cell instead of 2"),
     ("\r", "0 cells instead of 2"),
-    ("1.0,abc", "'abc' is not a number"),
-    ("1.0,", "'' stands for a missing value"),
-    ("1.0,1_000", "'1_000' is not a number"),
-    ("1.0;2.0,3.0", "'1.0;2.0' is not a number"),
-    ("nan,1.0", "'nan' stands for a missing value"),
-    ("1.0,-inf", "'-inf' is not finite"),
-    ("1.0,1e999", "'1e999' is too large for a number"),
+    ("1.0,abc", f"column 'disk': 'abc' is not a number{code('abc')}"),
+    ("1.0,", "column 'disk': '' stands for a missing value"),
+    ("1.0,1_000", "column 'disk': '1_000' is not a number"),
+    ("1.0;2.0,3.0", "column 'cpu': '1.0;2.0' is not a number"),
+    ("nan,1.0", "column 'cpu': 'nan' stands for a missing value"),
+    ("1.0,-inf", "column 'disk': '-inf' is not finite"),
+    ("1.0,1e999", "column 'disk': '1e999' is too large for a number"),
     ("1.0,1e200", "the value 1e+200 is too far from the training values: leave it out"),
     ('"1.0,2.0', "1 cell instead of 2"),
-    ("cpu,2.0", "'cpu' is not a number"),
-    (
-        "1.0,\x00",
-        "'\\x00' is not a number: correct it, or, if it stands for a missing value, use --missing-values '\x00'",
-    ),
-    ("1.0,é", "'é' is not a number"),
+    ("cpu,2.0", f"column 'cpu': 'cpu' is not a number{code('cpu')}"),
+    ("1.0,\x00", f"column 'disk': '\\x00' is not a number{code(chr(0))}"),
+    ("1.0,é", f"column 'disk': 'é' is not a number{code('é')}"),
     ("1.0," + "9" * 200_000, "field larger than field limit (131072)"),
-    ("1.0," + "x" * 200, f"'{'x' * 40}' is not a number"),
+    ("1.0," + "x" * 200, f"column 'disk': '{'x' * 40}' is not a number"),
 ]
 
 
@@ -252,8 +254,8 @@ class TestMalformedLines:
             expected(np.delete(X, 3, axis=0)), [*TIMES[:3], *TIMES[4:]]
         )
         assert caplog.messages == [
-            "line 2: '\ufffd' is not a number: correct it, or, if it stands for a missing value, use --missing-values "
-            "'\ufffd': skipped",
+            "line 2: column 'cpu': '\ufffd' is not a number: correct it, or, if it stands for a missing value, use "
+            "--missing-values '\ufffd': skipped",
             "line 6: '\ufffd\ufffd' is not a time: skipped",
         ]
 
@@ -277,6 +279,16 @@ def test_many_lines_that_are_not_points_are_not_all_shown(run, caplog):
     assert len(caplog.messages) == 22
     assert "the 100th" in caplog.messages[20] or "the 100th" in caplog.messages[21]
     caplog.clear()
+
+
+@pytest.mark.parametrize(("seldom", "last", "shown"), [(30, 9, 0), (30, 10, 1), (30, 25, 1), (15, 10, 1), (0, 12, 0)])
+def test_lines_that_all_are_no_points_are_soon_shown_again(run, caplog, seldom, last, shown):
+    """A stream whose lines cannot be read from some line on is not silent because single ones were before."""
+    lines = csv_lines(X).splitlines()
+    alternating = [text for number, line in enumerate(lines) for text in [line, "1,"][: 1 + (number < seldom)]]
+    run("\n".join(["cpu,disk", *alternating, *["2,"] * last]) + "\n")
+    again = [message for message in caplog.messages if "in a row" in message and message.startswith("line")]
+    assert [message.endswith(": skipped, the 10th in a row") for message in again] == [True] * shown
 
 
 def test_alarms_follow_a_drift(run):

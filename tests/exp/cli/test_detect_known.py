@@ -1,0 +1,46 @@
+"""Scoring, with a saved detector, a series that it was fitted to."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from tests.support.own_series import ROWS, SMALL, plant, run
+
+KNOWN = "remembers them from its training"
+
+
+@pytest.mark.parametrize(
+    ("detector", "rows", "known"),
+    [
+        (["--detector", "Nearest"], ROWS, ROWS),
+        ([], ROWS, ROWS),  # the default, which is Nearest in part
+        ([], ROWS // 2, ROWS // 2),
+        (["--detector", "PCA"], ROWS, 0),  # remembers no windows
+        (SMALL, ROWS, 0),
+    ],
+)
+def test_points_of_the_training_are_noted(tmp_path, caplog, detector, rows, known):
+    """They score next to nothing, so a threshold for them cannot be chosen with --model."""
+    plant().to_csv(tmp_path / "plant.csv", index=False)
+    assert run(tmp_path / "plant.csv", "--out", tmp_path / "out", "--train-until", rows, *detector) == 0
+    assert KNOWN not in caplog.text
+    arguments = ["--out", tmp_path / "again", "--model", tmp_path / "out" / "detector", "--contamination", "0.02"]
+    assert run(tmp_path / "plant.csv", *arguments) == 0
+    notes = [note for note in json.loads((tmp_path / "again" / "run.json").read_text())["notes"] if KNOWN in note]
+    assert len(notes) == (known > 0)
+    said = [message for message in caplog.messages if KNOWN in message]
+    assert said == [f"{tmp_path / 'plant.csv'}: {note}" for note in notes]
+    for note in notes:
+        assert 0.8 * known < int(note.split()[0]) <= known
+        assert f"of {ROWS} points" in note
+        score = pd.read_csv(tmp_path / "again" / "scores.csv")["score"]
+        assert score[:known].median() < 1e-5
+
+
+def test_another_series_is_not_known(tmp_path, caplog):
+    for seed in range(2):
+        plant(seed=seed).to_csv(tmp_path / f"plant_{seed}.csv", index=False)
+    assert run(tmp_path / "plant_0.csv", "--out", tmp_path / "out") == 0
+    assert run(tmp_path / "plant_1.csv", "--out", tmp_path / "new", "--model", tmp_path / "out" / "detector") == 0
+    assert KNOWN not in caplog.text
