@@ -136,7 +136,6 @@ class Detector:
         """Fit a model in closed form to windows, without measuring a loss."""
         trainer = Trainer(self.network, self.config.train, None, self.processes, self.bars)
         trainer.refit(windows.to(self.scorer.device))
-        self.network.eval()
 
     def score(self, values: np.ndarray, *, stride: int, name: str = "the series", **options: Any) -> np.ndarray:
         """Return the network's scores, an array (points, K · C) or (points, 1), of a standardised series (n, C).

@@ -1,7 +1,6 @@
 """The scores of the training series, by which points are scored and the threshold is set."""
 
 import logging
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,17 +27,18 @@ UNUSUAL = 0.1  # share of points with such a score, beyond that of the training 
 
 
 class Part(NamedTuple):
-    """A stretch of a training series (n, C), standardised, and the detector that scores it."""
+    """Rows of a training series, their values (n, C), standardised, and the detector that scores them."""
 
+    rows: slice
     values: np.ndarray
     detector: Detector
 
 
 class Known(NamedTuple):
-    """The errors (n, K · C) of the channels of a series of `fit`, and the parts of it that they are from."""
+    """The errors (n, K · C) of the channels of a series of `fit`, and which scorer they are from in which rows."""
 
     errors: np.ndarray
-    parts: list[Part]
+    held_out: list[HeldOut]
 
 
 class TrainingScores(Looking):
@@ -64,7 +64,10 @@ class TrainingScores(Looking):
         by_channel = [scores.astype(np.float32) for scores in by_channel]
         scored = iter(by_channel)
         self._known = {
-            name: Known(np.concatenate([next(scored) for _ in own]) if len(own) > 1 else next(scored), own)
+            name: Known(
+                np.concatenate([next(scored) for _ in own]) if len(own) > 1 else next(scored),
+                [HeldOut(part.rows, part.detector.scorer) for part in own],
+            )
             for name, own in zip(series.names, by_series, strict=True)
         }
         self.score_channels_ = by_channel[0].shape[1] // self.detector_.model.errors
@@ -87,7 +90,7 @@ class TrainingScores(Looking):
         """
         values = [self.standardised(one) for one in series.each(series.values)]
         if not self.detector_.model.closed_form:
-            return [[Part(one, self.detector_)] for one in values]
+            return [[Part(slice(len(one)), one, self.detector_)] for one in values]
         folds = Folds(series.lengths, self.window)
         logger.info(
             "for the threshold, each of %d folds of the training part is scored by a detector of the others",
@@ -95,7 +98,7 @@ class TrainingScores(Looking):
         )
         detectors = [self._fitted_to(folds.others(values, fold)) for fold in range(folds.number)]
         return [
-            [Part(one[held.rows], detectors[held.fold]) for held in stretches]
+            [Part(rows, one[rows], detectors[fold]) for rows, fold in stretches]
             for one, stretches in zip(values, folds.stretches, strict=True)
         ]
 
@@ -153,12 +156,7 @@ class TrainingScores(Looking):
         UserError
             As `channel_errors_of_training` does.
         """
-        if not self.detector_.model.closed_form:
-            return []
-        parts = self._known_as(series).parts
-        cuts = np.cumsum([0, *(len(part.values) for part in parts)])
-        rows = [slice(int(first), int(end)) for first, end in pairwise(cuts)]
-        return [HeldOut(own, part.detector.scorer) for own, part in zip(rows, parts, strict=True)]
+        return self._known_as(series).held_out if self.detector_.model.closed_form else []
 
     def _known_as(self, series: str) -> Known:
         if series not in self._known:
