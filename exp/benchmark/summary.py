@@ -24,7 +24,7 @@ class Row(NamedTuple):
     configuration: str  # how it differs from the model's other configurations on the dataset
     metric: str
     mean: float | None
-    deviation: float | None
+    std: float | None
     runs: tuple[int, int]  # used, of
     series: tuple[int, int] | None
     published: float | None
@@ -77,7 +77,7 @@ def _row(key, metric, group, published):
         *key,
         metric=metric,
         mean=statistics.fmean(numbers) if numbers else None,
-        deviation=statistics.stdev(numbers) if len(numbers) > 1 else None,
+        std=statistics.stdev(numbers) if len(numbers) > 1 else None,
         runs=(len(numbers), len(group)),
         series=series,
         published=published.get(metric.partition(" ")[0]),
@@ -126,7 +126,7 @@ def format_summary(rows, problems, kind="text"):
         *([configuration] if kind == "csv" or any(row.configuration for row in rows) else []),
         (Column("metric"), [row.metric for row in rows]),
         (Column("mean", ".4f"), [row.mean for row in rows]),
-        (Column("deviation", ".4f"), [row.deviation for row in rows]),
+        (Column("std", ".4f"), [row.std for row in rows]),
         *_counts("runs", [row.runs for row in rows], kind),
         *_counts("series", [row.series for row in rows], kind),
         (Column("published", ".4f"), [row.published for row in rows]),

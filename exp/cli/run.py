@@ -173,7 +173,7 @@ def _several_seeds(
         for seeded, run in runs.values():  # before any work
             if run.state.is_file() and _same_training(run, seeded):
                 check_training_data(run.read_record(), digest_series(series), run.path)
-    figures = {}
+    values = {}
     for seed, (seeded, run) in runs.items():
         logger.info("seed %d", seed)
         tables = _measured(run, seeded, series, options)
@@ -181,9 +181,9 @@ def _several_seeds(
             tables = _one_seed(seeded, series, run.path, device, processes, options)
         elif options.tensorboard and processes.first:
             write_scalars(run.tensorboard, run.read_record().get("epochs", []))
-        figures[seed] = _single_figures(tables)
-    if processes.first and any(figures.values()):
-        sys.stdout.write(summarise_seeds(figures, folder / "seeds.csv"))
+        values[seed] = _single_values(tables)
+    if processes.first and any(values.values()):
+        sys.stdout.write(summarise_seeds(values, folder / "seeds.csv"))
     return 0
 
 
@@ -240,7 +240,7 @@ def _same_training(folder: RunFolder, config: ExperimentConfig) -> bool:
     return all(row.startswith("evaluation.") for row in differing)
 
 
-def _single_figures(tables: dict) -> dict[str, float]:
+def _single_values(tables: dict) -> dict[str, float]:
     """Return every value that is a single number for the run."""
     return {name: value for table in tables.values() if len(table) == 1 for name, value in table.iloc[0].items()}
 

@@ -47,13 +47,13 @@ def test_means_say_over_how_many_and_what_is_missing(results):
     by_metric = {(row.dataset, row.metric): row for row in rows}
     roc = by_metric["MSL", "AUC_ROC"]
     assert roc.mean == pytest.approx(0.78)
-    assert roc.deviation == pytest.approx(0.02)
+    assert roc.std == pytest.approx(0.02)
     assert roc.runs == (3, 4)
     assert roc.published == pytest.approx(0.78391179)
     assert by_metric["MSL", "AUC_PR"].mean == pytest.approx(0.25)
     assert by_metric["MSL", "AUC_PR"].runs == (2, 4)
     assert by_metric["MSL", "F1_best"].runs == (1, 4)
-    assert by_metric["MSL", "F1_best"].deviation is None
+    assert by_metric["MSL", "F1_best"].std is None
     assert by_metric["SWAT", ""].runs == (0, 1)
     accuracy = by_metric["UCR", "accuracy_at_3_percent"]
     assert (accuracy.mean, accuracy.runs, accuracy.series) == (0.5, (1, 1), (2, 3))
@@ -79,7 +79,7 @@ def test_series_of_several_seeds_are_added_up(tmp_path):
         (folder / "ucr.csv").write_text("name,alpha_quantile\n" + rows)
     ((row,), _) = summarise(find_runs(tmp_path))
     assert row.mean == pytest.approx(0.3)
-    assert row.deviation == pytest.approx(0.1 * 2**0.5)
+    assert row.std == pytest.approx(0.1 * 2**0.5)
     assert (row.runs, row.series) == ((2, 2), (3, 4))
 
 

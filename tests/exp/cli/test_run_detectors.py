@@ -101,7 +101,7 @@ def test_weights_of_an_interrupted_training_are_scored_only_where_they_can_be(pl
 def test_seeds(place):
     fewer = "train.batch_size=32" if DETECTORS[place.name].closed_form else "train.train_epochs=1"
     place.done("--seeds", "1", "2", "--set", fewer)
-    table = pd.read_csv(place.results.parent / "seeds.csv", index_col="figure")
+    table = pd.read_csv(place.results.parent / "seeds.csv", index_col="metric")
     assert table.loc["AUC_ROC", "seeds"] == 2
 
 

@@ -11,11 +11,11 @@ from exp.benchmark.seeds import summarise_seeds
 
 def test_mean_and_deviation(tmp_path):
     text = summarise_seeds({1: {"a": 0.5, "b": 1.0}, 7: {"a": 0.75}}, tmp_path / "seeds.csv")
-    table = pd.read_csv(tmp_path / "seeds.csv", index_col="figure")
-    assert list(table.columns) == ["mean", "deviation", "seeds", "1", "7"]
+    table = pd.read_csv(tmp_path / "seeds.csv", index_col="metric")
+    assert list(table.columns) == ["mean", "std", "seeds", "1", "7"]
     assert list(table.loc["a"]) == pytest.approx([0.625, np.std([0.5, 0.75], ddof=1), 2, 0.5, 0.75])
     assert table.loc["b", "seeds"] == 1
-    assert np.isnan(table.loc["b", "deviation"])
+    assert np.isnan(table.loc["b", "std"])
     assert "0.625" in text
 
 
@@ -35,7 +35,7 @@ def test_what_is_measured_is_skipped(place):
     train = ("--set", "train.train_epochs=1")
     first = run(place, *train)
     written = files_of(place)
-    seeds = pd.read_csv(place.save_path / "TOY" / "seeds.csv", index_col="figure")
+    seeds = pd.read_csv(place.save_path / "TOY" / "seeds.csv", index_col="metric")
     for seed in ("1", "2"):
         own = pd.read_csv(place.save_path / "TOY" / f"seed_{seed}" / "_r_auc.csv").iloc[0]
         assert seeds.loc["R_AUC_ROC", seed] == own["R_AUC_ROC"]

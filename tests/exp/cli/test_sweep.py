@@ -180,11 +180,11 @@ def test_seeds(many, capsys, monkeypatch):
     assert "seed 2\n" in capsys.readouterr().out
     tables = [many.table("seed_1"), many.table("seed_2")]
     assert not tables[0].equals(tables[1])
-    seeds = pd.read_csv(many.results / "seeds.csv", index_col="figure")
+    seeds = pd.read_csv(many.results / "seeds.csv", index_col="metric")
     alphas = [table["alpha_quantile"].mean() for table in tables]
     assert list(seeds.loc["mean alpha", ["1", "2"]]) == pytest.approx(alphas)
     assert seeds.loc["mean alpha", "mean"] == pytest.approx(sum(alphas) / 2)
-    assert seeds.loc["mean alpha", "deviation"] == pytest.approx(abs(alphas[0] - alphas[1]) / 2**0.5)
+    assert seeds.loc["mean alpha", "std"] == pytest.approx(abs(alphas[0] - alphas[1]) / 2**0.5)
     assert list(seeds.loc["n", ["1", "2"]]) == [2, 2]
     monkeypatch.setattr(sweep, "run_job", refuse)
     assert many.run("--seed", 2, "--series", "1,2") == 0
