@@ -246,8 +246,9 @@ class AnomalyDetector(Decisions):
                 f"--set {other}: a continued training can only change settings of the section train: leave it out, or "
                 "train a new detector"
             )
-        self.config_ = resolve(self.config_.to_dict(), list(overrides), "the detector's config")
-        self.detector_.config = self.config_
+        if overrides:
+            self.config_ = resolve(self.config_.to_dict(), list(overrides), "the detector's config")
+            self._restore(self._weights())  # the settings also decide how the network scores
 
     def _series_of(self, X: Given, *, reset: bool = True) -> TrainingSet:
         """Check one series, or several, as `fit` takes them."""
