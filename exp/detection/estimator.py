@@ -154,8 +154,8 @@ class AnomalyDetector(Decisions):
         Raises
         ------
         DataError
-            When X is shorter than two windows or constant, or a value is too large. When one of several series is
-            shorter than a window, or its channels differ from those of the first.
+            When X is shorter than two windows or constant, or a value is too large, masked or a time. When one of
+            several series is shorter than a window, or its channels differ from those of the first.
         ConfigError, UserError
             When a setting or the threshold's rule is wrong.
         EvaluationError

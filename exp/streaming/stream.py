@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from exp.config import differences
 from exp.detection.estimator import CrossADDetector
+from exp.detection.inputs import check_numbers
 from exp.errors import UserError
 from exp.streaming.clock import Clock, Verdict, instant
 from exp.streaming.state import fingerprint, read_state, write_state
@@ -183,8 +184,8 @@ class StreamingDetector:
         Raises
         ------
         ValueError
-            When the shape is wrong, a value is NaN, infinite or too far from the training values, or a time is missing
-            or of a different kind from the last one; then no point is accepted. When the stream has ended.
+            When the shape is wrong, a value is NaN, masked, infinite or too far from the training values, or a time is
+            missing or of a different kind from the last one; then no point is accepted. When the stream has ended.
         UserError
             When `gap` is a duration, but the times are numbers.
         """
@@ -290,6 +291,7 @@ class StreamingDetector:
             raise ValueError("the stream has ended: start another one")
 
     def _checked(self, points) -> np.ndarray:
+        check_numbers(points)
         points = np.asarray(points, dtype=np.float64)
         if self._single:
             points = (points[None] if points.ndim == 1 else points)[None]

@@ -509,6 +509,20 @@ class TestInput:
         with pytest.raises(DataError, match="column 'cpu' occurs twice: rename one"):
             unfitted().fit(frame(100, ("cpu", "cpu")))
 
+    @pytest.mark.parametrize(
+        ("x", "message"),
+        [
+            (np.ma.masked_greater(waves(100), 2), "some values are masked"),
+            (pd.Series(pd.date_range("2024", periods=100)), "the values are times"),
+            (np.arange(100).astype("m8[s]")[:, None], "the values are times"),
+            (frame(100).assign(at=pd.date_range("2024", periods=100, tz="UTC")), "column 'at' holds times"),
+        ],
+    )
+    def test_what_would_silently_become_other_numbers(self, x, message):
+        for method in (unfitted().fit, fitted().decision_function, lambda x: unfitted().fit([x])):
+            with pytest.raises(DataError, match=message):
+                method(x)
+
     def test_a_large_offset(self):
         x = np.round(50 * np.sin(np.arange(200) / 5))[:, None]
         plain, far = (unfitted(threshold=1.0).fit(x + offset) for offset in (0, 1e15))

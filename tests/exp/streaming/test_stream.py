@@ -249,6 +249,8 @@ class TestPoints:
         ([[0.0, 1.0], [0.0, np.nan]], "points must be finite"),
         ([np.inf, 0.0], "points must be finite"),
         ([None, 0.0], "points must be finite"),
+        (np.ma.array([0.0, 1.0], mask=[True, False]), "some values are masked"),
+        (np.array([0, 1], "M8[s]"), "the values are times"),
         ([[0.0, 1.0], [1e30, 0.0]], "too far from the training values"),
         ([0.0, -1.7e308], "too far from the training values"),
     )
