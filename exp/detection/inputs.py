@@ -9,6 +9,7 @@ from data_provider import DataError
 
 TIMES = ("M", "m")  # kinds of dtype: dates, and durations
 
+
 def as_table(X: Any) -> Any:
     """Return X with its channels as columns.
 
