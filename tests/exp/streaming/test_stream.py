@@ -16,9 +16,11 @@ from sklearn.exceptions import NotFittedError
 
 import exp.streaming.state
 import exp.streaming.stream
+import exp.streaming.thresholds
 from exp.detection.estimator import CrossADDetector
 from exp.errors import UserError
-from exp.streaming.stream import MAX_EXCESSES, StreamingDetector, StreamScores
+from exp.streaming.stream import StreamingDetector, StreamScores
+from exp.streaming.thresholds import MAX_EXCESSES
 from tests.support.detector_cases import CONFIG, STRIDE, WINDOW, fitted, unfitted, waves
 from tests.support.paths import SHARED
 from ts_ad_evaluation import SPOT, EvaluationError
@@ -347,7 +349,7 @@ def held(thing):
 def test_memory_does_not_grow(tmp_path, monkeypatch, mode, series, drift_window):
     random = np.random.default_rng(0)
     detector = copy.copy(fitted())
-    monkeypatch.setattr(exp.streaming.stream, "MAX_EXCESSES", 16)
+    monkeypatch.setattr(exp.streaming.thresholds, "MAX_EXCESSES", 16)
     monkeypatch.setattr(
         CrossADDetector, "look", lambda _, windows, **options: random.exponential(size=windows.shape).astype(np.float32)
     )
