@@ -44,11 +44,11 @@ def point_alarms(detector: CrossADDetector, mode: str, drift_window: int | None)
     EvaluationError
         When SPOT cannot start from the scores of the training series.
     """
-    rule = detector.threshold_rule
+    rule = detector.threshold_rule_
     # The last point of a window is harder to reconstruct than the others, so its scores have their own tail.
     initial = detector.decision_scores_ if mode == "window" else detector.causal_scores_
     if rule.name == "auto" and mode == "causal":
         return FixedThreshold(rule.find(initial))
     if rule.name != "spot":
         return FixedThreshold(detector.threshold_)
-    return SPOT(initial, risk=detector.risk, rule="likelihood", drift_window=drift_window, max_excesses=MAX_EXCESSES)
+    return SPOT(initial, risk=rule.risk, rule="likelihood", drift_window=drift_window, max_excesses=MAX_EXCESSES)

@@ -202,6 +202,10 @@ class TestAlarms:
         assert len(set(scores.threshold)) > 50
         equal_bits(scores.score, run(StreamingDetector(detector, mode=mode), x).score)
 
+    def test_the_threshold_is_the_fitted_one_whatever_the_parameters_are_now(self):
+        detector = copy.deepcopy(fitted(threshold="quantile")).set_params(threshold="spot")
+        assert set(run(StreamingDetector(detector), waves(40)).threshold) == {detector.threshold_}
+
     def test_the_risk(self):
         x = waves(40)
         often, seldom = (run(StreamingDetector(fitted(risk=risk)), x).threshold for risk in (1e-2, 1e-3))
