@@ -18,12 +18,12 @@ class Suggestion(NamedTuple):
     ----------
     sections : dict
         The sections `data`, `model` and `train` of a configuration, where they differ from the defaults.
-    reasons : list of str
-        One sentence for each decision, with the keys it concerns.
+    reasons : dict of str to list of str
+        By section, one sentence for each decision, with the keys it concerns.
     """
 
     sections: dict[str, dict]
-    reasons: list[str]
+    reasons: dict[str, list[str]]
 
 
 class Training(NamedTuple):

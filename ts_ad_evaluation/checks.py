@@ -16,8 +16,10 @@ def as_array(values: object, name: str) -> np.ndarray:
     Raises
     ------
     EvaluationError
-        When they are lists of different lengths.
+        When they are lists of different lengths, or some are masked.
     """
+    if np.ma.is_masked(values):
+        raise EvaluationError(f"{name} has masked values: fill them, or leave their points out of both arrays")
     try:
         return np.asarray(values)
     except ValueError:

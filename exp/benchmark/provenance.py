@@ -25,6 +25,7 @@ from exp.benchmark.run_folder import RunFolder
 from exp.config import ExperimentConfig, differences
 from exp.errors import UserError
 from exp.training import checkpoint
+from exp.training.provenance import digest_values
 
 logger = logging.getLogger(__name__)
 
@@ -49,11 +50,7 @@ def digest_series(series: Series) -> dict[str, dict]:
 
 
 def _digest(values: np.ndarray) -> dict:
-    """Return the digest of values (n, C), channel by channel as most readers store them, so nothing is copied."""
-    hashed = hashlib.sha256(f"{values.dtype.str} {values.shape}".encode())
-    for channel in values.T:
-        hashed.update(np.ascontiguousarray(channel))
-    return {"rows": values.shape[0], "channels": values.shape[1], "sha256": hashed.hexdigest()}
+    return {"rows": values.shape[0], "channels": values.shape[1], "sha256": digest_values(values)}
 
 
 def digest_weights(weights: Mapping[str, Tensor]) -> str:

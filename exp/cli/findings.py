@@ -87,31 +87,28 @@ def write_findings(
     held_out : sequence of HeldOut
         As for `explain_events`.
     """
-    names = [str(name) for name in detector.feature_names_in_]
-    order = [recording.channels.index(name) for name in names]
-    values = recording.values if order == list(range(recording.values.shape[1])) else recording.values[:, order]
+    names, values = _channels_of(recording, detector)
     score, threshold = detector.point_scores(channel_errors), detector.threshold_
-    if known := detector.known_points(score):
-        recording.notes.append(
-            f"{known} of {len(score)} points score next to nothing, as the detector remembers them from its training: "
-            "they cannot be in an event; for another threshold on this series, train again"
-        )
+    _note_remembered(recording, detector, score)
     channel_scores = detector.combined(channel_errors)
+    added = detector.aggregation_.by_channel(channel_scores)  # what each channel adds to the score
     events = detector.rank_events(score, channel_scores, merge_gap=merge_gap, min_length=min_length)
+    explained = explain_events(detector, values, added, events, held_out) if explain else None
     times = WrittenTimes(recording)
     write_scores(out / "scores.csv", times, score, channel_scores, threshold, detector.score_names)
-    channel_scores = detector.aggregation_.by_channel(channel_scores)  # from here on, what each adds to the score
-    explained = explain_events(detector, values, channel_scores, events, held_out) if explain else None
-    _write_events(out, events, times, channel_scores, detector, explained)
+    _write_events(out, events, times, added, detector, explained)
     if explained is not None:
         events = events.assign(channels=_in_words(explained, names))
     first = train_end if train_end is not None and train_end < len(score) else 0
     measures = _measure(recording.label, score, threshold, first, out)
-    record = {"series": recording.name, "trained_on": trained_on, **_record(recording, detector, events)}
-    record["merge_gap"] = detector.merge_gap if merge_gap is None else merge_gap
-    record["min_length"] = min_length or 1
-    if measures:
-        record["measured"] = f"the points from row {first} on" if first else "all points"
+    record = {
+        "series": recording.name,
+        "trained_on": trained_on,
+        **_record(recording, detector, events),
+        "merge_gap": detector.merge_gap if merge_gap is None else merge_gap,
+        "min_length": min_length or 1,
+        **({"measured": f"the points from row {first} on" if first else "all points"} if measures else {}),
+    }
     with replacing(out / "run.json") as temporary:
         temporary.write_text(json.dumps(record, indent=2, default=str) + "\n", encoding="utf-8")
     write_epochs(out / "epochs.csv", detector.epochs_)
@@ -122,7 +119,7 @@ def write_findings(
         values=values,
         channels=tuple(names),
         score=score,
-        channel_scores=channel_scores,
+        channel_scores=added,
         threshold=threshold,
         events=events,
         label=recording.label,
@@ -133,6 +130,23 @@ def write_findings(
     )
     write_report(out / "report.html", report)
     return Findings(_with_times(events, times), score, measures, record, out)
+
+
+def _channels_of(recording: Recording, detector: CrossADDetector) -> tuple[list[str], np.ndarray]:
+    """Return the names of the detector's channels, and their values (n, C) in this order."""
+    names = [str(name) for name in detector.feature_names_in_]
+    order = [recording.channels.index(name) for name in names]
+    same = order == list(range(recording.values.shape[1]))  # then nothing is copied
+    return names, recording.values if same else recording.values[:, order]
+
+
+def _note_remembered(recording: Recording, detector: CrossADDetector, score: np.ndarray) -> None:
+    """Add a note to the recording if the detector knows its points from the training."""
+    if known := detector.known_points(score):
+        recording.notes.append(
+            f"{known} of {len(score)} points score next to nothing, as the detector remembers them from its training: "
+            "they cannot be in an event; for another threshold on this series, train again"
+        )
 
 
 def _as_text(events: pd.DataFrame) -> str:
@@ -255,7 +269,7 @@ def _record(recording: Recording, detector: CrossADDetector, events: pd.DataFram
         "reasons": detector.reasons_,
         "epochs": detector.epochs_,
         "threshold": detector.threshold_,
-        "threshold_rule": str(detector.threshold_rule),
+        "threshold_rule": str(detector.threshold_rule_),
         "events": len(events),
         "event_points": int((events["end"] - events["start"] + 1).sum()),
         "git_commit": git_commit(),

@@ -40,42 +40,9 @@ def detect_parser(program: str = "python -m exp.detect", *, stream: bool = True)
         ],
         STREAM_NOTES if stream else "",
     )
-    add = parser.add_argument
-    add(
-        "files",
-        nargs="*",
-        metavar="SERIES",
-        help="a CSV or Parquet file with a column for each channel; several form one training set, "
-        "each with a folder in --out",
-    )
-    add(
-        "--series",
-        nargs="+",
-        action="extend",
-        metavar="PATTERN",
-        help="more files, or patterns such as 'data/**/*.csv', quoted",
-    )
-    add("--out", type=Path, metavar="DIR", help="folder for the results")
-    add("--model", type=Path, metavar="DIR", help="a saved detector (OUT/detector): score without training")
-    add(
-        "--continue",
-        dest="before",
-        type=Path,
-        metavar="DIR",
-        help="train a saved detector further on new data; --set train.KEY alone has effect",
-    )
+    _add_files(parser)
     add_device(parser)
-    data = parser.add_argument_group("the file").add_argument
-    data(
-        "--time",
-        nargs="+",
-        metavar="COLUMN",
-        help="column of times, or one of dates and one of times of day (detected)",
-    )
-    data("--channels", nargs="+", metavar="COLUMN", help="channels (all numeric columns)")
-    data("--label", metavar="COLUMN", help="column of labels to evaluate with (one named label, is_anomaly, ...)")
-    data("--missing", choices=["error", "interpolate"], help="missing values (error)")
-    data("--max-gap", type=int, metavar="POINTS", help="longest gap that is interpolated")
+    _add_columns(parser)
     _add_form(parser, "how the file or the stream is written" if stream else "how the file is written")
     _add_training(parser)
     _add_threshold(parser)
@@ -109,14 +76,10 @@ def stream_parser(program: str) -> argparse.ArgumentParser:
         ],
         STREAM_NOTES,
     )
-    add = parser.add_argument
-    add("--model", type=Path, metavar="DIR", required=True, help="a saved detector (OUT/detector of detect)")
-    add(
-        "--time",
-        nargs="+",
-        metavar="COLUMN",
-        help="column of times, or one of dates and one of times of day (detected)",
+    parser.add_argument(
+        "--model", type=Path, metavar="DIR", required=True, help="a saved detector (OUT/detector of detect)"
     )
+    _add_time(parser)
     add_device(parser)
     _add_stream(parser.add_argument_group("the stream"))
     _add_threshold(parser)
@@ -125,6 +88,52 @@ def stream_parser(program: str) -> argparse.ArgumentParser:
     left_out = vars(detect_parser(program).parse_args([]))
     parser.set_defaults(**left_out | {"stream": True})
     return parser
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "files",
+        nargs="*",
+        metavar="SERIES",
+        help="a CSV or Parquet file with a column for each channel; several form one training set, "
+        "each with a folder in --out",
+    )
+    add(
+        "--series",
+        nargs="+",
+        action="extend",
+        metavar="PATTERN",
+        help="more files, or patterns such as 'data/**/*.csv', quoted",
+    )
+    add("--out", type=Path, metavar="DIR", help="folder for the results")
+    add("--model", type=Path, metavar="DIR", help="a saved detector (OUT/detector): score without training")
+    add(
+        "--continue",
+        dest="before",
+        type=Path,
+        metavar="DIR",
+        help="train a saved detector further on new data; --set train.KEY alone has effect",
+    )
+
+
+def _add_columns(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the file")
+    _add_time(group)
+    add = group.add_argument
+    add("--channels", nargs="+", metavar="COLUMN", help="channels (all numeric columns)")
+    add("--label", metavar="COLUMN", help="column of labels to evaluate with (one named label, is_anomaly, ...)")
+    add("--missing", choices=["error", "interpolate"], help="missing values (error)")
+    add("--max-gap", type=int, metavar="POINTS", help="longest gap that is interpolated")
+
+
+def _add_time(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--time",
+        nargs="+",
+        metavar="COLUMN",
+        help="column of times, or one of dates and one of times of day (detected)",
+    )
 
 
 def _add_form(parser: argparse.ArgumentParser, title: str) -> None:

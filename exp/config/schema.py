@@ -50,6 +50,9 @@ class DataConfig(Settings):
         return self
 
 
+OF_SCHEDULE = {"milestones": "steps", "final_rate": "linear", "pct_start": "1cycle"}  # keys of one `lradj` alone
+
+
 class TrainConfig(Settings):
     """How the network is trained."""
 
@@ -81,6 +84,13 @@ class TrainConfig(Settings):
                 f"min_delta is {self.min_delta:g}, which is not a share: use a number between 0 and 1, or remove "
                 "min_delta_mode"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_schedule(self) -> Self:
+        for key, schedule in OF_SCHEDULE.items():
+            if schedule != self.lradj and getattr(self, key) != type(self).model_fields[key].default:
+                raise ValueError(f"{key} has no effect with lradj {self.lradj}, only with {schedule}: remove it")
         return self
 
 

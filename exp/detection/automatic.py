@@ -46,20 +46,18 @@ def suggest(detector: str, train: np.ndarray, shortest: int | None = None) -> Su
         )
     rule = DETECTORS[detector].suggest
     if rule is None:
-        return Suggestion({}, [])
+        return Suggestion({}, {})
     period, source = _find_period(train)
     sections, reasons = rule(points, channels, period)
+    of_window = [source]
     if shortest is not None and 2 * sections.get("model", {}).get("seq_len", 0) > shortest:
         # The rules' window is a tenth of a series at most: of five times the shortest that is half of it. How much is
         # learned still depends on all points.
         short = rule(min(points, 5 * shortest), channels, period)
         sections = {**sections, "model": short.sections["model"]}
-        reasons = [
-            f"two windows must fit into the shortest of the series, {shortest} points",
-            *(reason for reason in short.reasons if not reason.startswith("train.")),
-            *(reason for reason in reasons if reason.startswith("train.")),
-        ]
-    return Suggestion(sections, [source, *reasons])
+        reasons = {**reasons, "model": short.reasons["model"]}
+        of_window.append(f"two windows must fit into the shortest of the series, {shortest} points")
+    return Suggestion(sections, {**reasons, "model": [*of_window, *reasons.get("model", [])]})
 
 
 def _find_period(train: np.ndarray) -> tuple[int | None, str]:
@@ -139,7 +137,8 @@ def _model(detector: str, config: Source, channels: int) -> tuple[str, list[str]
 def _sections(X: np.ndarray, detector: str, config: Source, shortest: int | None) -> tuple[dict, list[str], str]:
     """Return the sections of a configuration, the reasons for automatic ones, and their source for errors."""
     if isinstance(config, str) and config == "auto":
-        return *suggest(detector, X, shortest), "the detector's config"
+        sections, reasons = suggest(detector, X, shortest)
+        return sections, [reason for own in reasons.values() for reason in own], "the detector's config"
     if isinstance(config, dict):
         return config, [], "the detector's config"
     if isinstance(config, (str, os.PathLike)):

@@ -55,7 +55,14 @@ class Decisions(TrainingScores):
         self._take_threshold(found)
         return self
 
-    def find_events(self, X: ArrayLike, *, merge_gap: int | None = None, min_length: int | None = None) -> pd.DataFrame:
+    def find_events(
+        self,
+        X: ArrayLike,
+        *,
+        series: str | None = None,
+        merge_gap: int | None = None,
+        min_length: int | None = None,
+    ) -> pd.DataFrame:
         """Return the events of X: stretches of points above `threshold_`, in descending order of their peaks.
 
         An event begins and ends where its score has risen a quarter of the way from the threshold to the peak.
@@ -63,6 +70,9 @@ class Decisions(TrainingScores):
         Parameters
         ----------
         X : array or DataFrame of shape (n, C)
+        series : str, optional
+            The series of `fit` with which X begins, "X" if there was one: its points have the scores that set the
+            threshold, see `channel_errors_of_training`. By default X is scored as any other series.
         merge_gap : int, optional
             Flagged points with at most this many others between them are one event; by default a quarter of the window.
         min_length : int, optional
@@ -77,13 +87,18 @@ class Decisions(TrainingScores):
         Raises
         ------
         UserError
-            When a number of points is wrong. Also raises the errors of `decision_function`.
+            When a number of points is wrong. Also raises the errors of `decision_function`, and with `series` of
+            `channel_errors_of_training`.
         """
         check_is_fitted(self)
         check_events(merge_gap, min_length)
-        errors = self.channel_errors(X)
+        errors = self._errors_of(X, series)
         score, by_channel = self.point_scores(errors), self.combined(errors)
         return self.rank_events(score, by_channel, merge_gap=merge_gap, min_length=min_length)
+
+    def _errors_of(self, X: ArrayLike, series: str | None) -> np.ndarray:
+        """Return the channel errors (n, K · C) of X, which may begin with a series of `fit`."""
+        return self.channel_errors(X) if series is None else self.channel_errors_of_training(X, series)
 
     def rank_events(
         self,
@@ -104,7 +119,7 @@ class Decisions(TrainingScores):
             rank=self.detector_.model.rank_channels,
         )
 
-    def explain(self, X: ArrayLike, events: pd.DataFrame) -> pd.DataFrame:
+    def explain(self, X: ArrayLike, events: pd.DataFrame, *, series: str | None = None) -> pd.DataFrame:
         """Return how the values of events of X differ from those that the model expects.
 
         Parameters
@@ -112,6 +127,8 @@ class Decisions(TrainingScores):
         X : array or DataFrame of shape (n, C)
         events : DataFrame
             As returned by `find_events`.
+        series : str, optional
+            As for `find_events`.
 
         Returns
         -------
@@ -122,12 +139,11 @@ class Decisions(TrainingScores):
         Raises
         ------
         UserError
-            When the model does not reconstruct. Also raises the errors of `decision_function`.
+            When the model does not reconstruct. Also raises the errors of `find_events`.
         """
-        by_channel = self.channel_scores(X)
-        values = self._checked(X, reset=False)
-        shares_of = self.aggregation_.by_channel(by_channel)
-        explained, names = explain_events(self, values, shares_of, events), self._channel_names()
+        shares_of = self.aggregation_.by_channel(self.combined(self._errors_of(X, series)))
+        values, held_out = self._checked(X, reset=False), [] if series is None else self.held_out(series)
+        explained, names = explain_events(self, values, shares_of, events, held_out), self._channel_names()
         return explained.assign(channel=[names[index] for index in explained["channel"]])
 
     @property

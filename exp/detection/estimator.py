@@ -81,6 +81,8 @@ class AnomalyDetector(Decisions):
     labels_ : int array of shape (n,)
         1 where the score is above `threshold_`.
     threshold_ : float
+    threshold_rule_ : ThresholdRule
+        How it was found.
     config_ : ExperimentConfig
         All settings.
     reasons_ : list of str
@@ -154,8 +156,8 @@ class AnomalyDetector(Decisions):
         Raises
         ------
         DataError
-            When X is shorter than two windows or constant, or a value is too large. When one of several series is
-            shorter than a window, or its channels differ from those of the first.
+            When X is shorter than two windows or constant, or a value is too large, masked or a time. When one of
+            several series is shorter than a window, or its channels differ from those of the first.
         ConfigError, UserError
             When a setting or the threshold's rule is wrong.
         EvaluationError
@@ -246,8 +248,9 @@ class AnomalyDetector(Decisions):
                 f"--set {other}: a continued training can only change settings of the section train: leave it out, or "
                 "train a new detector"
             )
-        self.config_ = resolve(self.config_.to_dict(), list(overrides), "the detector's config")
-        self.detector_.config = self.config_
+        if overrides:
+            self.config_ = resolve(self.config_.to_dict(), list(overrides), "the detector's config")
+            self._restore(self._weights())  # the settings also decide how the network scores
 
     def _series_of(self, X: Given, *, reset: bool = True) -> TrainingSet:
         """Check one series, or several, as `fit` takes them."""

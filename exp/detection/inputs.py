@@ -7,6 +7,8 @@ import pandas as pd
 
 from data_provider import DataError
 
+TIMES = ("M", "m")  # kinds of dtype: dates, and durations
+
 
 def as_table(X: Any) -> Any:
     """Return X with its channels as columns.
@@ -23,8 +25,9 @@ def as_table(X: Any) -> Any:
     Raises
     ------
     DataError
-        When two columns of a DataFrame have the same name.
+        When two columns of a DataFrame have the same name. Also raises the errors of `check_numbers`.
     """
+    check_numbers(X)
     if isinstance(X, pd.Series):
         return X.to_frame() if isinstance(X.name, str) else X.to_numpy()[:, None]
     if isinstance(X, pd.DataFrame):
@@ -35,3 +38,21 @@ def as_table(X: Any) -> Any:
     if isinstance(X, (list, tuple)) and all(np.ndim(value) == 0 for value in X):
         X = np.asarray(X)
     return X[:, None] if getattr(X, "ndim", None) == 1 and len(X) else X
+
+
+def check_numbers(X: Any) -> None:
+    """Refuse what would silently become other numbers: masked values, and times, which would become nanoseconds.
+
+    Raises
+    ------
+    DataError
+        One line that says which they are.
+    """
+    if np.ma.is_masked(X):
+        raise DataError("some values are masked: fill them, or leave their rows out")
+    if isinstance(X, pd.DataFrame):
+        named = next((name for name, dtype in X.dtypes.items() if dtype.kind in TIMES), None)
+        if named is not None:
+            raise DataError(f"column {named!r} holds times: leave it out, or make it the index")
+    elif getattr(getattr(X, "dtype", None), "kind", None) in TIMES:
+        raise DataError("the values are times: give those of the channels")

@@ -1,12 +1,14 @@
 """The scores of the training series, by which points are scored and the threshold is set."""
 
 import logging
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike
+from sklearn.utils.validation import check_is_fitted
 
 from exp.detection.aggregation import Aggregation, spans_of
 from exp.detection.detector import Detector
@@ -16,6 +18,7 @@ from exp.detection.scorer import Scorer
 from exp.detection.thresholds import ThresholdRule
 from exp.detection.training_set import SERIES, Folds, TrainingSet
 from exp.errors import UserError
+from exp.training.provenance import digest_values
 
 logger = logging.getLogger(__name__)
 
@@ -35,10 +38,26 @@ class Part(NamedTuple):
 
 
 class Known(NamedTuple):
-    """The errors (n, K · C) of the channels of a series of `fit`, and which scorer they are from in which rows."""
+    """What is known of a series of `fit`.
 
+    Attributes
+    ----------
+    digest : str
+        Of its values.
+    errors : float32 array of shape (n, K · C)
+        Of its channels; read-only, as they are given away.
+    held_out : list of HeldOut
+        Which scorer they are from in which rows.
+    """
+
+    digest: str
     errors: np.ndarray
     held_out: list[HeldOut]
+
+    def begins(self, values: np.ndarray) -> bool:
+        """Return whether a series (m, C) begins with this one."""
+        points = len(self.errors)
+        return points <= len(values) and digest_values(values[:points]) == self.digest
 
 
 class TrainingScores(Looking):
@@ -50,6 +69,7 @@ class TrainingScores(Looking):
     causal_scores_: np.ndarray
     labels_: np.ndarray
     threshold_: float
+    threshold_rule_: ThresholdRule
     threshold: str | float
     risk: float
     quantile: float
@@ -62,14 +82,7 @@ class TrainingScores(Looking):
         parts = [part for parts in by_series for part in parts]
         by_channel = [part.detector.score(part.values, stride=self.stride, name=SERIES) for part in parts]
         by_channel = [scores.astype(np.float32) for scores in by_channel]
-        scored = iter(by_channel)
-        self._known = {
-            name: Known(
-                np.concatenate([next(scored) for _ in own]) if len(own) > 1 else next(scored),
-                [HeldOut(part.rows, part.detector.scorer) for part in own],
-            )
-            for name, own in zip(series.names, by_series, strict=True)
-        }
+        self._known = _known(series, by_series, iter(by_channel))
         self.score_channels_ = by_channel[0].shape[1] // self.detector_.model.errors
         self.aggregation_ = self._aggregation(by_channel)
         self.decision_scores_ = np.concatenate([self.point_scores(one) for one in by_channel])
@@ -123,13 +136,16 @@ class TrainingScores(Looking):
         Raises
         ------
         ValueError
-            When X is shorter than the series of `fit`.
+            When X is shorter than the series of `fit`, or begins with other values, and the model is fitted in closed
+            form.
         UserError
             When the model is fitted in closed form, and the series is not one of the fit, or the detector was loaded or
             copied: these scores are not saved. Also raises the errors of `channel_errors`.
         """
-        known = self._known.get(series)
-        if known is not None and len(known.errors) == len(np.asarray(X)):
+        check_is_fitted(self)
+        values, known = self._checked(X, reset=False), self._known.get(series)
+        begins = known is not None and known.begins(values)
+        if known is not None and begins and len(known.errors) == len(values):
             return known.errors
         scores = self.channel_errors(X)
         if not self.detector_.model.closed_form:
@@ -139,6 +155,8 @@ class TrainingScores(Looking):
             raise ValueError(
                 f"X has {len(scores)} points, fewer than the {len(known.errors)} that the detector was fitted to"
             )
+        if not begins:
+            raise ValueError(f"X does not begin with the {len(known.errors)} points that the detector was fitted to")
         return np.concatenate([known.errors, scores[len(known.errors) :]])
 
     def held_out(self, series: str = "X") -> list[HeldOut]:
@@ -185,11 +203,11 @@ class TrainingScores(Looking):
 
     @property
     def threshold_rule(self) -> ThresholdRule:
-        """How the threshold is found."""
+        """How a fit finds the threshold: as the parameters say."""
         return ThresholdRule(self.threshold, self.risk, self.quantile, self.contamination)
 
     def _take_threshold(self, threshold: float) -> None:
-        self.threshold_ = threshold
+        self.threshold_, self.threshold_rule_ = threshold, self.threshold_rule
         self.labels_ = (self.decision_scores_ > threshold).astype(int)
 
     def _aggregation(self, parts: list[np.ndarray], *, causal: bool = False) -> Aggregation:
@@ -227,6 +245,16 @@ class TrainingScores(Looking):
         """Return the scores of the points of a stretch that have all the points before them that a score needs."""
         scores = self.causal_aggregation_(stretch)
         return scores[min(self.causal_aggregation_.behind, len(scores) // 2) :]
+
+
+def _known(series: TrainingSet, parts: list[list[Part]], scores: Iterator[np.ndarray]) -> dict[str, Known]:
+    """Return what is known of each training series, from its parts and the scores of all parts in their order."""
+    known = {}
+    for name, values, own in zip(series.names, series.each(series.values), parts, strict=True):
+        errors = np.concatenate([next(scores) for _ in own]) if len(own) > 1 else next(scores)
+        errors.flags.writeable = False
+        known[name] = Known(digest_values(values), errors, [HeldOut(part.rows, part.detector.scorer) for part in own])
+    return known
 
 
 def _score_last(scorer: Scorer, every: np.ndarray, chosen: np.ndarray) -> np.ndarray:

@@ -10,13 +10,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from exp.config import differences
 from exp.detection.estimator import CrossADDetector
+from exp.detection.inputs import check_numbers
 from exp.errors import UserError
 from exp.streaming.clock import Clock, Verdict, instant
 from exp.streaming.state import fingerprint, read_state, write_state
-from ts_ad_evaluation import SPOT
+from exp.streaming.thresholds import point_alarms
 
 MODES = ("window", "causal")
-MAX_EXCESSES = 5000  # scores that the tail is fitted to, which bounds the memory of the alarms
 FARTHEST = 1e12  # standard deviations of training; squares of such values are still finite
 
 
@@ -104,7 +104,7 @@ class StreamingDetector:
             raise UserError(f"mode is {mode!r}: use 'window' or 'causal'")
         if series is not None and series < 1:
             raise UserError(f"series is {series}: use a number of at least 1, or None")
-        if drift_window is not None and detector.threshold_rule.name != "spot":
+        if drift_window is not None and detector.threshold_rule_.name != "spot":
             raise UserError(
                 "the detector's threshold is fixed, so a drift window cannot move it: set it by spot (--threshold "
                 "spot), or leave the window out"
@@ -122,7 +122,7 @@ class StreamingDetector:
         self._begun = 0  # the row beyond which windows do not reach back
         self._points = detector.assembler()
         self._aggregation = detector.running_aggregation(count, causal=mode == "causal")
-        self._alarms = [_alarms(detector, mode, drift_window) for _ in range(count)]
+        self._alarms = [point_alarms(detector, mode, drift_window) for _ in range(count)]
         self._fingerprint = fingerprint(detector)
 
     @classmethod
@@ -183,8 +183,8 @@ class StreamingDetector:
         Raises
         ------
         ValueError
-            When the shape is wrong, a value is NaN, infinite or too far from the training values, or a time is missing
-            or of a different kind from the last one; then no point is accepted. When the stream has ended.
+            When the shape is wrong, a value is NaN, masked, infinite or too far from the training values, or a time is
+            missing or of a different kind from the last one; then no point is accepted. When the stream has ended.
         UserError
             When `gap` is a duration, but the times are numbers.
         """
@@ -290,6 +290,7 @@ class StreamingDetector:
             raise ValueError("the stream has ended: start another one")
 
     def _checked(self, points) -> np.ndarray:
+        check_numbers(points)
         points = np.asarray(points, dtype=np.float64)
         if self._single:
             points = (points[None] if points.ndim == 1 else points)[None]
@@ -371,34 +372,3 @@ class StreamingDetector:
                 alarm[index], threshold[index] = alarms.update_many(score[index])
         arrays = (score, by_channel, threshold, alarm)
         return StreamScores(rows, *(array[0] if self._single else array for array in arrays))
-
-
-class FixedThreshold:
-    """Alarms above a threshold that never moves, with SPOT's interface."""
-
-    def __init__(self, threshold: float):
-        self.threshold = threshold
-
-    def update_many(self, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return which scores (m,) are above the threshold, and the threshold for each."""
-        return score > self.threshold, np.full(len(score), self.threshold)
-
-    def get_state(self) -> dict:
-        """Return the state for `from_state`."""
-        return {"threshold": self.threshold}
-
-    @classmethod
-    def from_state(cls, state: dict) -> "FixedThreshold":
-        """Restore from the result of `get_state`."""
-        return cls(**state)
-
-
-def _alarms(detector: CrossADDetector, mode: str, drift_window: int | None) -> SPOT | FixedThreshold:
-    rule = detector.threshold_rule
-    # The last point of a window is harder to reconstruct than the others, so its scores have their own tail.
-    initial = detector.decision_scores_ if mode == "window" else detector.causal_scores_
-    if rule.name == "auto" and mode == "causal":
-        return FixedThreshold(rule.find(initial))
-    if rule.name != "spot":
-        return FixedThreshold(detector.threshold_)
-    return SPOT(initial, risk=detector.risk, rule="likelihood", drift_window=drift_window, max_excesses=MAX_EXCESSES)

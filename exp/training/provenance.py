@@ -1,5 +1,6 @@
-"""What a result depends on: package versions, and the commit of this clone."""
+"""What a result depends on: values, package versions, and the commit of this clone."""
 
+import hashlib
 import platform
 import subprocess
 from pathlib import Path
@@ -8,6 +9,14 @@ import numpy as np
 import torch
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def digest_values(values: np.ndarray) -> str:
+    """Return the digest of values (n, C), channel by channel as most readers store them, so nothing is copied."""
+    hashed = hashlib.sha256(f"{values.dtype.str} {values.shape}".encode())
+    for channel in values.T:
+        hashed.update(np.ascontiguousarray(channel).data)
+    return hashed.hexdigest()
 
 
 def versions() -> dict[str, str]:

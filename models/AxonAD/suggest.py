@@ -22,13 +22,17 @@ def suggest(length: int, channels: int, period: int | None) -> Suggestion:
     """
     window, _ = window_for(length, None, usual=USUAL)
     training = training_for(length, window, batch=BATCH, rate=RATE)
-    reasons = [
-        f"model.seq_len {window}: the published {USUAL}, or a tenth of the {length} points to train on",
-        f"model.d_model {WIDTH} and model.heads {HEADS}: the smaller of the published networks, at less than half the "
-        "time",
-        f"train.optim adamw, train.weight_decay {WEIGHT_DECAY:g} and train.grad_norm {GRAD_NORM:g}: as published",
-        *training.reasons,
-    ]
+    reasons = {
+        "model": [
+            f"model.seq_len {window}: the published {USUAL}, or a tenth of the {length} points to train on",
+            f"model.d_model {WIDTH} and model.heads {HEADS}: the smaller of the published networks, at less than half "
+            "the time",
+        ],
+        "train": [
+            f"train.optim adamw, train.weight_decay {WEIGHT_DECAY:g} and train.grad_norm {GRAD_NORM:g}: as published",
+            *training.reasons,
+        ],
+    }
     model = {"seq_len": window, "d_model": WIDTH, "heads": HEADS}
     train = {**training.settings, "optim": "adamw", "weight_decay": WEIGHT_DECAY, "grad_norm": GRAD_NORM}
     return Suggestion({"model": model, "train": train}, reasons)

@@ -41,6 +41,5 @@ def suggest(length: int, channels: int, period: int | None) -> Suggestion:
         f"model.topk {model['topk']}: the usual {FREQUENCIES}, or all frequencies of a window",
         f"model.n_query {QUERIES}, model.bank_size {BANK}, and model.e_layers, model.d_layers and model.m_layers "
         f"{LAYERS}: one series trains a small network",
-        *training.reasons,
     ]
-    return Suggestion({"model": model, "train": training.settings}, reasons)
+    return Suggestion({"model": model, "train": training.settings}, {"model": reasons, "train": training.reasons})

@@ -23,11 +23,12 @@ def suggest(length: int, channels: int, period: int | None) -> Suggestion:
     token = max(1, window // TOKENS)
     patches = [token, 2 * token, 3 * token]
     training = training_for(length, window, batch=BATCH, rate=RATE)
-    reasons = [
-        f"model.seq_len {window}: {reason}",
-        f"model.points_per_token {token} and model.patch_sizes {patches}: the published shares of a window",
-        "train.optim adamw: as published",
-        *training.reasons,
-    ]
+    reasons = {
+        "model": [
+            f"model.seq_len {window}: {reason}",
+            f"model.points_per_token {token} and model.patch_sizes {patches}: the published shares of a window",
+        ],
+        "train": ["train.optim adamw: as published", *training.reasons],
+    }
     model = {"seq_len": window, "points_per_token": token, "patch_sizes": patches}
     return Suggestion({"model": model, "train": {**training.settings, "optim": "adamw"}}, reasons)

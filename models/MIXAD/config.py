@@ -2,7 +2,8 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
+from typing_extensions import Self
 
 from models.settings import ModelSettings
 
@@ -33,3 +34,12 @@ class MIXADConfig(ModelSettings):
     lamb_cons: NonNegativeFloat = 0.1  # weight of the distance to the nearest slot
     lamb_kl: NonNegativeFloat = 0.0001  # weight of the slots' uneven use
     margin: NonNegativeFloat = 1.0  # margin of the contrast
+
+    @model_validator(mode="after")
+    def _check_curriculum(self) -> Self:
+        if (
+            not self.use_curriculum_learning
+            and self.cl_decay_steps != type(self).model_fields["cl_decay_steps"].default
+        ):
+            raise ValueError("cl_decay_steps has no effect without use_curriculum_learning: remove it")
+        return self

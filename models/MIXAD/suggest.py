@@ -22,11 +22,10 @@ def suggest(length: int, channels: int, period: int | None) -> Suggestion:
     """
     window, _ = window_for(length, None, usual=USUAL)
     training = training_for(length, window, batch=min(256, max(1, ROWS // channels)), steps=STEPS, rate=RATE)
-    reasons = [
-        "data.scaling min-max: as published",
-        f"model.seq_len {window}: the published {USUAL}, or a tenth of the {length} points to train on",
-        f"train.eps {EPS:g} and train.grad_norm {GRAD_NORM:g}: as published",
-        *training.reasons,
-    ]
+    reasons = {
+        "data": ["data.scaling min-max: as published"],
+        "model": [f"model.seq_len {window}: the published {USUAL}, or a tenth of the {length} points to train on"],
+        "train": [f"train.eps {EPS:g} and train.grad_norm {GRAD_NORM:g}: as published", *training.reasons],
+    }
     train = {**training.settings, "eps": EPS, "grad_norm": GRAD_NORM}
     return Suggestion({"data": {"scaling": "min-max"}, "model": {"seq_len": window}, "train": train}, reasons)

@@ -20,9 +20,11 @@ def suggest(length: int, channels: int, period: int | None) -> Suggestion:
     window, reason = window_for(length, None)
     windows = max(1, length - window + 1)
     remembered = min(windows, MOST, max(FEWEST, NUMBERS // (window * channels)))
-    reasons = [
-        f"model.seq_len {window}: {reason.removesuffix(', as there is no period')}",
-        f"train.epoch_windows {remembered}: windows drawn from the {windows} training windows and remembered",
-    ]
+    reasons = {
+        "model": [f"model.seq_len {window}: {reason.removesuffix(', as there is no period')}"],
+        "train": [
+            f"train.epoch_windows {remembered}: windows drawn from the {windows} training windows and remembered"
+        ],
+    }
     train = {"epoch_windows": remembered, "batch_size": BATCH}
     return Suggestion({"model": {"seq_len": window}, "train": train}, reasons)

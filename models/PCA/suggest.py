@@ -20,9 +20,11 @@ def suggest(length: int, channels: int, period: int | None) -> Suggestion:
     most = max(SHORTEST_WINDOW, WIDTH // channels)
     if window > most:
         window, reason = most, f"for {channels} channels"
-    reasons = [
-        f"model.seq_len {window}: {reason}",
-        f"train.epoch_windows {WINDOWS} and train.batch_size {BATCH}: more windows hardly change the components",
-    ]
+    reasons = {
+        "model": [f"model.seq_len {window}: {reason}"],
+        "train": [
+            f"train.epoch_windows {WINDOWS} and train.batch_size {BATCH}: more windows hardly change the components"
+        ],
+    }
     train = {"epoch_windows": WINDOWS, "batch_size": BATCH}
     return Suggestion({"model": {"seq_len": window}, "train": train}, reasons)

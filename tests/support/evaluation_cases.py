@@ -92,4 +92,6 @@ UNDEFINED = [
     pytest.param([], [], "label is empty", id="empty"),
     pytest.param([0, 1], [], "score is empty", id="empty score"),
     pytest.param([0, 1], ["a", "b"], "score must be numeric", id="text"),
+    pytest.param([0, 1, 0], np.ma.array([1, 2, 3], mask=[0, 0, 1]), "score has masked values", id="masked score"),
+    pytest.param(np.ma.array([0, 1, 0], mask=[0, 0, 1]), [1, 2, 3], "label has masked values", id="masked label"),
 ]

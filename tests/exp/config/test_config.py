@@ -173,6 +173,17 @@ def test_choices_are_closed(section, key, value, remedy):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("lradj", "key", "value"),
+    [("type1", "milestones", [3]), ("steps", "final_rate", 1e-5), ("linear", "pct_start", 0.4)],
+)
+def test_a_setting_of_another_schedule_is_refused(lradj, key, value):
+    mapping = settings()
+    mapping["train"] = {"lradj": lradj, key: value}
+    with pytest.raises(ConfigError, match=f"^train: {key} has no effect with lradj {lradj}, only with "):
+        ExperimentConfig.from_dict(mapping)
+
+
 def test_differences():
     one = {"a": 1, "b": {"c": 2, "d": [1]}, "e": None}
     other = {"a": 1, "b": {"c": 3, "d": [1]}, "f": 4}

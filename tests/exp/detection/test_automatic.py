@@ -64,7 +64,7 @@ def test_the_period_is_that_of_the_channels_which_change():
     train = np.concatenate([waves(6000, 2, period=48, noise=0.01), np.ones((6000, 5))], axis=1)
     choice = suggest("CrossAD", train)
     assert choice.sections["model"]["seq_len"] == 96
-    assert "period 48" in choice.reasons[0]
+    assert "period 48" in choice.reasons["model"][0]
 
 
 @pytest.mark.parametrize(
@@ -81,15 +81,16 @@ def test_the_period_is_that_of_the_channels_which_change():
 def test_where_there_is_no_period_the_window_is_the_usual_one(series):
     choice = suggest("CrossAD", series[:, None])
     assert choice.sections["model"]["seq_len"] == USUAL_WINDOW
-    assert choice.reasons[0].startswith("no period found: 0 of ")
-    assert f"model.seq_len {USUAL_WINDOW}: the usual window, as there is no period" in choice.reasons
+    period, window = choice.reasons["model"][:2]
+    assert period.startswith("no period found: 0 of ")
+    assert window == f"model.seq_len {USUAL_WINDOW}: the usual window, as there is no period"
 
 
 def test_the_period_is_that_of_most_channels():
     noise = np.random.default_rng(0).standard_normal((6000, 3))
     periodic = waves(6000, 3, period=40, noise=0.01)
-    assert "period 40" in suggest("CrossAD", np.hstack([noise, periodic])).reasons[0]
-    assert "no period found: 2 of 5" in suggest("CrossAD", np.hstack([noise, periodic[:, 1:]])).reasons[0]
+    assert "period 40" in suggest("CrossAD", np.hstack([noise, periodic])).reasons["model"][0]
+    assert "no period found: 2 of 5" in suggest("CrossAD", np.hstack([noise, periodic[:, 1:]])).reasons["model"][0]
 
 
 @pytest.mark.parametrize("points", [0, 1, 2, 15])
@@ -106,10 +107,12 @@ def test_too_short(points):
 @pytest.mark.parametrize(("points", "channels"), [(16, 1), (60, 3), (400, 2), (5000, 1), (5000, 40)])
 def test_every_setting_has_its_reason(points, channels):
     choice = suggest("CrossAD", waves(points, channels))
-    assert all("\n" not in reason for reason in choice.reasons)
+    assert all("\n" not in reason for own in choice.reasons.values() for reason in own)
     for section, values in choice.sections.items():
         for key, value in values.items():
-            (reason,) = [reason for reason in choice.reasons if f"{section}.{key} " in reason.replace(",", " ")]
+            (reason,) = [
+                reason for reason in choice.reasons[section] if f"{section}.{key} " in reason.replace(",", " ")
+            ]
             text = f"{value:g}" if isinstance(value, float) else str(value)
             assert text in reason
 
@@ -117,7 +120,7 @@ def test_every_setting_has_its_reason(points, channels):
 def test_a_window_is_said_to_be_a_tenth_only_where_it_is():
     for points in range(16, 200, 7):
         choice = suggest("CrossAD", waves(points))
-        (reason,) = [reason for reason in choice.reasons if reason.startswith("model.seq_len")]
+        (reason,) = [reason for reason in choice.reasons["model"] if reason.startswith("model.seq_len")]
         if "tenth" in reason:
             assert choice.sections["model"]["seq_len"] == points // 10
 

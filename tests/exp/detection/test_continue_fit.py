@@ -8,6 +8,7 @@ from data_provider import DataError
 from exp.detection.detector import Detector
 from exp.detection.estimator import AnomalyDetector
 from exp.errors import UserError
+from exp.training import devices
 from models import DETECTORS, ConfigError
 from tests.support.detector_cases import WINDOW, fitted, frame, unfitted, waves
 from ts_ad_evaluation import EvaluationError
@@ -59,6 +60,22 @@ def test_settings_of_the_training_may_change():
     assert [epoch["epoch"] for epoch in detector.epochs_] == [1, 2, 3, 4]
     assert detector.config_.train.train_epochs == 3
     assert detector.config_.model == unfitted().fit(waves(200)).config_.model
+
+
+def test_another_precision_also_scores(monkeypatch, tmp_path):
+    monkeypatch.setattr(devices, "_cpu_flags", lambda: None)  # as on a system that does not tell
+    detector = unfitted(threshold=1.0).fit(waves(200)).continue_fit(waves(100), overrides=["train.precision=bf16"])
+    detector.save(tmp_path)
+    again = AnomalyDetector.load(tmp_path, device="cpu")
+    equal_bits(again.decision_function(waves(60)), detector.decision_function(waves(60)))
+
+
+def test_what_the_device_cannot_do_changes_nothing(monkeypatch):
+    detector = unfitted(threshold=1.0).fit(waves(200))
+    monkeypatch.setattr(devices, "_cpu_flags", set)
+    with pytest.raises(UserError, match=r"train\.precision bf16: this CPU has no bf16 instructions"):
+        detector.continue_fit(waves(100), overrides=["train.precision=bf16"])
+    assert detector.config_.train.precision == detector.detector_.scorer.precision == "fp32"
 
 
 def test_several_series():

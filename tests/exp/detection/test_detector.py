@@ -146,8 +146,8 @@ def test_the_channel_scores_of_the_training():
     for name, x in several.items():
         equal_bits(detector.channel_errors_of_training(x, name), detector.channel_scores(x))
         equal_bits(copy.deepcopy(detector).channel_errors_of_training(x, name), detector.channel_scores(x))
-    longer = waves(90, seed=1)
-    equal_bits(detector.channel_errors_of_training(longer, "b"), detector.channel_scores(longer))
+    for other in (waves(90, seed=1), waves(80, seed=2)):
+        equal_bits(detector.channel_errors_of_training(other, "b"), detector.channel_scores(other))
 
 
 def test_a_model_in_closed_form_does_not_score_what_it_was_fitted_to():
@@ -159,6 +159,11 @@ def test_a_model_in_closed_form_does_not_score_what_it_was_fitted_to():
     assert (scores[:80] != detector.channel_scores(x)[:80]).any()
     with pytest.raises(ValueError, match="70 points, fewer than the 80"):
         detector.channel_errors_of_training(x[:70])
+    for length in (80, 100):
+        with pytest.raises(ValueError, match="X does not begin with the 80 points that the detector was fitted to"):
+            detector.channel_errors_of_training(waves(length, seed=1))
+    with pytest.raises(ValueError, match="read-only"):
+        detector.channel_errors_of_training(x[:80])[0] = 0
     for other in (copy.deepcopy(detector), detector):
         with pytest.raises(UserError, match="scores of its fit are unknown"):
             other.channel_errors_of_training(x, "X" if other is not detector else "Y")
@@ -508,6 +513,20 @@ class TestInput:
     def test_two_columns_of_one_name(self):
         with pytest.raises(DataError, match="column 'cpu' occurs twice: rename one"):
             unfitted().fit(frame(100, ("cpu", "cpu")))
+
+    @pytest.mark.parametrize(
+        ("x", "message"),
+        [
+            (np.ma.masked_greater(waves(100), 2), "some values are masked"),
+            (pd.Series(pd.date_range("2024", periods=100)), "the values are times"),
+            (np.arange(100).astype("m8[s]")[:, None], "the values are times"),
+            (frame(100).assign(at=pd.date_range("2024", periods=100, tz="UTC")), "column 'at' holds times"),
+        ],
+    )
+    def test_what_would_silently_become_other_numbers(self, x, message):
+        for method in (unfitted().fit, fitted().decision_function, lambda x: unfitted().fit([x])):
+            with pytest.raises(DataError, match=message):
+                method(x)
 
     def test_a_large_offset(self):
         x = np.round(50 * np.sin(np.arange(200) / 5))[:, None]

@@ -64,6 +64,21 @@ def test_nothing_is_held_out_where_a_detector_does_not_know_its_windows_by_heart
     assert AnomalyDetector("CrossAD", overrides=changes, threshold=1.0).fit(waves(200)).held_out() == []
 
 
+def test_events_of_the_training_part_are_explained_by_detectors_of_other_folds():
+    x = frame(300)
+    x.loc[150:152, "disk"] += 60
+    detector = AnomalyDetector("Nearest", overrides=["model.seq_len=16"]).fit(x)
+    assert not detector.predict(x)[150:153].any()  # it is remembered
+    events = detector.find_events(x, series="X")
+    assert events["start"][0] <= 150 <= 152 <= events["end"][0]
+    told = detector.explain(x, events, series="X").iloc[0]
+    assert told["channel"] == "disk"
+    assert told["row"] in (150, 151, 152)
+    assert told["expected"] < told["value"] - 30
+    known = detector.explain(x, events).query("rank == 1 and channel == 'disk'").iloc[0]
+    assert known["expected"] == pytest.approx(known["value"], abs=1e-3)
+
+
 def test_what_is_held_out_is_not_saved(tmp_path):
     AnomalyDetector("PCA", threshold=1.0).fit(waves(200)).save(tmp_path)
     with pytest.raises(UserError, match="scores of its fit are unknown"):

@@ -101,6 +101,15 @@ def test_few_points_are_enough_for_it():
     assert unfitted(contamination=0.1).fit(waves(40)).labels_.sum() == 4
 
 
+def test_a_parameter_that_changes_after_the_fit_waits_for_the_next(tmp_path):
+    detector = unfitted(threshold="quantile").fit(waves(200)).set_params(threshold="spot")
+    detector.save(tmp_path)
+    loaded = AnomalyDetector.load(tmp_path, device="cpu")
+    assert detector.threshold_rule_ == loaded.threshold_rule_ == loaded.threshold_rule == ThresholdRule("quantile")
+    assert detector.threshold_ == loaded.threshold_ == detector.threshold_rule_.find(detector.decision_scores_)
+    assert detector.fit(waves(200)).threshold_rule_ == ThresholdRule("spot")
+
+
 RULES = [
     {},
     {"threshold": "spot"},

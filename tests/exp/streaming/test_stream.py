@@ -16,9 +16,11 @@ from sklearn.exceptions import NotFittedError
 
 import exp.streaming.state
 import exp.streaming.stream
+import exp.streaming.thresholds
 from exp.detection.estimator import CrossADDetector
 from exp.errors import UserError
-from exp.streaming.stream import MAX_EXCESSES, StreamingDetector, StreamScores
+from exp.streaming.stream import StreamingDetector, StreamScores
+from exp.streaming.thresholds import MAX_EXCESSES
 from tests.support.detector_cases import CONFIG, STRIDE, WINDOW, fitted, unfitted, waves
 from tests.support.paths import SHARED
 from ts_ad_evaluation import SPOT, EvaluationError
@@ -200,6 +202,10 @@ class TestAlarms:
         assert len(set(scores.threshold)) > 50
         equal_bits(scores.score, run(StreamingDetector(detector, mode=mode), x).score)
 
+    def test_the_threshold_is_the_fitted_one_whatever_the_parameters_are_now(self):
+        detector = copy.deepcopy(fitted(threshold="quantile")).set_params(threshold="spot")
+        assert set(run(StreamingDetector(detector), waves(40)).threshold) == {detector.threshold_}
+
     def test_the_risk(self):
         x = waves(40)
         often, seldom = (run(StreamingDetector(fitted(risk=risk)), x).threshold for risk in (1e-2, 1e-3))
@@ -249,6 +255,8 @@ class TestPoints:
         ([[0.0, 1.0], [0.0, np.nan]], "points must be finite"),
         ([np.inf, 0.0], "points must be finite"),
         ([None, 0.0], "points must be finite"),
+        (np.ma.array([0.0, 1.0], mask=[True, False]), "some values are masked"),
+        (np.array([0, 1], "M8[s]"), "the values are times"),
         ([[0.0, 1.0], [1e30, 0.0]], "too far from the training values"),
         ([0.0, -1.7e308], "too far from the training values"),
     )
@@ -345,7 +353,7 @@ def held(thing):
 def test_memory_does_not_grow(tmp_path, monkeypatch, mode, series, drift_window):
     random = np.random.default_rng(0)
     detector = copy.copy(fitted())
-    monkeypatch.setattr(exp.streaming.stream, "MAX_EXCESSES", 16)
+    monkeypatch.setattr(exp.streaming.thresholds, "MAX_EXCESSES", 16)
     monkeypatch.setattr(
         CrossADDetector, "look", lambda _, windows, **options: random.exponential(size=windows.shape).astype(np.float32)
     )

@@ -47,6 +47,11 @@ def test_graphs_by_name():
         small(graph="random")
 
 
+def test_the_decay_of_no_curriculum():
+    with pytest.raises(ConfigError, match="cl_decay_steps has no effect without use_curriculum_learning: remove it"):
+        small(use_curriculum_learning=False, cl_decay_steps=5)
+
+
 def test_the_nodes_come_with_the_data():
     with pytest.raises(ConfigError, match="unknown key 'num_nodes'"):
         small(num_nodes=4)
