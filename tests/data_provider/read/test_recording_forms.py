@@ -168,6 +168,29 @@ def test_the_hour_that_comes_twice_keeps_its_order(read, rows, newest_first):
     assert recording.times.is_unique
 
 
+@pytest.mark.parametrize(
+    ("begin", "step", "zone", "said"),
+    [
+        ("2024-04-06 20:00", "15min", "Australia/Lord_Howe", "half an hour occurs twice"),
+        ("2024-04-06 20:00", "30min", "America/Santiago", "an hour occurs twice"),  # from midnight back to 23:00
+        ("2024-11-02 20:00", "5min", "America/New_York", "an hour occurs twice"),
+    ],
+)
+def test_clocks_put_back_elsewhere(read, begin, step, zone, said):
+    times = pd.date_range(begin, periods=120, freq=step, tz=zone).tz_localize(None)
+    recording = read(lines("time,v", lambda time, row: f"{time},{row}", times))
+    assert recording.values[:, 0].tolist() == list(range(120))
+    (note,) = recording.notes
+    assert said in note
+
+
+def test_two_rows_swapped_at_night_are_no_repeated_hour(read):
+    times = ["00:00", "00:30", "01:00", "01:30", "02:30", "02:00", "03:00", "03:30"]
+    recording = read(lines("time,v", lambda time, row: f"2024-10-27 {time},{row}", times))
+    assert recording.values[:, 0].tolist() == [0, 1, 2, 3, 5, 4, 6, 7]
+    assert "sorted" in recording.notes[0]
+
+
 LONG = lines(
     "timestamp,sensor,value", lambda hour, row: "\n".join(f"{hour},{key},{3 * row + i}" for i, key in enumerate("abc"))
 )
