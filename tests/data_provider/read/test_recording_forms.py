@@ -202,6 +202,7 @@ LONG = lines(
         LONG,
         "\n".join([LONG.splitlines()[0], *sorted(LONG.splitlines()[1:], key=lambda line: line.split(",")[1])]),
         LONG.replace("sensor", "tag").replace(",", ";"),
+        LONG.replace("sensor", "unit,sensor").replace(",a,", ",bar,a,").replace(",b,", ",C,b,").replace(",c,", ",C,c,"),
     ],
 )
 def test_long_files(read, text):
@@ -225,6 +226,9 @@ def test_the_long_format_of_the_project(read):
         "\n".join(LONG.splitlines()[:-1]),  # one value is missing
         lines("timestamp,machine,p,q", lambda hour, row: f"{hour},x,{row},1\n{hour},y,{row},2"),
         "date,data,cols\n1,5,a\n2,6,a\n1,8,b\n",
+        lines(
+            "time,site,sensor,value", lambda hour, row: "\n".join(f"{hour},{s},{k},{row}" for s in "AB" for k in "xy")
+        ),
         lines("time,sensor,value", lambda hour, row: f"{hour},x,{row}\n{hour + pd.Timedelta('7min')},y,{row}"),
         lines("tag,value", lambda hour, row: f"x,{row}\ny,{row}"),
     ],
