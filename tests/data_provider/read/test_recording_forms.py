@@ -61,6 +61,7 @@ def test_separators_and_decimal_commas(read, text, values, encoding):
         ("a;b\n1.234,5;5\n2,5;3\n", ["'1.234,5'", "thousands"]),
         ("a,b\n1,2\n1 234,3\n2,4\n", ["row 2", "'1 234'", "thousands"]),
         ("a;b\n1,5;2\n2.5;3\n3,5;4\n", ["row 2", "'2.5'", "--decimal"]),
+        ("a;b\n1,5;998\n2,5;1.001\n3,5;1.002\n", ["row 2", "'1.001'", "thousands", "--decimal"]),
         ("a;b\n" + "1;2\n" * 20000 + "1,5;3\n", ["row 20001", "'1,5'", "--decimal"]),
         ("# made by x\na,b\n1,2\n3,4\n", ["'# made by x'", "remove"]),
         ("Report\n\na;b\n1;2\n2;3\n", ["'Report'", "remove"]),
