@@ -5,6 +5,7 @@ import gzip
 import io
 import lzma
 import zipfile
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -298,6 +299,16 @@ def test_a_value_that_recurs_far_outside_the_rest_is_pointed_out(read, code):
 def test_values_beyond_the_range_that_can_be_computed_with(read, cell):
     with pytest.raises(DataError, match=r"row 2 of column 'v' holds -?1e\+200.*--missing-values"):
         read(f"v\n1\n{cell}\n3\n")
+
+
+@pytest.mark.parametrize("kind", ["csv", "floats", "decimals"])
+def test_large_numbers_with_fractions(read, kind):
+    numbers = [Decimal(10**17 + 100 * row) + Decimal("0.25") for row in range(30)]
+    table = pd.DataFrame({"v": numbers if kind == "decimals" else np.array(numbers, float)})
+    recording = read("v\n" + "".join(f"{number}\n" for number in numbers) if kind == "csv" else table)
+    (note,) = [note for note in recording.notes if "subtract" in note]
+    assert "only 2896 apart" in note
+    assert "within 16" in note
 
 
 @pytest.mark.parametrize("base", [10**17, -(10**17), 10**17 + 1])
