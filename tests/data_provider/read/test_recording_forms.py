@@ -241,7 +241,21 @@ def test_long_files_that_are_refused(read, text):
 
 
 @pytest.mark.parametrize(
-    "name", ["label", "Label", "is_anomaly", "anomaly", "Anomaly", "outlier", "is_attack", "labels", "ATT_FLAG", "gt"]
+    "name",
+    [
+        "label",
+        "Label",
+        "is_anomaly",
+        "anomaly",
+        "Anomaly",
+        "outlier",
+        "is_attack",
+        "labels",
+        "ATT_FLAG",
+        "gt",
+        "is_abnormal",
+        "gt_label",
+    ],
 )
 @pytest.mark.parametrize("marks", [("0", "1"), ("0.0", "1.0"), ("False", "true"), ("normal", "Anomaly"), ("no", "yes")])
 def test_labels_by_their_usual_names(read, name, marks):
@@ -249,6 +263,15 @@ def test_labels_by_their_usual_names(read, name, marks):
     assert recording.channels == ("a",)
     assert recording.label.tolist() == [0, 1, 0]
     assert any(name in note and "labels" in note for note in recording.notes) == (name.lower() != "label")
+
+
+@pytest.mark.parametrize(("others", "said"), [("b", True), ("b,valve", False), ("", False)])
+def test_a_channel_that_may_hold_labels(read, others, said):
+    names = ["fault", *filter(None, others.split(","))]
+    rows = [[int(row == 7), row % 5, int(row > 5)][: len(names)] for row in range(12)]
+    recording = read("\n".join([",".join(names), *(",".join(map(str, row)) for row in rows)]))
+    assert recording.channels == tuple(names)
+    assert any("--label fault" in note for note in recording.notes) == said
 
 
 def test_points_of_change_are_labels_too(read):
