@@ -174,14 +174,14 @@ def _load(options: argparse.Namespace) -> CrossADDetector:
     """Return the saved detector, with its threshold set by the given rule, if any."""
     detector, rule = _read_detector(options.model, options), rule_options(options)
     if rule:
-        saved = f"{detector.threshold_:.6g}, {detector.threshold_rule}"
+        saved = f"{detector.threshold_:.6g}, {detector.threshold_rule_}"
         try:
             detector.set_threshold(**rule)
         except EvaluationError as error:
             raise EvaluationError(f"{options.model}: {error}") from None
         logger.info(
             "the threshold is %.6g, %s; the saved one, %s, is left unchanged in %s",
-            detector.threshold_, detector.threshold_rule, saved, options.model,
+            detector.threshold_, detector.threshold_rule_, saved, options.model,
         )  # fmt: skip
     return detector
 

@@ -255,7 +255,7 @@ def _record(recording: Recording, detector: CrossADDetector, events: pd.DataFram
         "reasons": detector.reasons_,
         "epochs": detector.epochs_,
         "threshold": detector.threshold_,
-        "threshold_rule": str(detector.threshold_rule),
+        "threshold_rule": str(detector.threshold_rule_),
         "events": len(events),
         "event_points": int((events["end"] - events["start"] + 1).sum()),
         "git_commit": git_commit(),

@@ -81,6 +81,8 @@ class AnomalyDetector(Decisions):
     labels_ : int array of shape (n,)
         1 where the score is above `threshold_`.
     threshold_ : float
+    threshold_rule_ : ThresholdRule
+        How it was found.
     config_ : ExperimentConfig
         All settings.
     reasons_ : list of str

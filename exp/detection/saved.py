@@ -16,7 +16,7 @@ def describe(detector: Any) -> tuple[dict, dict[str, np.ndarray]]:
     """Return the description and the arrays of a fitted AnomalyDetector, as `storage.write` takes them."""
     description = {
         "detector": detector.config_.detector,
-        "parameters": detector.get_params(),
+        "parameters": {**detector.get_params(), **detector.threshold_rule_._asdict()},
         "config": detector.config_.to_dict(),
         "reasons": detector.reasons_,
         "channels": list(getattr(detector, "feature_names_in_", [])),

@@ -50,6 +50,7 @@ class TrainingScores(Looking):
     causal_scores_: np.ndarray
     labels_: np.ndarray
     threshold_: float
+    threshold_rule_: ThresholdRule
     threshold: str | float
     risk: float
     quantile: float
@@ -185,11 +186,11 @@ class TrainingScores(Looking):
 
     @property
     def threshold_rule(self) -> ThresholdRule:
-        """How the threshold is found."""
+        """How a fit finds the threshold: as the parameters say."""
         return ThresholdRule(self.threshold, self.risk, self.quantile, self.contamination)
 
     def _take_threshold(self, threshold: float) -> None:
-        self.threshold_ = threshold
+        self.threshold_, self.threshold_rule_ = threshold, self.threshold_rule
         self.labels_ = (self.decision_scores_ > threshold).astype(int)
 
     def _aggregation(self, parts: list[np.ndarray], *, causal: bool = False) -> Aggregation:

@@ -84,7 +84,7 @@ def stream_lines(
     options = {"mode": mode, "drift_window": drift_window, "gap": gap, "threshold": threshold, "device": device}
     stream = StreamingDetector.load(folder, state=state if known else None, **options)
     if threshold:
-        logger.info("the threshold is %.6g, %s", stream.detector.threshold_, stream.detector.threshold_rule)
+        logger.info("the threshold is %.6g, %s", stream.detector.threshold_, stream.detector.threshold_rule_)
     scorer = _Scorer(target, stream, reading or Reading())
     if alarms:
         scorer.gather_alarms(merge_gap, min_length)

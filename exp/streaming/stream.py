@@ -104,7 +104,7 @@ class StreamingDetector:
             raise UserError(f"mode is {mode!r}: use 'window' or 'causal'")
         if series is not None and series < 1:
             raise UserError(f"series is {series}: use a number of at least 1, or None")
-        if drift_window is not None and detector.threshold_rule.name != "spot":
+        if drift_window is not None and detector.threshold_rule_.name != "spot":
             raise UserError(
                 "the detector's threshold is fixed, so a drift window cannot move it: set it by spot (--threshold "
                 "spot), or leave the window out"
