@@ -53,7 +53,7 @@ def best_order(
     others = [index for index in range(1, len(read)) if not read[index][1].equals(read[0][1])]
     if not others:
         return 0, None
-    disorders = {index: _disorder(read[index][1]) for index in (0, *others)}
+    disorders = _disorders({index: read[index][1] for index in (0, *others)})
     ranked = sorted(disorders, key=lambda index: (sum(disorders[index]), index))
     chosen, second = ranked[:2]
     reason = "which makes the steps regular"
@@ -82,17 +82,26 @@ def _first_difference(times: pd.Series, others: pd.Series, cells: pd.Series) -> 
     return place, cells.iloc[place]
 
 
-def _disorder(times: pd.Series) -> tuple[int, int]:
-    """Return how many steps go against the direction of the others, and how many differ from the usual one."""
-    steps = np.diff(times.to_numpy().astype("datetime64[ns]").astype(np.int64))
-    if not len(steps):
+def _disorders(read: dict[int, pd.Series]) -> dict[int, tuple[int, int]]:
+    """Return for each reading how many steps go against the direction of the others, and how many are unusual.
+
+    Only the steps on which the readings differ count: gaps, jitter and clocks put back say nothing about day and month.
+    """
+    steps = [np.diff(times.to_numpy().astype("datetime64[ns]").astype(np.int64)) for times in read.values()]
+    differ = np.ptp(np.stack(steps), axis=0) > 0
+    return {index: _disorder(times, own, differ) for (index, times), own in zip(read.items(), steps, strict=True)}
+
+
+def _disorder(times: pd.Series, steps: np.ndarray, counted: np.ndarray) -> tuple[int, int]:
+    if not counted.any():
         return 0, 0
-    against = int(min((steps < 0).sum(), (steps > 0).sum()))
+    back = (steps < 0).sum() <= (steps > 0).sum()
+    against = int(((steps < 0) if back else (steps > 0))[counted].sum())
     usual = np.median(steps)
-    odd = int((np.abs(steps - usual) > REGULAR * abs(usual)).sum())
+    odd = int((np.abs(steps - usual) > REGULAR * abs(usual))[counted].sum())
     if times.dt.day.nunique() == 1 and times.dt.normalize().nunique() == len(times):  # a month is also a regular step
         months = np.diff((times.dt.year * 12 + times.dt.month).to_numpy())
-        odd = min(odd, int((months != np.median(months)).sum()))
+        odd = min(odd, int((months != np.median(months))[counted].sum()))
     return against, odd
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from data_provider.errors import DataError
 from data_provider.read.date_text import is_date, is_time_of_day
+from data_provider.read.thousands import BOTH, GROUPED, check_thousands
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " ", r"\t": "\t"}
 _SHOWN = {separator: name for name, separator in reversed(SEPARATORS.items())}
@@ -23,9 +24,6 @@ MISSING = frozenset(
     ("", "na", "nan", "-nan", "n/a", "#n/a", "<na>", "null", "none", "#na", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan")
 )
 _INFINITE = re.compile(r"[-+]?inf(inity)?", re.IGNORECASE)
-# Digits in groups of three after what may be a thousands separator, and numbers that have both marks.
-_GROUPED = {mark: re.compile(rf"[-+]?[1-9]\d{{0,2}}(?:{re.escape(mark)}\d{{3}})+") for mark in (".", ",")}
-_BOTH = (re.compile(r"[-+]?\d{1,3}(?:\.\d{3})+,\d*"), re.compile(r"[-+]?\d{1,3}(?:,\d{3})+\.\d*"))
 _WHOLE = re.compile(r"\d+")
 _MARKS = {  # UTF-32 marks begin like those of UTF-16
     codecs.BOM_UTF8: "utf-8",
@@ -114,8 +112,8 @@ def advice(cell: str, decimal: str) -> str:
     """Return a remedy for a cell that is not a number, for the end of a message; empty if there is none."""
     cell = cell.strip()
     other = "." if decimal == "," else ","
-    grouped = any(form.fullmatch(cell) and (mark == other or cell.count(mark) > 1) for mark, form in _GROUPED.items())
-    if grouped or any(pattern.fullmatch(cell) for pattern in _BOTH) or re.search(r"\d[ '’\u00a0\u202f]\d{3}", cell):
+    grouped = any(form.fullmatch(cell) and (mark == other or cell.count(mark) > 1) for mark, form in GROUPED.items())
+    if grouped or any(pattern.fullmatch(cell) for pattern in BOTH) or re.search(r"\d[ '’\u00a0\u202f]\d{3}", cell):
         return f": write numbers without thousands separators, or, if it is a decimal mark, use --decimal '{other}'"
     if other in cell and is_number(cell, other):
         return f": correct it, or use --decimal '{other}'"
@@ -287,7 +285,7 @@ def _marks(lines: list[str], source: str, separator: str | None, decimal: str | 
     rows = next(rows for other, _, rows in good if other == sign)
     mark = "." if "." in marks else ","
     if decimal is None:
-        _check_decimal(rows, source, mark)
+        check_thousands(rows, source, mark)
     if separator is None and sign == "," and mark == ".":
         _check_two_columns(rows, source)
     return sign, mark
@@ -332,20 +330,6 @@ def _meaning(rows: list[list[str]], mark: str, *, dates: bool = True) -> float:
 
 def _is_time(cell: str) -> bool:
     return is_date(cell) or is_time_of_day(cell)
-
-
-def _check_decimal(rows: list[list[str]], source: str, mark: str) -> None:
-    """Refuse numbers that have, or may have, thousands separators."""
-    commas = [cell for row in rows[1:] or rows for cell in row if "," in cell]
-    both = next((cell for cell in commas if any(pattern.fullmatch(cell) for pattern in _BOTH)), None)
-    if both is not None:
-        raise DataError(f"{source}: {both!r} has a thousands separator: write the numbers without it")
-    numbers = [cell for cell in commas if is_number(cell, ",")]
-    if mark == "," and numbers and all(map(_GROUPED[","].fullmatch, numbers)):
-        raise DataError(
-            f"{source}: {numbers[0]!r} may have a decimal comma or a thousands separator: use --decimal ',', or write "
-            "the numbers without thousands separators"
-        )
 
 
 def _check_two_columns(rows: list[list[str]], source: str) -> None:

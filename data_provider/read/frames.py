@@ -20,6 +20,7 @@ from pyarrow import parquet
 from data_provider.errors import DataError
 from data_provider.read.csv_stream import check_unique
 from data_provider.read.dialect import MISSING, Dialect, decide, not_decoded, number_pattern
+from data_provider.read.thousands import GROUPED
 
 _SAMPLE = 1 << 16  # bytes
 _PACKED = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
@@ -185,6 +186,7 @@ def _with_points(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
         text = cells.astype(str).str.strip()
         fits = text.str.fullmatch(number_pattern(",")) & cells.notna()
         if fits.sum() * 2 <= cells.notna().sum():
+            _refuse_grouped(text, path)
             continue
         wrong = ~fits & text.str.fullmatch(number_pattern("."))
         if wrong.any():
@@ -195,6 +197,17 @@ def _with_points(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
             )
         frame[name] = cells.mask(fits, text.str.replace(",", ".", regex=False))
     return frame
+
+
+def _refuse_grouped(text: pd.Series, path: Path) -> None:
+    """Refuse a column in which most cells have points between groups of three digits and none a decimal comma."""
+    grouped = text.str.fullmatch(GROUPED["."])
+    if grouped.sum() * 2 > len(text):
+        place = int(grouped.to_numpy().argmax())
+        raise DataError(
+            f"{path}: row {place + 1} of column {text.name!r} holds {text.iloc[place]!r}, but the decimal mark is a "
+            "comma: write the numbers without thousands separators, or use --decimal"
+        )
 
 
 def without_missing_codes(frame: pd.DataFrame, codes: Sequence[str], notes: list[str]) -> pd.DataFrame:

@@ -11,7 +11,8 @@ from pandas.api import types
 from data_provider.errors import DataError
 
 _NAME = re.compile(
-    r"labels?|(is[ _-]?)?(anom|anomal(y|ies|ous)|outliers?|att|attacks?)([ _-]?(labels?|flag))?|label[ _-]?anomaly|"
+    r"((gt|true)[ _-]?)?labels?|(is[ _-]?)?(anom|anomal(y|ies|ous)|abnormal|outliers?|att|attacks?)"
+    r"([ _-]?(labels?|flag))?|is[ _-]?(fault|faulty|failure)|label[ _-]?anomaly|"
     r"change[ _-]?points?|ground[ _-]?truth|gt|y[ _-]?true|normal[ _/-]attack",
     re.IGNORECASE,
 )
@@ -74,6 +75,17 @@ def choose_label(
             )
         notes.append(f"column {name!r} is taken as the labels; to make it a channel, use --channels")
     return name, []
+
+
+def note_possible_labels(frame: pd.DataFrame, channels: list[str], notes: list[str]) -> None:
+    """Point out the one channel, among others, that holds only 0 and at most as many 1, as labels do."""
+    found = [name for name in channels if types.is_numeric_dtype(frame[name]) and _is_binary(frame[name])]
+    if len(found) == 1 < len(channels):
+        notes.append(f"channel {found[0]!r} holds only 0 and 1: if these are labels, use --label {found[0]}")
+
+
+def _is_binary(column: pd.Series) -> bool:
+    return bool(column.isin([0, 1]).all()) and 0 < column.mean() <= 0.5
 
 
 def read_labels(path: Path, column: pd.Series) -> np.ndarray:

@@ -21,7 +21,8 @@ def as_wide(path: Path, frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     """Return a table with a column for each channel; a table that already has this form is returned as it is.
 
     Two forms are long: the project's own format (date, data, cols; a block of rows for each channel), and a table with
-    times, a column that names the channel, and a column of values, in which all channels have the same times.
+    times, a column that names the channel, and a column of values, in which all channels have the same times. Other
+    columns of text may describe the channel, as its unit does.
 
     Raises
     ------
@@ -37,24 +38,35 @@ def as_wide(path: Path, frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
         for name in columns
         if name not in times and _is_key(frame[name], name) and not holds_times_of_day(frame[name])
     ]
-    if len(keys) != 1:
+    keys = _naming(frame, keys)
+    if not keys:
         return frame
-    (key,), time = keys, next(iter(times), None)
+    key, time = keys[0], next(iter(times), None)
     values = [
-        name for name in columns if name not in (*times, key) and is_numeric(frame[name]) and not is_label_name(name)
+        name for name in columns if name not in (*times, *keys) and is_numeric(frame[name]) and not is_label_name(name)
     ]
-    labels = [name for name in columns if name not in (*times, key) and is_label_name(name)]
-    apart = time is None or frame[time].nunique() * 2 > len(frame) or frame.duplicated([time, key]).any()
-    if apart and not (len(values) == 1 and _KEY_NAME.fullmatch(key)):
+    labels = [name for name in columns if name not in (*times, *keys) and is_label_name(name)]
+    apart = time is None or frame[time].nunique() * 2 > len(frame) or frame.duplicated([time, *keys]).any()
+    if apart and not (len(keys) == len(values) == 1 and _KEY_NAME.fullmatch(key)):
         return frame
     complete = not apart and frame[time].nunique() * frame[key].nunique() == len(frame)
-    if len(values) != 1 or len(times) > 1 or len(labels) > 1 or not complete:
+    if len(keys) > 1 or len(values) != 1 or len(times) > 1 or len(labels) > 1 or not complete:
         raise DataError(
-            f"{path}: this looks like a long file, whose rows belong to the series named in column {key!r}: use one "
-            "column per series (in pandas: pivot), keep the rows of one of them, or name the columns to read as "
-            "they are with --channels"
+            f"{path}: this looks like a long file, whose rows belong to the series named in "
+            f"column{'s' * (len(keys) > 1)} {' and '.join(map(repr, keys))}: use one column per series (in pandas: "
+            "pivot), keep the rows of one of them, or name the columns to read as they are with --channels"
         )
     return _pivoted(frame, time, key, values[0], labels, notes)
+
+
+def _naming(frame: pd.DataFrame, keys: list[str]) -> list[str]:
+    """Return the key that determines all others, such as a sensor beside its unit; all keys if there is none."""
+    if len(keys) < 2:
+        return keys
+    for key in sorted(keys, key=lambda name: _KEY_NAME.fullmatch(name) is None):
+        if len(frame[keys].drop_duplicates()) == frame[key].nunique():
+            return [key]
+    return keys
 
 
 def _is_key(column: pd.Series, name: str) -> bool:

@@ -6,7 +6,7 @@ import pandas as pd
 UNIX_UNITS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _UNIX_RANGE = (315_532_800, 2_051_222_400)  # seconds: 1980 to 2034
-_COMPACT = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+_COMPACT = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S", 17: "%Y%m%d%H%M%S%f"}
 
 
 def unix_unit(numbers: np.ndarray) -> str | None:
@@ -37,17 +37,18 @@ def from_unix(numbers: np.ndarray, unit: str) -> pd.DatetimeIndex:
 
 
 def compact_format(numbers: np.ndarray) -> str | None:
-    """Return the format in which all numbers are dates, such as 20240612 or 202406120930, or None.
+    """Return the format in which all numbers are dates, such as 20240612, 202406120930 or 20240612093000500, or None.
 
-    Only Unix times after 2030 can also be read as dates with an hour, such as 2024061209.
+    Those with milliseconds must be integers, because floats of that size are not exact. Only Unix times after 2030 can
+    also be read as dates with an hour, such as 2024061209.
     """
-    if not len(numbers) or not 1e7 < np.min(numbers) <= np.max(numbers) < 1e14:
+    if not len(numbers) or not 1e7 < np.min(numbers) <= np.max(numbers) < 1e17:
         return None
     if numbers.dtype.kind == "f" and np.any(numbers != np.floor(numbers)):
         return None
     texts = pd.Series(numbers.astype(np.int64)).astype(str)
     digits = len(texts.iloc[0])
-    if digits not in _COMPACT or (texts.str.len() != digits).any():
+    if digits not in _COMPACT or (digits > 15 and numbers.dtype.kind == "f") or (texts.str.len() != digits).any():
         return None
     dates = pd.to_datetime(texts, format=_COMPACT[digits], errors="coerce")
     return _COMPACT[digits] if dates.notna().all() and dates.dt.year.between(1900, 2100).all() else None
@@ -55,6 +56,6 @@ def compact_format(numbers: np.ndarray) -> str | None:
 
 def from_compact(numbers: np.ndarray, form: str) -> pd.Series:
     """Parse numbers as dates with a format, NaT where one does not fit; leading zeros are added."""
-    width = len(pd.Timestamp(2000, 12, 12).strftime(form))
+    width = len(pd.Timestamp(2000, 12, 12).strftime(form.replace("%f", "")))
     texts = pd.Series(numbers.astype(np.int64)).astype(str).str.zfill(width)
     return pd.to_datetime(texts, format=form, errors="coerce")

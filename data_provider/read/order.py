@@ -5,32 +5,33 @@ import pandas as pd
 
 from data_provider.read.day_order import REGULAR
 
-_HOUR = pd.Timedelta(hours=1)
+# By how much clocks are put back: by half an hour on Lord Howe Island.
+_SHIFTS = {pd.Timedelta(hours=1): "an hour", pd.Timedelta(minutes=30): "half an hour"}
 _RESOLUTIONS = [10**power for power in range(9, -1, -1)]  # nanoseconds: a second and its decimal fractions
 
 
 def in_order(frame: pd.DataFrame, times: pd.Index, notes: list[str]) -> tuple[pd.DataFrame, pd.Index]:
     """Return rows in time order; none is lost.
 
-    Rows with the newest first are reversed; when clocks were put back, the repeated hour keeps its order.
+    Rows with the newest first are reversed; when clocks were put back, the repeated times keep their order.
     """
     if not times.is_monotonic_increasing:
         late = int((times[1:] < times[:-1]).sum())
-        if times.is_monotonic_decreasing or (_is_fold(times[::-1]) and not _is_fold(times)):
+        if times.is_monotonic_decreasing or (_shift(times[::-1]) and not _shift(times)):
             notes.append(
                 f"times out of order: {late} of {len(times)} rows are earlier than the one before, newest "
                 "first; reversed"
             )
             frame, times = frame[::-1], times[::-1]
-        elif not _is_fold(times):
+        elif not _shift(times):
             notes.append(f"times out of order: {late} of {len(times)} rows are earlier than the one before; sorted")
             order = times.argsort(kind="stable")
             frame, times = frame.iloc[order], times[order]
-    if _is_fold(times):
+    if shift := _shift(times):
         place = int((times[1:] < times[:-1]).argmax()) + 1
         notes.append(
-            f"an hour occurs twice, as when clocks go back ({times[place - 1]} is followed by {times[place]}): the "
-            "file's order is kept; to tell the times apart, use --timezone"
+            f"{_SHIFTS[shift]} occurs twice, as when clocks go back ({times[place - 1]} is followed by {times[place]}"
+            "): the file's order is kept; to tell the times apart, use --timezone"
         )
         return frame, times
     if not times.is_unique:
@@ -39,24 +40,24 @@ def in_order(frame: pd.DataFrame, times: pd.Index, notes: list[str]) -> tuple[pd
     return frame, times
 
 
-def _is_fold(times: pd.Index) -> bool:
-    """Whether times without a zone go back by an hour minus a usual step, at most twice a year, and otherwise rise."""
+def _shift(times: pd.Index) -> pd.Timedelta | None:
+    """Return by how much clocks were put back, at most twice a year, in times without a zone that otherwise rise."""
     if not isinstance(times, pd.DatetimeIndex) or times.tz is not None or len(times) < 4:
-        return False
+        return None
     steps = np.diff(times.to_numpy())
     back = steps < np.timedelta64(0)
-    if back.sum() * 2 > len(steps):
-        return False
-    usual = pd.Timedelta(np.median(steps[~back])) if not back.all() else pd.Timedelta(0)
-    if (
-        not back.any()
-        or not pd.Timedelta(0) < usual <= _HOUR
-        or back.sum() > 2 * (1 + (times.max() - times.min()).days / 365)
-    ):
-        return False
-    steps_back = pd.TimedeltaIndex(steps[back]) + _HOUR
-    early = times[1:][back].hour <= 3  # clocks are put back at night
-    return bool(((steps_back > pd.Timedelta(0)) & (abs(steps_back - usual) <= REGULAR * usual) & early).all())
+    if not back.any() or back.sum() * 2 > len(steps):
+        return None
+    usual = pd.Timedelta(np.median(steps[~back]))
+    hours, again = times[1:][back].hour, times.duplicated()[1:][back]
+    at_night = ((hours <= 3) | (hours == 23)).all()
+    if not at_night or not again.all() or back.sum() > 2 * (1 + (times.max() - times.min()).days / 365):
+        return None
+    for shift in _SHIFTS:
+        forward = pd.TimedeltaIndex(steps[back]) + shift
+        if pd.Timedelta(0) < usual <= shift and (abs(forward - usual) <= REGULAR * usual).all():
+            return shift
+    return None
 
 
 def note_sampling(times: pd.Index, notes: list[str]) -> None:
@@ -67,8 +68,8 @@ def note_sampling(times: pd.Index, notes: list[str]) -> None:
         return
     numbers = numbers.astype(np.float64) if numbers.dtype.kind == "u" else numbers
     steps = np.diff(numbers)
-    if dates:
-        steps[steps < 0] += _HOUR.value  # where clocks were put back
+    if dates and (shift := _shift(times)):
+        steps[steps < 0] += shift.value
     usual = np.median(steps)
     rounding = 0.0 if dates else 4 * np.spacing(np.abs(numbers).max().astype(np.float64))
     odd = np.abs(steps - usual) > max(REGULAR * usual, rounding)

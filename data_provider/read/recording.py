@@ -11,7 +11,7 @@ from data_provider.errors import DataError
 from data_provider.read.channels import choose_channels
 from data_provider.read.columns import MissingColumnsError, Times, choose_times, is_row_number, known
 from data_provider.read.frames import read_frame, without_missing_codes
-from data_provider.read.labels import choose_label, read_labels
+from data_provider.read.labels import choose_label, note_possible_labels, read_labels
 from data_provider.read.long_frame import as_wide
 from data_provider.read.order import in_order, note_sampling
 from data_provider.read.times import read_times
@@ -113,6 +113,8 @@ def read_recording(
     label_values = None if label is None else read_labels(path, frame[label])
     taken = {*found.names, label} if channels else {*found.names, *found.clocks, label, *others}
     names = choose_channels(path, frame, channels, taken, notes)
+    if label is None and channels is None:
+        note_possible_labels(frame, names, notes)
     values = np.empty((len(frame), len(names)))
     for index, name in enumerate(names):
         values[:, index] = channel_values(path, frame[name], missing, max_gap, notes)

@@ -13,6 +13,7 @@ from data_provider.read.dialect import advice, is_number
 from data_provider.series import LARGEST
 
 _EXACT = 2**53  # integers up to this are exact as floats
+_STEPS = 1000  # between two floats that a column should span
 _CODE = re.compile(r"-?9{2,}(\.0|\.9+)?")  # such as -999, 9999 or 99.99
 _CODES = (-32768.0, 32767.0, 65535.0, -2147483648.0, 2147483647.0)
 
@@ -68,20 +69,28 @@ def _floats(path: Path, column: pd.Series, notes: list[str]) -> np.ndarray:
         remedy = advice(str(cell), ".") or ": correct it"
         units = ", or remove the line if it names units" if row == 1 else ""
         raise DataError(f"{path}: row {row} of column {column.name!r} holds {cell!r}, which {fault}{remedy}{units}")
-    if not types.is_float_dtype(column) and np.nanmax(np.abs(floats), initial=0) > _EXACT:
+    if np.nanmax(np.abs(floats), initial=0) > _EXACT:
         _note_lost(column.dropna(), floats, notes)
     return floats
 
 
 def _note_lost(column: pd.Series, floats: np.ndarray, notes: list[str]) -> None:
-    """Report distinct integers that become the same float."""
-    numbers = {int(cell) for cell in column.unique() if re.fullmatch(r"\s*[-+]?[0-9]+\s*", str(cell))}
-    before, after = len(numbers), len(np.unique(floats[~np.isnan(floats)]))
-    if after < before:
+    """Report distinct whole numbers that become the same float, and others that are near each other for their size."""
+    known = np.unique(floats[np.isfinite(floats)])
+    whole = [] if types.is_float_dtype(column) else [str(cell).strip() for cell in column.unique()]
+    numbers = {int(cell) for cell in whole if re.fullmatch(r"[-+]?[0-9]+", cell)}
+    if len(known) < len(numbers):
         notes.append(
-            f"{column.name}: whole numbers up to {max(numbers, key=abs)} lose their last digits, {before} distinct "
-            f"values become {after}: subtract a constant from the column, such as {min(numbers)}"
+            f"{column.name}: whole numbers up to {max(numbers, key=abs)} lose their last digits, {len(numbers)} "
+            f"distinct values become {len(known)}: subtract a constant from the column, such as {min(numbers)}"
         )
+    elif not numbers and len(known) > 1:
+        step, span = float(np.spacing(np.abs(known).max())), float(known[-1] - known[0])
+        if span < _STEPS * step:
+            notes.append(
+                f"{column.name}: its values are only {span:g} apart, and numbers as large as {known[-1]:g} are kept to "
+                f"within {step:g}: subtract a constant from the column"
+            )
 
 
 def _check(path: Path, column: pd.Series, missing: str) -> None:

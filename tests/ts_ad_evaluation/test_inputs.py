@@ -21,6 +21,7 @@ def folder(tmp_path):
     (tmp_path / "one.csv").write_text("score\n0.25\n-1.5\n3\n")
     (tmp_path / "two.csv").write_text("date, score\n2020-01-01,0.25\n2020-01-02,-1.5\n2020-01-03,3\n")
     (tmp_path / "bare.csv").write_text("7,0.25\n8,-1.5\n9,3\n")
+    (tmp_path / "pandas.csv").write_text(",0\n0,0.25\n1,-1.5\n2,3\n")
     (tmp_path / "gap.csv").write_text("score\n0.25\nhigh\n3\n")
     (tmp_path / "empty.csv").write_text("")
     (tmp_path / "damaged.csv").write_bytes(b"\xff\xfe\x00\x00")
@@ -31,7 +32,17 @@ def folder(tmp_path):
 
 @pytest.mark.parametrize(
     "place",
-    ["one.npy", "column.npy", "one.npz", "one.npz:score", "two.npz:score", "one.csv", "two.csv:score", "bare.csv:2"],
+    [
+        "one.npy",
+        "column.npy",
+        "one.npz",
+        "one.npz:score",
+        "two.npz:score",
+        "one.csv",
+        "two.csv:score",
+        "bare.csv:2",
+        "pandas.csv",
+    ],
 )
 def test_reads_each_kind(folder, place):
     np.testing.assert_array_equal(load_array(f"{folder}/{place}"), VALUES)

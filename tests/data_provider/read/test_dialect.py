@@ -49,6 +49,11 @@ def test_what_is_decided(text, separator, decimal, header):
         ("a;b\n1,234;5\n2,345;6\n", ["'1,234'", "thousands", "--decimal"]),
         ("a;b\n1.234,5;5\n", ["'1.234,5'", "thousands"]),
         ('time,v\n2024-01-01,"1,234"\n', ["'1,234'", "thousands", "--decimal"]),
+        (
+            "a;b\n" + "".join(f"{i};{i:,}\n" for i in range(990, 1010)).replace(",", "."),
+            ["'1.000'", "990", "thousands"],
+        ),
+        ("a;b\n5.021;0,1\n5.022;0,2\n", ["'5.021'", "'0,1'", "thousands"]),
         ("2024-01-01,5.1,normal\n2024-01-02,5.2,odd\n", ["--header yes", "--header no"]),
         ("sep=;\na;b\n1;2\n", ["'sep=;'", "remove"]),
         ("Zeit;Druck, bar\n", ["comma or semicolon", "--sep"]),
@@ -59,6 +64,17 @@ def test_what_is_doubtful(text, says):
         decided(text)
     for part in ("F: ", *says):
         assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [f"{i / 8:g}" for i in range(790, 850)],  # 99.875, 100, 100.125
+        [*(f"{10 + i / 1000:.3f}" for i in range(50)), "-999", "999"],  # codes for missing values
+    ],
+)
+def test_points_that_are_decimal_marks(cells):
+    assert decided("v\n" + "\n".join(cells) + "\n")[1] == "."
 
 
 def test_options_decide():

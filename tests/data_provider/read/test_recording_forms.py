@@ -5,6 +5,7 @@ import gzip
 import io
 import lzma
 import zipfile
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -61,6 +62,7 @@ def test_separators_and_decimal_commas(read, text, values, encoding):
         ("a;b\n1.234,5;5\n2,5;3\n", ["'1.234,5'", "thousands"]),
         ("a,b\n1,2\n1 234,3\n2,4\n", ["row 2", "'1 234'", "thousands"]),
         ("a;b\n1,5;2\n2.5;3\n3,5;4\n", ["row 2", "'2.5'", "--decimal"]),
+        ("a;b\n1,5;998\n2,5;1.001\n3,5;1.002\n", ["row 2", "'1.001'", "thousands", "--decimal"]),
         ("a;b\n" + "1;2\n" * 20000 + "1,5;3\n", ["row 20001", "'1,5'", "--decimal"]),
         ("# made by x\na,b\n1,2\n3,4\n", ["'# made by x'", "remove"]),
         ("Report\n\na;b\n1;2\n2;3\n", ["'Report'", "remove"]),
@@ -168,6 +170,29 @@ def test_the_hour_that_comes_twice_keeps_its_order(read, rows, newest_first):
     assert recording.times.is_unique
 
 
+@pytest.mark.parametrize(
+    ("begin", "step", "zone", "said"),
+    [
+        ("2024-04-06 20:00", "15min", "Australia/Lord_Howe", "half an hour occurs twice"),
+        ("2024-04-06 20:00", "30min", "America/Santiago", "an hour occurs twice"),  # from midnight back to 23:00
+        ("2024-11-02 20:00", "5min", "America/New_York", "an hour occurs twice"),
+    ],
+)
+def test_clocks_put_back_elsewhere(read, begin, step, zone, said):
+    times = pd.date_range(begin, periods=120, freq=step, tz=zone).tz_localize(None)
+    recording = read(lines("time,v", lambda time, row: f"{time},{row}", times))
+    assert recording.values[:, 0].tolist() == list(range(120))
+    (note,) = recording.notes
+    assert said in note
+
+
+def test_two_rows_swapped_at_night_are_no_repeated_hour(read):
+    times = ["00:00", "00:30", "01:00", "01:30", "02:30", "02:00", "03:00", "03:30"]
+    recording = read(lines("time,v", lambda time, row: f"2024-10-27 {time},{row}", times))
+    assert recording.values[:, 0].tolist() == [0, 1, 2, 3, 5, 4, 6, 7]
+    assert "sorted" in recording.notes[0]
+
+
 LONG = lines(
     "timestamp,sensor,value", lambda hour, row: "\n".join(f"{hour},{key},{3 * row + i}" for i, key in enumerate("abc"))
 )
@@ -179,6 +204,7 @@ LONG = lines(
         LONG,
         "\n".join([LONG.splitlines()[0], *sorted(LONG.splitlines()[1:], key=lambda line: line.split(",")[1])]),
         LONG.replace("sensor", "tag").replace(",", ";"),
+        LONG.replace("sensor", "unit,sensor").replace(",a,", ",bar,a,").replace(",b,", ",C,b,").replace(",c,", ",C,c,"),
     ],
 )
 def test_long_files(read, text):
@@ -202,6 +228,9 @@ def test_the_long_format_of_the_project(read):
         "\n".join(LONG.splitlines()[:-1]),  # one value is missing
         lines("timestamp,machine,p,q", lambda hour, row: f"{hour},x,{row},1\n{hour},y,{row},2"),
         "date,data,cols\n1,5,a\n2,6,a\n1,8,b\n",
+        lines(
+            "time,site,sensor,value", lambda hour, row: "\n".join(f"{hour},{s},{k},{row}" for s in "AB" for k in "xy")
+        ),
         lines("time,sensor,value", lambda hour, row: f"{hour},x,{row}\n{hour + pd.Timedelta('7min')},y,{row}"),
         lines("tag,value", lambda hour, row: f"x,{row}\ny,{row}"),
     ],
@@ -212,7 +241,21 @@ def test_long_files_that_are_refused(read, text):
 
 
 @pytest.mark.parametrize(
-    "name", ["label", "Label", "is_anomaly", "anomaly", "Anomaly", "outlier", "is_attack", "labels", "ATT_FLAG", "gt"]
+    "name",
+    [
+        "label",
+        "Label",
+        "is_anomaly",
+        "anomaly",
+        "Anomaly",
+        "outlier",
+        "is_attack",
+        "labels",
+        "ATT_FLAG",
+        "gt",
+        "is_abnormal",
+        "gt_label",
+    ],
 )
 @pytest.mark.parametrize("marks", [("0", "1"), ("0.0", "1.0"), ("False", "true"), ("normal", "Anomaly"), ("no", "yes")])
 def test_labels_by_their_usual_names(read, name, marks):
@@ -220,6 +263,15 @@ def test_labels_by_their_usual_names(read, name, marks):
     assert recording.channels == ("a",)
     assert recording.label.tolist() == [0, 1, 0]
     assert any(name in note and "labels" in note for note in recording.notes) == (name.lower() != "label")
+
+
+@pytest.mark.parametrize(("others", "said"), [("b", True), ("b,valve", False), ("", False)])
+def test_a_channel_that_may_hold_labels(read, others, said):
+    names = ["fault", *filter(None, others.split(","))]
+    rows = [[int(row == 7), row % 5, int(row > 5)][: len(names)] for row in range(12)]
+    recording = read("\n".join([",".join(names), *(",".join(map(str, row)) for row in rows)]))
+    assert recording.channels == tuple(names)
+    assert any("--label fault" in note for note in recording.notes) == said
 
 
 def test_points_of_change_are_labels_too(read):
@@ -270,6 +322,16 @@ def test_a_value_that_recurs_far_outside_the_rest_is_pointed_out(read, code):
 def test_values_beyond_the_range_that_can_be_computed_with(read, cell):
     with pytest.raises(DataError, match=r"row 2 of column 'v' holds -?1e\+200.*--missing-values"):
         read(f"v\n1\n{cell}\n3\n")
+
+
+@pytest.mark.parametrize("kind", ["csv", "floats", "decimals"])
+def test_large_numbers_with_fractions(read, kind):
+    numbers = [Decimal(10**17 + 100 * row) + Decimal("0.25") for row in range(30)]
+    table = pd.DataFrame({"v": numbers if kind == "decimals" else np.array(numbers, float)})
+    recording = read("v\n" + "".join(f"{number}\n" for number in numbers) if kind == "csv" else table)
+    (note,) = [note for note in recording.notes if "subtract" in note]
+    assert "only 2896 apart" in note
+    assert "within 16" in note
 
 
 @pytest.mark.parametrize("base", [10**17, -(10**17), 10**17 + 1])

@@ -50,6 +50,15 @@ def test_the_order_of_day_and_month_by_which_steps_are_regular(form, first, newe
     assert differing.split()[0] not in ("01/01/2005", "01-01-2005", "01.01.2005", "01/01/05", "01.01.05")
 
 
+def test_steps_that_are_the_same_in_either_order_say_nothing_about_it():
+    gaps = pd.date_range("2005-02-01", periods=288, freq="h")[np.arange(288) * 7 % 10 > 0]  # one in ten is missing
+    back = pd.date_range("2024-11-02 12:00", periods=300, freq="5min", tz="America/New_York").tz_localize(None)
+    for dates, form in ((gaps, "%d/%m/%Y %H:%M"), (gaps, "%m/%d/%y %H:%M"), (back, "%m/%d/%Y %I:%M %p")):
+        times, _ = read_times(column(dates.strftime(form)), "F")
+        assert times.equals(dates)
+    refused(gaps[::13].strftime("%d/%m/%Y %H:%M"), "--date-format '%d/%m", "--date-format '%m/%d")
+
+
 @pytest.mark.parametrize(
     "cells",
     [
@@ -180,6 +189,7 @@ def test_the_hour_that_comes_twice_in_a_named_zone(newest_first):
         ([20240612, 20240613], "2024-06-12", "dates"),
         ([20240612.0, 20240613.0], "2024-06-12", "dates"),
         (["20240612093000", "20240612093001"], "2024-06-12 09:30", "dates"),
+        (["20240612093000500", "20240612093001000"], "2024-06-12 09:30:00.5", "dates"),
         ([1718150400, 1718150410], "2024-06-12 00:00Z", "seconds"),
         ([1718150400123, 1718150401123], "2024-06-12 00:00:00.123Z", "milliseconds"),
         ([1718150400123456, 1718150400123457], "2024-06-12 00:00:00.123456Z", "microseconds"),

@@ -163,7 +163,7 @@ def test_weights_of_a_wrapped_network(tmp_path, caplog, content, prefix):
 
 
 @pytest.mark.parametrize("prefix", ATTRIBUTES)
-@pytest.mark.parametrize("container", ["state_dict", "model_state_dict", None])
+@pytest.mark.parametrize("container", ["state_dict", "model_state_dict", "model", None])
 def test_weights_of_a_network_that_is_a_part_of_a_larger_module(tmp_path, caplog, container, prefix):
     caplog.set_level("INFO")
     weights = wrapped(network(0).state_dict(), prefix)
@@ -177,6 +177,15 @@ def test_weights_of_a_network_that_is_a_part_of_a_larger_module(tmp_path, caplog
 def test_a_part_of_the_network_that_is_wrapped(tmp_path):
     weights = {name.replace("encoder.", "encoder._orig_mod.", 1): w for name, w in network(0).state_dict().items()}
     torch.save(weights, tmp_path / "a.pth")
+    filled = network(1)
+    checkpoint.load_network(tmp_path / "a.pth", filled, CONFIG)
+    assert equal(filled, network(0))
+
+
+def test_weights_of_an_averaged_network(tmp_path):
+    averaged = torch.optim.swa_utils.AveragedModel(network(0))
+    averaged.update_parameters(network(0))
+    torch.save(averaged.state_dict(), tmp_path / "a.pth")
     filled = network(1)
     checkpoint.load_network(tmp_path / "a.pth", filled, CONFIG)
     assert equal(filled, network(0))
