@@ -1,8 +1,9 @@
 """Reads one column of numbers from a CSV file.
 
 One rule decides whether there is a header: if every cell of the first line is a number, true or false (or empty), the
-line is data; otherwise it names the columns. If the first line holds any such cell, the decision is logged, as are
-separators other than commas, decimal commas and encodings other than UTF-8.
+line is data; otherwise it names the columns. So does an empty cell before 0, 1, …, as pandas writes a table without
+names. If the first line holds any such cell, the decision is logged, as are separators other than commas, decimal
+commas and encodings other than UTF-8.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ def load_column(path: Path, choose: Callable[[list[str]], str]) -> Floats:
     table = _split(path, lines)
     table.index += len(text) - len(text.lstrip("\n"))  # blank lines above
     first = [str(cell).strip() for cell in table.iloc[0]]
-    has_header = not all(_is_number(cell) or not cell for cell in first)
+    counted = first[0] == "" and first[1:] == [str(place) for place in range(len(first) - 1)]
+    has_header = counted or not all(_is_number(cell) or not cell for cell in first)
     if any(_is_number(cell) for cell in first):
         kept = "taken as the column names" if has_header else "read as data: the file has no header"
         logger.info("%s: the first line, %s, is %s", path, lines[0], kept)

@@ -18,9 +18,10 @@ from ts_ad_evaluation.files import replacing
 
 logger = logging.getLogger(__name__)
 
-CONTAINERS = ("state_dict", "model_state_dict")  # keys under which other programs store weights
+CONTAINERS = ("state_dict", "model_state_dict", "model", "network", "net")  # under which other programs store weights
 # Parts of a name that indicate a wrapper around the network or one of its parts.
 WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
+AVERAGED = "n_averaged"  # PyTorch's AveragedModel counts its updates under this name
 
 
 def save(path: Path, content: Mapping[str, Any]) -> None:
@@ -139,6 +140,8 @@ def _unwrapped(path: Path, weights: Mapping[str, Tensor], own: Mapping[str, Tens
 
     An attribute name before all of them is also removed, as when the network is part of a larger module.
     """
+    if AVERAGED not in own:
+        weights = {name: tensor for name, tensor in weights.items() if name != AVERAGED}
     kept = {part for name in own for part in name.split(".")}
     cut = WRAPPERS - kept
     names = {name: ".".join(part for part in name.split(".") if part not in cut) for name in weights}
