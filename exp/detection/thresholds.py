@@ -14,6 +14,7 @@ logger = logging.getLogger(__name__)
 RISK, QUANTILE = 1e-3, 0.99  # by default
 USUAL = 0.9  # share of the training scores by which "auto" measures how they vary
 TIMES = 7  # the threshold's distance from their median, in distances of the highest of these
+MOST = 1.5  # and in distances of the highest of all, at most
 LEAST = 0.98  # share of the training scores that are never above it
 FAR = 10  # times the highest training score: a threshold of SPOT above it follows from a few scores far from the rest
 RULES = ("auto", "spot", "quantile")
@@ -27,9 +28,9 @@ class ThresholdRule(NamedTuple):
     ----------
     threshold : {"auto", "spot", "quantile"} or float
         The rule, or the threshold itself. "auto": 7 times as far above the median of the training scores as 90 % of
-        them reach, but no lower than 98 % of them. Anomalies that are fewer than 2 % of the training points hardly move
-        it; docs/own-series.md has measurements. A risk or a quantile other than the default makes "auto" the rule that
-        it belongs to.
+        them reach, but at most 1.5 times as far as the highest, and no lower than 98 % of them. Anomalies that are
+        fewer than 2 % of the training points hardly move it; docs/own-series.md has measurements. A risk or a quantile
+        other than the default makes "auto" the rule that it belongs to.
     risk : float
         For "spot": the probability that a normal point's score is above the threshold, in (0, 1).
     quantile : float
@@ -101,8 +102,8 @@ class ThresholdRule(NamedTuple):
             When the scores do not allow the rule.
         """
         if self.name == "auto":
-            middle, usual, least = np.quantile(np.asarray(scores, np.float64), [0.5, USUAL, LEAST])
-            return float(max(middle + TIMES * (usual - middle), least))
+            middle, usual, least, highest = np.quantile(np.asarray(scores, np.float64), [0.5, USUAL, LEAST, 1.0])
+            return float(max(middle + min(TIMES * (usual - middle), MOST * (highest - middle)), least))
         if self.name == "spot":
             return self._spot(scores)
         if self.name == "number":
@@ -122,8 +123,8 @@ class ThresholdRule(NamedTuple):
     def __str__(self) -> str:
         if self.name == "auto":
             return (
-                f"{TIMES:g} times as far above the median as {USUAL:.0%} of the training scores, and no lower than "
-                f"{LEAST:.0%} of them"
+                f"{TIMES:g} times as far above the median as {USUAL:.0%} of the training scores, but at most {MOST:g} "
+                f"times as far as the highest, and no lower than {LEAST:.0%} of them"
             )
         if self.name == "spot":
             return f"SPOT with risk {self.risk:g}"

@@ -45,7 +45,8 @@ def score(trained, tmp_path, monkeypatch):
         (
             ["--threshold", "auto"],
             {},
-            "7 times as far above the median as 90% of the training scores, and no lower than 98% of them",
+            "7 times as far above the median as 90% of the training scores, but at most 1.5 times as far as the "
+            "highest, and no lower than 98% of them",
         ),
         (["--quantile", "0.9"], {"threshold": "quantile", "quantile": 0.9}, "quantile 0.9 of the training scores"),
         (["--threshold", "quantile"], {"threshold": "quantile"}, "quantile 0.99 of the training scores"),

@@ -18,8 +18,9 @@ SCORES = np.arange(1000.0)
         (
             ThresholdRule(),
             "auto",
-            3296.7,
-            "7 times as far above the median as 90% of the training scores, and no lower than 98% of them",
+            1248.75,
+            "7 times as far above the median as 90% of the training scores, but at most 1.5 times as far as the "
+            "highest, and no lower than 98% of them",
         ),
         (ThresholdRule("spot"), "spot", SPOT(SCORES, risk=1e-3, rule="likelihood").threshold, "SPOT with risk 0.001"),
         (ThresholdRule(risk=0.1), "spot", SPOT(SCORES, risk=0.1, rule="likelihood").threshold, "SPOT with risk 0.1"),
@@ -55,6 +56,16 @@ def test_numbers_of_another_rule(rule):
 def test_the_automatic_threshold_of_scores_that_are_mostly_the_same():
     scores = np.r_[np.zeros(950), np.linspace(1, 2, 50)]
     assert ThresholdRule().find(scores) == np.quantile(scores, 0.98)
+
+
+@pytest.mark.parametrize(
+    ("highest", "threshold"),
+    [(1.2, 1.8), (3.0, 4.5), (9.0, 7.0)],  # 1.5 times the highest; 7 times what 90 % reach
+)
+def test_the_automatic_threshold_is_not_far_above_the_highest_score(highest, threshold):
+    scores = np.concatenate([np.zeros(600), np.ones(399), [highest]])
+    assert ThresholdRule().find(scores) == pytest.approx(threshold)
+    assert ThresholdRule().find(scores - 20) == pytest.approx(threshold - 20)
 
 
 def test_a_few_anomalies_hardly_move_the_automatic_threshold():
