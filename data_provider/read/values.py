@@ -8,6 +8,7 @@ import pandas as pd
 from pandas.api import types
 
 from data_provider.errors import DataError
+from data_provider.events import find_events
 from data_provider.read.columns import as_numbers
 from data_provider.read.dialect import advice, is_number
 from data_provider.series import LARGEST
@@ -144,8 +145,8 @@ def _interpolated(path: Path, column: pd.Series, max_gap: int | None, notes: lis
     values, gap = column.to_numpy(), column.isna().to_numpy()
     if not gap.any():
         return values
-    edges = np.flatnonzero(np.diff(gap.astype(np.int8), prepend=0, append=0))
-    starts, lengths = edges[::2], edges[1::2] - edges[::2]
+    starts, stops = find_events(gap)
+    lengths = stops - starts
     longest = int(lengths.max())
     if max_gap is not None and longest > max_gap:
         raise DataError(
