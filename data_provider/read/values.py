@@ -129,7 +129,7 @@ def _note_codes(column: pd.Series, notes: list[str]) -> None:
     if len(rest) < 2:
         return
     low, high = float(rest.min()), float(rest.max())
-    spread = max(high - low, abs(high - low))
+    spread = high - low
     for end, distance in zip(ends, (low - ends[0], ends[1] - high), strict=True):
         count = int((values == end).sum())
         usual = bool(_CODE.fullmatch(f"{end:.15g}")) or end in _CODES
