@@ -17,6 +17,7 @@ from data_provider.read.missing import prepare_series_command
 from exp.benchmark.jobs import Job, Outcome, finished, make_jobs, select
 from exp.benchmark.provenance import digest_file
 from exp.benchmark.run_folder import RunFolder, results_folder
+from exp.benchmark.runs import NOT_COUNTED
 from exp.benchmark.seeds import summarise_seeds
 from exp.benchmark.suites import Benchmark, summarise
 from exp.benchmark.work import run_job
@@ -262,7 +263,7 @@ def _gather(benchmark: Benchmark, outcomes: dict[Job, Outcome | None], folder: P
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / _table_name(benchmark, next(iter(outcomes)))
     not_counted = pd.DataFrame(missing, columns=[benchmark.series_column, "status", "reason"])
-    for path, content in ((file, table), (folder / "not_counted.csv", not_counted)):
+    for path, content in ((file, table), (folder / NOT_COUNTED, not_counted)):
         with replacing(path) as temporary:
             content.to_csv(temporary, index=False)
     RunFolder(folder).record.unlink(missing_ok=True)  # one made for an earlier table has other settings
