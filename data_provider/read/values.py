@@ -11,6 +11,7 @@ from data_provider.errors import DataError
 from data_provider.events import find_events
 from data_provider.read.columns import as_numbers
 from data_provider.read.dialect import advice, is_number
+from data_provider.read.refusals import refuse
 from data_provider.series import LARGEST
 
 _EXACT = 2**53  # integers up to this are exact as floats
@@ -96,13 +97,8 @@ def _note_lost(column: pd.Series, floats: np.ndarray, notes: list[str]) -> None:
 
 def _check(path: Path, column: pd.Series, missing: str) -> None:
     """Refuse infinite or too large values, columns without any value, and missing values that are not interpolated."""
-    infinite, gap = np.isinf(column).to_numpy(), column.isna().to_numpy()
-    if infinite.any():
-        place = int(infinite.argmax())
-        raise DataError(
-            f"{path}: row {column.index[place]} of column {column.name!r} holds {column.iloc[place]}; it must be "
-            "finite: correct it"
-        )
+    refuse(str(path), column, np.isinf(column), "which is not finite: correct it")
+    gap = column.isna().to_numpy()
     large = column.abs().to_numpy() > LARGEST
     if large.any():
         place = int(large.argmax())
