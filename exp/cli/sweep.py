@@ -22,13 +22,7 @@ from exp.benchmark.seeds import summarise_seeds
 from exp.benchmark.suites import Benchmark, summarise
 from exp.benchmark.work import run_job
 from exp.benchmark.workers import run_jobs
-from exp.cli.common import (
-    check_resume,
-    chosen_config,
-    common_overrides,
-    refuse_idle,
-    run_program,
-)
+from exp.cli.common import check_resume, chosen_config, common_overrides, refuse_idle, run_program
 from exp.cli.options import sweep_parser
 from exp.config.schema import EvaluationConfig
 from exp.errors import UserError
