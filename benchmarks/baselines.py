@@ -50,12 +50,7 @@ def forest_scores(train, test, window, seed):
     """
     train, test = _standardised(train, test, window)
     forest = IsolationForest(random_state=seed).fit(_training_windows(train, window, seed))
-
-    def scores_of_windows(windows):
-        return np.broadcast_to(-forest.score_samples(windows)[:, None, None], (len(windows), window, 1))
-
-    train_score, test_score = (_mean_over_windows(part, window, scores_of_windows, 1)[:, 0] for part in (train, test))
-    return Scores(train_score, test_score)
+    return Scores(*(_mean_over_windows(forest, part, window) for part in (train, test)))
 
 
 def _standardised(train, test, window):
@@ -82,17 +77,14 @@ def _training_windows(train, window, seed):
     return windows[np.sort(drawn)]
 
 
-def _mean_over_windows(values, window, score, n_scores):
-    """Mean of the `n_scores` scores of each point over the windows that contain it, of shape (n, n_scores).
-
-    `score` turns windows of shape (B, window * C) into scores of shape (B, window, n_scores).
-    """
+def _mean_over_windows(forest, values, window):
+    """Mean score of the windows that contain each point, of shape (n,)."""
     windows = _windows(values, window)
-    total = np.zeros((len(values), n_scores))
+    total = np.zeros(len(values))
     for first in range(0, len(windows), BATCH):
-        scores = score(np.ascontiguousarray(windows[first : first + BATCH]))
+        scores = -forest.score_samples(np.ascontiguousarray(windows[first : first + BATCH]))
         for offset in range(window):
-            total[first + offset : first + offset + len(scores)] += scores[:, offset]
+            total[first + offset : first + offset + len(scores)] += scores
     point = np.arange(len(values))
     holding = np.minimum(np.minimum(point + 1, point[::-1] + 1), min(window, len(windows)))
-    return total / holding[:, None]
+    return total / holding

@@ -105,24 +105,6 @@ class Windows:
         order = torch.arange(count) if generator is None else torch.randperm(count, generator=generator)
         yield from order[:limit].to(self.values.device).split(batch_size)
 
-    def assemble(self, scores: torch.Tensor) -> torch.Tensor:
-        """Join the windows' scores into one row, taking each covered point from the first window that contains it.
-
-        Parameters
-        ----------
-        scores : tensor of shape (number of windows, length, C)
-
-        Returns
-        -------
-        tensor of shape (covered_points, C)
-        """
-        if self.stride > self.length:
-            raise ValueError(f"windows of {self.length} points at a stride of {self.stride} leave gaps")
-        starts = self.starts.to(scores.device)
-        seen = torch.cat([starts.new_zeros(1), starts[:-1] + self.length])  # points before each window's new ones
-        fresh = starts[:, None] + self._offsets.to(scores.device) >= seen[:, None]
-        return scores[fresh]
-
 
 def _starts(lengths: Sequence[int], length: int, stride: int) -> torch.Tensor:
     """Return where the windows of series that follow each other start."""

@@ -5,9 +5,11 @@ minimised, or, where training is closed-form, only compared.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Protocol, runtime_checkable
+from functools import wraps
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+import torch
 from torch import Tensor
 
 
@@ -19,7 +21,7 @@ class ScoresWindows(Protocol):
     """
 
     def score(self, x: Tensor, /) -> Tensor:
-        """Return the scores (B, T, C) of windows x in evaluation mode without gradients.
+        """Return the scores (B, T, C) of windows x in evaluation mode without gradients (see `in_evaluation_mode`).
 
         They are (B, T, 1) if the method has none per channel, and (B, T, K · C) if it has K errors of each (see
         `Model.errors`), all channels' of the first kind first.
@@ -100,3 +102,18 @@ class LoadsOfficial(Protocol):
 
     def load_official(self, state_dict: dict[str, Tensor], /) -> None:
         """Load published weights."""
+
+
+def in_evaluation_mode(method: Callable[[Any, Tensor], Tensor]) -> Callable[[Any, Tensor], Tensor]:
+    """Make a network's method run in evaluation mode without gradients; afterwards its mode is what it was."""
+
+    @wraps(method)
+    @torch.no_grad()
+    def evaluate(network: Any, x: Tensor) -> Tensor:
+        was_training = network.training
+        network.eval()
+        result = method(network, x)
+        network.train(was_training)
+        return result
+
+    return evaluate

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ts_ad_evaluation.arrays import Floats, Integers, Mask
-from ts_ad_evaluation.checks import check_label_score, check_threshold
 from ts_ad_evaluation.events import find_events
+from ts_ad_evaluation.f1 import harmonic_mean, predict
 
 
 class Affiliation(NamedTuple):
@@ -72,18 +72,10 @@ def affiliation(label: ArrayLike, score: ArrayLike, threshold: float) -> Affilia
     >>> affiliation([0, 0, 0, 1, 1, 0, 0, 0], [0, 0, 0, 0, 0, 1, 0, 0], threshold=0.5)
     Affiliation(threshold=0.5, accuracy=0.625, precision=0.625, recall=0.75, f1=0.6818181818181818)
     """
-    label, score = check_label_score(label, score)
-    threshold = check_threshold(threshold)
-    predicted = score > threshold
+    label, predicted, threshold = predict(label, score, threshold)
     precision, recall = _precision_recall(_event_zones(label), predicted) if predicted.any() else (0.0, 0.0)
-    total = precision + recall
-    return Affiliation(
-        threshold=threshold,
-        accuracy=float(np.mean(predicted == label)),
-        precision=precision,
-        recall=recall,
-        f1=2 * precision * recall / total if total else 0.0,
-    )
+    accuracy = float(np.mean(predicted == label))
+    return Affiliation(threshold, accuracy, precision, recall, harmonic_mean(precision, recall))
 
 
 def _event_zones(label: Mask) -> _Zones:

@@ -29,6 +29,16 @@ class Levels(NamedTuple):
     hits_above: np.ndarray  # anomalous points with a score > the level
     predicted_above: np.ndarray  # all points with a score > the level
 
+    @property
+    def precision(self) -> Floats:
+        """Precision of the points with a score >= the level."""
+        return self.hits / self.predicted
+
+    @property
+    def recall(self) -> Floats:
+        """Recall of the points with a score >= the level."""
+        return self.hits / self.hits[0]
+
 
 def anomalous_levels(label: Mask, score: Floats) -> Levels:
     """Count hits and predicted points at each distinct score of an anomalous point.
@@ -98,5 +108,5 @@ def auc(label: ArrayLike, score: ArrayLike) -> AUC:
     normal_beside = (level.predicted - level.hits) + (level.predicted_above - level.hits_above)
     lost_pairs = int(np.dot(hits_at, normal_beside))  # twice the wrongly ranked pairs, plus the ties
     roc = 1 - lost_pairs / (2 * n_anomalous * n_normal)
-    pr = np.dot(hits_at, level.hits / level.predicted) / n_anomalous
+    pr = np.dot(hits_at, level.precision) / n_anomalous
     return AUC(roc, float(pr))

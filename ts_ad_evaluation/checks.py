@@ -84,15 +84,15 @@ def check_label(label: ArrayLike, *, both_classes: bool = True) -> Mask:
     return anomalous
 
 
-def check_label_score(label: ArrayLike, score: ArrayLike) -> tuple[Mask, Floats]:
-    """Return (label as bool, score as float64), both of shape (n,).
+def check_label_score(label: ArrayLike, score: ArrayLike, *, both_classes: bool = True) -> tuple[Mask, Floats]:
+    """Return (label as bool, score as float64), both of shape (n,); `both_classes` as for `check_label`.
 
     Raises
     ------
     EvaluationError
         As for `check_label` and `check_score`, and when the lengths differ.
     """
-    label = check_label(label)
+    label = check_label(label, both_classes=both_classes)
     score = check_score(score)
     if len(label) != len(score):
         raise EvaluationError(f"label and score differ in length: {len(label)} and {len(score)}")

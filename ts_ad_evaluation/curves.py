@@ -108,12 +108,12 @@ def plot_curves(label: ArrayLike, score: ArrayLike, *, path: str | os.PathLike[s
     dress(left, "false positive rate", "true positive rate")
     false_alarms, hits = _counts(label, score)
     recall = hits / hits[-1]
-    left.plot(*_visible(false_alarms / false_alarms[-1], recall), color=SCORE, label=f"ROC, area {areas.roc:.4f}")
+    left.plot(*visible(false_alarms / false_alarms[-1], recall), color=SCORE, label=f"ROC, area {areas.roc:.4f}")
     left.plot([0, 1], [0, 1], color=INK, linewidth=1.0, linestyle=":", label="chance, area 0.5")
 
     dress(right, "recall", "precision")
     precision = np.append(1.0, hits[1:] / (hits + false_alarms)[1:])
-    right.plot(*_visible(recall, precision), color=SCORE, label=f"PR, average precision {areas.pr:.4f}")
+    right.plot(*visible(recall, precision), color=SCORE, label=f"PR, average precision {areas.pr:.4f}")
     share = label.mean()
     right.axhline(share, color=INK, linewidth=1.0, linestyle=":", label=f"chance, {share:.4f}")
     right.plot(
@@ -215,9 +215,9 @@ def _counts(label: Mask, score: Floats) -> tuple[Integers, Integers]:
     return predicted - hits, hits
 
 
-def _visible(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """Drop the points of a curve in the unit square that fall on the same spot as the previous one."""
-    spot = np.round(np.stack([x, y]) * STEPS)
+def visible(x: Floats, y: Floats, steps: int = STEPS) -> tuple[Floats, Floats]:
+    """Drop the points (n,) of a curve that fall on the previous one's spot, of `steps` along each axis from 0 to 1."""
+    spot = np.round(np.stack([x, y]) * steps)
     moved = np.append(True, (np.diff(spot) != 0).any(axis=0))
     moved[-1] = True
     return x[moved], y[moved]

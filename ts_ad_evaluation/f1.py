@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ts_ad_evaluation.arrays import Floats, Integers, Mask, Ranges
-from ts_ad_evaluation.auc import anomalous_levels
+from ts_ad_evaluation.auc import Levels, anomalous_levels
 from ts_ad_evaluation.checks import check_label_score, check_threshold
 from ts_ad_evaluation.events import find_events
 
@@ -60,19 +60,9 @@ def best_f1(label: ArrayLike, score: ArrayLike) -> F1:
     """
     label, score = check_label_score(label, score)
     level = anomalous_levels(label, score)
-    n_anomalous = level.hits[0]
-    precision = level.hits / level.predicted
-    recall = level.hits / n_anomalous
-    f1 = 2 * precision * recall / (precision + recall)
-    best = int(np.argmax(f1))
-    correct = _correct(len(label), n_anomalous, level.predicted_above[best], level.hits_above[best])
-    return F1(
-        threshold=float(level.score[best]),
-        accuracy=float(correct / len(label)),
-        precision=float(precision[best]),
-        recall=float(recall[best]),
-        f1=float(f1[best]),
-    )
+    best, f1 = _at_best_level(level, len(label))
+    correct = _correct(len(label), level.hits[0], level.predicted_above[best], level.hits_above[best])
+    return f1._replace(accuracy=float(correct / len(label)))
 
 
 def best_f1_pa(label: ArrayLike, score: ArrayLike, *, adjust_first: bool = False) -> F1:
@@ -120,12 +110,7 @@ def best_f1_pa(label: ArrayLike, score: ArrayLike, *, adjust_first: bool = False
     adjusted[label] = np.repeat(largest, ends - starts + 1)
     if not adjust_first:
         adjusted[0] = score[0]
-    level = anomalous_levels(label, adjusted)
-    precision = level.hits / level.predicted
-    recall = level.hits / level.hits[0]
-    best = int(np.argmax(2 * precision * recall / (precision + recall)))
-    counts = len(label), int(level.hits[0]), int(level.predicted[best]), int(level.hits[best])
-    return _point_wise(float(level.score[best]), *counts)
+    return _at_best_level(anomalous_levels(label, adjusted), len(label))[1]
 
 
 def f1_raw(label: ArrayLike, score: ArrayLike, threshold: float) -> F1:
@@ -160,7 +145,7 @@ def f1_raw(label: ArrayLike, score: ArrayLike, threshold: float) -> F1:
     >>> f1_raw([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], 0.3)
     F1(threshold=0.3, accuracy=0.75, precision=0.6666666666666666, recall=1.0, f1=0.8)
     """
-    label, predicted, threshold = _predict(label, score, threshold)
+    label, predicted, threshold = predict(label, score, threshold)
     return _point_wise(threshold, *_counts(label, predicted))
 
 
@@ -202,7 +187,7 @@ def f1_pa(label: ArrayLike, score: ArrayLike, threshold: float, *, adjust_first:
     >>> f1_pa([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], 0.5)
     F1(threshold=0.5, accuracy=1.0, precision=1.0, recall=1.0, f1=1.0)
     """
-    label, predicted, threshold = _predict(label, score, threshold)
+    label, predicted, threshold = predict(label, score, threshold)
     n, n_anomalous, n_predicted, hits = _counts(label, predicted)
     starts, ends = find_events(label)
     is_hit = _count_inside(np.flatnonzero(label & predicted), starts, ends) > 0
@@ -248,13 +233,13 @@ def f1_r(label: ArrayLike, score: ArrayLike, threshold: float) -> F1:
     >>> f1_r([0, 0, 1, 1, 1, 1], [0, 0, 1, 0, 1, 0], 0.5).recall
     0.4
     """
-    label, predicted, threshold = _predict(label, score, threshold)
+    label, predicted, threshold = predict(label, score, threshold)
     hits = np.flatnonzero(label & predicted)
     events, ranges = find_events(label), find_events(predicted)
     recall = float(np.mean(_overlap_rewards(events, ranges, hits, existence=0.2)))
     precision = float(np.mean(_overlap_rewards(ranges, events, hits, existence=0.0))) if predicted.any() else 0.0
     accuracy = float(np.mean(label == predicted))
-    return F1(threshold, accuracy, precision, recall, _harmonic(precision, recall))
+    return F1(threshold, accuracy, precision, recall, harmonic_mean(precision, recall))
 
 
 def f1_event(label: ArrayLike, score: ArrayLike, threshold: float) -> F1:
@@ -292,14 +277,14 @@ def f1_event(label: ArrayLike, score: ArrayLike, threshold: float) -> F1:
     >>> f1_event([0, 0, 1, 1, 0, 1], [0.1, 0.4, 0.35, 0.8, 0, 0.2], 0.3).recall
     0.5
     """
-    label, predicted, threshold = _predict(label, score, threshold)
+    label, predicted, threshold = predict(label, score, threshold)
     points = _point_wise(threshold, *_counts(label, predicted))
     recall = float(np.mean(_count_inside(np.flatnonzero(label & predicted), *find_events(label)) > 0))
     f1 = 2 * points.precision * recall / (points.precision + recall + 1e-15)
     return points._replace(recall=recall, f1=f1)
 
 
-def _predict(label: ArrayLike, score: ArrayLike, threshold: float) -> tuple[Mask, Mask, float]:
+def predict(label: ArrayLike, score: ArrayLike, threshold: float) -> tuple[Mask, Mask, float]:
     """Return the checked label, the prediction (bool arrays of shape (n,)) and the threshold as float."""
     label, score = check_label_score(label, score)
     threshold = check_threshold(threshold)
@@ -325,12 +310,20 @@ def _point_wise(threshold: float, n: int, n_anomalous: int, n_predicted: int, hi
         accuracy=_correct(n, n_anomalous, n_predicted, hits) / n,
         precision=precision,
         recall=recall,
-        f1=_harmonic(precision, recall),
+        f1=harmonic_mean(precision, recall),
     )
 
 
-def _harmonic(precision: float, recall: float) -> float:
+def harmonic_mean(precision: float, recall: float) -> float:
+    """Return the harmonic mean, 0 if both are 0."""
     return float(2 * precision * recall / (precision + recall)) if precision + recall > 0 else 0.0
+
+
+def _at_best_level(level: Levels, n: int) -> tuple[int, F1]:
+    """The index of the level with the largest F1, the lowest among ties, and the prediction `score >= level`."""
+    best = int(np.argmax(2 * level.precision * level.recall / (level.precision + level.recall)))
+    counts = int(level.hits[0]), int(level.predicted[best]), int(level.hits[best])
+    return best, _point_wise(float(level.score[best]), n, *counts)
 
 
 def _count_inside(positions: Integers, starts: Integers, ends: Integers) -> Integers:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ts_ad_evaluation.arrays import Floats, Integers, Ranges
-from ts_ad_evaluation.checks import EvaluationError, check_label, check_score
+from ts_ad_evaluation.checks import EvaluationError, check_label_score, check_score
 from ts_ad_evaluation.events import find_events
 from ts_ad_evaluation.files import replacing
 
@@ -77,10 +77,7 @@ def plot_scores(
     EvaluationError
         When an array is not as described, an event does not exist, or the file has another format.
     """
-    score = check_score(score)
-    label = check_label(label, both_classes=False)
-    if len(label) != len(score):
-        raise EvaluationError(f"label and score differ in length: {len(label)} and {len(score)}")
+    label, score = check_label_score(label, score, both_classes=False)
     series = None if series is None else _check_series(series, len(score))
     bounds = find_events(label)
     spans = {"": (0, len(score))} if events is None else _event_spans(*bounds, events, len(score))

@@ -4,6 +4,7 @@ import re
 import zipfile
 from collections.abc import Iterable
 from concurrent.futures import Executor
+from itertools import repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -83,7 +84,7 @@ def prepare(sources: Iterable[Source], root: Path, executor: Executor) -> list[P
         When a source is damaged.
     """
     (root / "data").mkdir(parents=True, exist_ok=True)
-    prepared = list(executor.map(_prepare, sources, [root] * len(list(sources))))
+    prepared = list(executor.map(_prepare, sources, repeat(root)))
     meta = root / "DETECT_META.csv"
     add_lines(meta, meta, {f"{series.name}.csv": series.rows for series in prepared if series.rows})
     return prepared

@@ -12,7 +12,7 @@ import pandas as pd
 
 from benchmarks.gpu_check.runs import Run
 from data_provider import DataError
-from data_provider.inspect.events import find_events
+from data_provider.events import find_events
 from data_provider.read.interpretation import channels_of_events, read_interpretation
 from exp.benchmark.seeds import summarise_seeds
 from exp.errors import UserError

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from data_provider.errors import DataError
+from data_provider.events import find_events
 from data_provider.files import replacing
-from data_provider.inspect.events import find_events
 from data_provider.series import Series
 
 WIDTH, DPI = 14.0, 120  # inches, pixels per inch

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from data_provider.inspect.events import find_events
+from data_provider.events import find_events
 from data_provider.series import Series
 
 

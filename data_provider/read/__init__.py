@@ -1,1 +1,1 @@
-"""Readers: one module per file format."""
+"""Readers of the benchmarks' formats, and of recordings in any form."""

@@ -1,7 +1,7 @@
 """The ways in which a date and a time of day are written, including a time zone after them."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = r"(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)(?:[a-z]{3,6})?\.?"
@@ -137,13 +137,3 @@ def _clock(text: str) -> str | None:
         hour = hour % 12 + (12 if half[1].lower() == "p" else 0)
     second = second.replace(",", ".")
     return f"{hour}:{minute}:{second if '.' in second else second + '.0'}"
-
-
-def seconds_of_day(cell: str) -> timedelta | None:
-    """Return a time of day as the time since midnight, or None if it is not one; 24:00 is the end of the day."""
-    clock = _clock(cell) if is_time_of_day(cell) else None
-    if clock is None:
-        return None
-    hour, minute, second = clock.split(":")
-    since = timedelta(hours=int(hour), minutes=int(minute), seconds=float(second))
-    return since if since <= timedelta(days=1) and int(minute) < 60 and float(second) < 60 else None

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data_provider.errors import DataError
-from data_provider.inspect.events import find_events
+from data_provider.events import find_events
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ def channels_of_events(
     DataError
         When there are events, but no entry shares a point with any.
     """
-    starts, ends = (np.asarray(bounds) for bounds in find_events(np.asarray(label)))
+    starts, ends = find_events(np.asarray(label))
     found = [set() for _ in starts]
     n_outside = 0
     for entry in entries:

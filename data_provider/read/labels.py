@@ -9,6 +9,7 @@ import pandas as pd
 from pandas.api import types
 
 from data_provider.errors import DataError
+from data_provider.read.refusals import refuse
 
 _NAME = re.compile(
     r"((gt|true)[ _-]?)?labels?|(is[ _-]?)?(anom|anomal(y|ies|ous)|abnormal|outliers?|att|attacks?)"
@@ -97,15 +98,8 @@ def read_labels(path: Path, column: pd.Series) -> np.ndarray:
         When a cell is not a label.
     """
     values = _mapped(column)
-    wrong = values.isna().to_numpy()
-    if wrong.any():
-        place = int(wrong.argmax())
-        cell = column.iloc[place]
-        raise DataError(
-            f"{path}: row {column.index[place]} of column {column.name!r} holds "
-            f"{'nothing' if pd.isna(cell) else repr(cell) if isinstance(cell, str) else cell}; a label must be 0 or 1, "
-            "or a word such as normal and anomaly: correct it, or name the labels' column with --label"
-        )
+    fault = "but a label is 0 or 1, or a word such as normal and anomaly: correct it, or name the labels with --label"
+    refuse(str(path), column, values.isna(), fault)
     return values.to_numpy(np.uint8)
 
 

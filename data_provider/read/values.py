@@ -8,8 +8,10 @@ import pandas as pd
 from pandas.api import types
 
 from data_provider.errors import DataError
+from data_provider.events import find_events
 from data_provider.read.columns import as_numbers
 from data_provider.read.dialect import advice, is_number
+from data_provider.read.refusals import refuse
 from data_provider.series import LARGEST
 
 _EXACT = 2**53  # integers up to this are exact as floats
@@ -95,13 +97,8 @@ def _note_lost(column: pd.Series, floats: np.ndarray, notes: list[str]) -> None:
 
 def _check(path: Path, column: pd.Series, missing: str) -> None:
     """Refuse infinite or too large values, columns without any value, and missing values that are not interpolated."""
-    infinite, gap = np.isinf(column).to_numpy(), column.isna().to_numpy()
-    if infinite.any():
-        place = int(infinite.argmax())
-        raise DataError(
-            f"{path}: row {column.index[place]} of column {column.name!r} holds {column.iloc[place]}; it must be "
-            "finite: correct it"
-        )
+    refuse(str(path), column, np.isinf(column), "which is not finite: correct it")
+    gap = column.isna().to_numpy()
     large = column.abs().to_numpy() > LARGEST
     if large.any():
         place = int(large.argmax())
@@ -128,7 +125,7 @@ def _note_codes(column: pd.Series, notes: list[str]) -> None:
     if len(rest) < 2:
         return
     low, high = float(rest.min()), float(rest.max())
-    spread = max(high - low, abs(high - low))
+    spread = high - low
     for end, distance in zip(ends, (low - ends[0], ends[1] - high), strict=True):
         count = int((values == end).sum())
         usual = bool(_CODE.fullmatch(f"{end:.15g}")) or end in _CODES
@@ -144,8 +141,8 @@ def _interpolated(path: Path, column: pd.Series, max_gap: int | None, notes: lis
     values, gap = column.to_numpy(), column.isna().to_numpy()
     if not gap.any():
         return values
-    edges = np.flatnonzero(np.diff(gap.astype(np.int8), prepend=0, append=0))
-    starts, lengths = edges[::2], edges[1::2] - edges[::2]
+    starts, stops = find_events(gap)
+    lengths = stops - starts
     longest = int(lengths.max())
     if max_gap is not None and longest > max_gap:
         raise DataError(

@@ -199,7 +199,7 @@ class Experiment:
         files = (self.folder.test_score, self.folder.label, self.folder.train_score)
         if not self._keep_scores(weights, *files):
             self.score_test(weights)
-            self._score_train()
+            self.folder.save_array(self.folder.train_score, self.score_part("train"))
         test_score, label, train_score = (self.folder.load_array(file) for file in files)
         evaluator = self._evaluator(test_score, label)
         if thresholds is None:
@@ -231,10 +231,8 @@ class Experiment:
         label = self.parts.test_label[: len(score)]
         logger.info("scored %d of %d test points in %.1f s", len(score), len(self.parts.test), seconds)
         self.folder.make()
-        record, origin = (
-            self.folder.read_record(),
-            self._origin(provenance.digest_weights(self.detector.network.state_dict())),
-        )
+        record = self.folder.read_record()
+        origin = self._origin(provenance.digest_weights(self.detector.network.state_dict()))
         # While the files are being written, their origin is unknown.
         self._start_record("scoring", checkpoint=str(weights), scored_with=None, **self._of_training(weights))
         if record.get("scored_with") != origin:
@@ -284,9 +282,6 @@ class Experiment:
 
     def _origin(self, weights: str) -> dict:
         return provenance.scoring_origin(self.config, self.data, weights)
-
-    def _score_train(self) -> None:
-        self.folder.save_array(self.folder.train_score, self.score_part("train"))
 
     def _evaluator(self, score: np.ndarray, label: np.ndarray) -> Evaluator:
         return Evaluator(label, self.detector.score_points(score), self.folder.path)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ts_ad_evaluation.events import find_events
+
 
 def why_unmeasurable(train_label: np.ndarray | None, test_label: np.ndarray, covered: int) -> str | None:
     """Say why the scored points cannot be evaluated, and what to do, or return None if they can.
@@ -36,8 +38,7 @@ def why_unmeasurable(train_label: np.ndarray | None, test_label: np.ndarray, cov
 
 def _events(label: np.ndarray, first: int, unit: str) -> str:
     """Say where the events are, giving the points of the first one, counted from 0, both ends included."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], label, [0]])))
-    starts, ends = edges[::2] + first, edges[1::2] + first - 1
+    starts, ends = (bounds + first for bounds in find_events(label))
     place = f"{unit}s {starts[0]} to {ends[0]}" if ends[0] > starts[0] else f"{unit} {starts[0]}"
     if len(starts) == 1:
         return f"the event is at {place}"

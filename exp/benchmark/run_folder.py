@@ -65,23 +65,11 @@ class RunFolder:
 
         The state is removed first: no training could resume from it without the files it belongs to.
         """
-        old = [
-            self.state,
-            self.checkpoint,
-            self.epochs,
-            self.label,
-            self.test_score,
-            self.train_score,
-            self.record,
-            self.figure,
-            self.report,
-        ]
-        for path in [
-            *old,
-            *self.path.glob("_*.csv"),
-            *self.path.glob(".*.tmp"),
-        ]:  # the last one is left by a killed process
+        own = [self.state, self.checkpoint, self.epochs, self.label, self.test_score, self.train_score, self.record]
+        of_killed_processes = self.path.glob(".*.tmp")
+        for path in [*own, *of_killed_processes]:
             path.unlink(missing_ok=True)
+        self.forget_measures()
         forget_scalars(self.tensorboard)
 
     def forget_measures(self) -> None:

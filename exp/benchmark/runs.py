@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from exp.benchmark.configurations import flatten, merge
+from exp.benchmark.suites import TSB_AD_MEASURES, UCR
 from models import DETECTORS
 from ts_ad_evaluation.checks import EvaluationError
 from ts_ad_evaluation.evaluator import MEASURES, THRESHOLD
@@ -31,19 +32,10 @@ UCR_NAMES = {
     "alpha_quantile": "mean_alpha_quantile",
     "aplha_quantile": "mean_alpha_quantile",  # the published spelling
 }
-TSB_AD_NOTES = {
-    "AUC-PR": "",
-    "AUC-ROC": "",
-    "VUS-PR": "rule of 2024",
-    "VUS-ROC": "rule of 2024",
-    "Standard-F1": ORACLE,
-    "PA-F1": ORACLE,
-    "Event-based-F1": ORACLE,
-    "R-based-F1": ORACLE,
-    "Affiliation-F": ORACLE,
-}
+OF_AREAS = {"AUC": "", "VUS": MEASURES["vus"].note}
+TSB_AD_NOTES = {name: OF_AREAS.get(name[:3], ORACLE) for name in TSB_AD_MEASURES}
 NOT_COUNTED = "not_counted.csv"
-UCR_TABLE = "ucr.csv"
+UCR_TABLE = UCR.table
 # Ranks and thresholds of different series or runs have no mean.
 UNAVERAGED = {"topk", "total_len", "thre_best", "thre_best_PA"} | {
     measure.columns.split()[0] for measure in MEASURES.values() if measure.takes == THRESHOLD

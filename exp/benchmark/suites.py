@@ -63,7 +63,7 @@ def _source(name: str) -> str:
     return Path(name).name.split("_")[1]
 
 
-_TSB_AD_FIGURES = (
+TSB_AD_MEASURES = (
     "AUC-PR", "AUC-ROC", "VUS-PR", "VUS-ROC", "Standard-F1", "PA-F1", "Event-based-F1", "R-based-F1", "Affiliation-F",
 )  # fmt: skip
 
@@ -83,9 +83,9 @@ TSB_AD_U = Benchmark(
     config="configs/TSB-AD-U",
     table="{detector}.csv",
     series_column="file",
-    columns=["file", "Time", *_TSB_AD_FIGURES],
+    columns=["file", "Time", *TSB_AD_MEASURES],
     measure=_tsb_ad,
-    figures={name: name for name in _TSB_AD_FIGURES},
+    figures={name: name for name in TSB_AD_MEASURES},
     running="VUS-PR",
     group=_source,
 )

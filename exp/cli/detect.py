@@ -25,7 +25,7 @@ from exp.cli.detect_files import (
     training_rows,
 )
 from exp.cli.detect_many import score_many
-from exp.cli.detect_options import check_options, chosen_detector, rule_options
+from exp.cli.detect_options import check_options, chosen_detector, form_options, rule_options
 from exp.cli.findings import Findings, show, write_findings
 from exp.cli.series_options import detect_parser
 from exp.detection.estimator import CrossADDetector
@@ -194,16 +194,6 @@ def _read_detector(folder: Path, options: argparse.Namespace) -> CrossADDetector
 
 
 def _stream(options: argparse.Namespace) -> int:
-    reading = Reading(
-        time=tuple(options.time or ()),
-        separator=options.sep,
-        decimal=options.decimal,
-        header=None if options.header is None else options.header == "yes",
-        encoding=options.encoding,
-        date_format=options.date_format,
-        timezone=options.timezone,
-        missing_values=tuple(options.missing_values or ()),
-    )
     return stream_lines(
         options.model,
         sys.stdin,
@@ -217,7 +207,7 @@ def _stream(options: argparse.Namespace) -> int:
         alarms=bool(options.alarms),
         merge_gap=options.merge_gap,
         min_length=options.min_length,
-        reading=reading,
+        reading=Reading(**form_options(options)),
         device=options.device,
     )
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from data_provider.read.recording import MissingColumnsError, Recording, read_recording
 from data_provider.series import check_range, check_training_range, fit_scaler
-from exp.cli.detect_options import given_texts, is_float
+from exp.cli.detect_options import form_options, given_texts, is_float
 from exp.detection.estimator import CrossADDetector
 from exp.errors import UserError
 
@@ -143,14 +143,7 @@ def read_file(path: Path, options: argparse.Namespace, detector: CrossADDetector
     read = partial(
         read_recording,
         path,
-        time=options.time,
-        separator=options.sep,
-        decimal=options.decimal,
-        header=None if options.header is None else options.header == "yes",
-        encoding=options.encoding,
-        date_format=options.date_format,
-        timezone=options.timezone,
-        missing_values=options.missing_values or (),
+        **form_options(options),
         label=options.label,
         missing=options.missing or "error",
         max_gap=options.max_gap,

@@ -1,6 +1,7 @@
-"""Checks of the options of `python -m exp.detect`, and the threshold rule that they set."""
+"""The options of `python -m exp.detect`: checks, and what they say about the form of the file and the threshold."""
 
 import argparse
+from typing import Any
 
 from exp.detection.events import check_events
 from exp.detection.explanation import check_explicable
@@ -121,6 +122,20 @@ def _check_continuation(options: argparse.Namespace) -> None:
         raise UserError(
             f"--out {options.out}: the new detector would replace the one given to --continue: choose another folder"
         )
+
+
+def form_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Return how the file or the stream is written, where options say so: arguments of `read_recording`, `Reading`."""
+    return {
+        "time": tuple(options.time or ()),
+        "separator": options.sep,
+        "decimal": options.decimal,
+        "header": None if options.header is None else options.header == "yes",
+        "encoding": options.encoding,
+        "date_format": options.date_format,
+        "timezone": options.timezone,
+        "missing_values": tuple(options.missing_values or ()),
+    }
 
 
 def rule_options(options: argparse.Namespace) -> dict:

@@ -21,13 +21,7 @@ from exp.benchmark.provenance import (
 )
 from exp.benchmark.run_folder import RunFolder, results_folder
 from exp.benchmark.seeds import summarise_seeds
-from exp.cli.common import (
-    check_resume,
-    chosen_config,
-    common_overrides,
-    refuse_idle,
-    run_program,
-)
+from exp.cli.common import check_resume, chosen_config, common_overrides, refuse_idle, run_program
 from exp.cli.options import run_parser
 from exp.config import ExperimentConfig, differences, load_config
 from exp.errors import UserError

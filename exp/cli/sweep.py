@@ -17,17 +17,12 @@ from data_provider.read.missing import prepare_series_command
 from exp.benchmark.jobs import Job, Outcome, finished, make_jobs, select
 from exp.benchmark.provenance import digest_file
 from exp.benchmark.run_folder import RunFolder, results_folder
+from exp.benchmark.runs import NOT_COUNTED
 from exp.benchmark.seeds import summarise_seeds
 from exp.benchmark.suites import Benchmark, summarise
 from exp.benchmark.work import run_job
 from exp.benchmark.workers import run_jobs
-from exp.cli.common import (
-    check_resume,
-    chosen_config,
-    common_overrides,
-    refuse_idle,
-    run_program,
-)
+from exp.cli.common import check_resume, chosen_config, common_overrides, refuse_idle, run_program
 from exp.cli.options import sweep_parser
 from exp.config.schema import EvaluationConfig
 from exp.errors import UserError
@@ -262,7 +257,7 @@ def _gather(benchmark: Benchmark, outcomes: dict[Job, Outcome | None], folder: P
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / _table_name(benchmark, next(iter(outcomes)))
     not_counted = pd.DataFrame(missing, columns=[benchmark.series_column, "status", "reason"])
-    for path, content in ((file, table), (folder / "not_counted.csv", not_counted)):
+    for path, content in ((file, table), (folder / NOT_COUNTED, not_counted)):
         with replacing(path) as temporary:
             content.to_csv(temporary, index=False)
     RunFolder(folder).record.unlink(missing_ok=True)  # one made for an earlier table has other settings

@@ -24,6 +24,7 @@ from ts_ad_evaluation.evaluator import MEASURES
 
 SEEDS = 2**32  # number of possible seeds
 Share = Annotated[float, Field(gt=0, lt=1)]
+Epochs = Annotated[tuple[PositiveInt, ...], Field(strict=False)]
 
 
 class DataConfig(Settings):
@@ -65,9 +66,7 @@ class TrainConfig(Settings):
     weight_decay: NonNegativeFloat | None = None  # none: the optimiser's default, 0 for adam and 0.01 for adamw
     grad_norm: PositiveFloat | None = None  # longer gradients are clipped to this norm
     lradj: Literal["type1", "type2", "type3", "cosine", "1cycle", "steps", "linear"] = "type1"  # rate by epoch
-    milestones: Annotated[
-        tuple[PositiveInt, ...], Field(strict=False)
-    ] = ()  # epochs after which steps divides it by ten
+    milestones: Epochs = ()  # epochs after which steps divides it by ten
     final_rate: NonNegativeFloat = 0.0  # of the last epoch under linear
     pct_start: Share = 0.3  # share of the steps in which 1cycle's rate rises
     patience: PositiveInt = 3  # epochs without a better validation loss before training stops
@@ -100,18 +99,13 @@ def _known_measure(name: str) -> str:
     return name
 
 
-Measure = Annotated[str, AfterValidator(_known_measure)]
+Measures = Annotated[tuple[Annotated[str, AfterValidator(_known_measure)], ...], Field(strict=False)]
 
 
 class EvaluationConfig(Settings):
     """How scores are measured."""
 
-    metrics: Annotated[tuple[Measure, ...], Field(strict=False)] = (
-        "auc",
-        "r_auc",
-        "vus",
-        "best_f1",
-    )  # measures to write
+    metrics: Measures = ("auc", "r_auc", "vus", "best_f1")  # measures to write
     window: Annotated[int, Field(ge=0, le=10_000)] = 100  # buffer of r_auc and vus, in points
     n_thresholds: Annotated[int, Field(ge=2)] = 250  # number of thresholds of r_auc and vus
     spot_risks: Annotated[tuple[Share, ...], Field(min_length=1, strict=False)] = (0.1, 0.01, 0.001)  # risks of SPOT

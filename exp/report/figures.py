@@ -28,6 +28,7 @@ from bokeh.plotting import figure
 
 from exp.report.times import Times
 from ts_ad_evaluation.auc import auc
+from ts_ad_evaluation.curves import visible
 from ts_ad_evaluation.f1 import best_f1
 
 SLOTS = 6  # plots of channels below the score: the first ones of an event, and one chosen by the reader
@@ -302,10 +303,7 @@ def _square(x_label: str, y_label: str) -> Plot:
 
 
 def _curve(plot: Plot, x: np.ndarray, y: np.ndarray) -> None:
-    spot = np.round(np.stack([x, y]) * CURVE_SPOTS)
-    moved = np.append(True, (np.diff(spot) != 0).any(axis=0))
-    moved[-1] = True
-    plot.line(x[moved], y[moved], line_width=1.6, tags=["line_color:score"])
+    plot.line(*visible(x, y, CURVE_SPOTS), line_width=1.6, tags=["line_color:score"])
 
 
 def _chance(plot: Plot, heights: list[float]) -> None:

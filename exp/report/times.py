@@ -196,12 +196,11 @@ def pack_times(times: Times, stride: int = 1) -> tuple[dict, bytes]:
     pace = (x[-1] - x[0]) / (len(x) - 1) if len(x) > 1 else 1.0
     description = {"kind": times.kind, "zone": times.zone, "first": float(x[0]), "pace": float(pace), "width": 0}
     if ticks is not None:
-        axis = {"digits": times.digits, "origin": str(times.origin), "start": str(int(ticks[0]))}
-        description |= axis
+        description |= {"digits": times.digits, "origin": str(times.origin), "start": str(int(ticks[0]))}
     if times.even:
-        return description | (
-            {} if ticks is None else {"step": str(int(ticks[1] - ticks[0]) if len(x) > 1 else 1)}
-        ), b""
+        if ticks is not None:
+            description["step"] = str(int(ticks[1] - ticks[0]) if len(x) > 1 else 1)
+        return description, b""
     kept = np.append(np.arange(0, len(x) - 1, stride), len(x) - 1)
     description |= {"stride": stride, "count": len(kept), "exceptions": []}
     if ticks is None:
@@ -213,9 +212,8 @@ def pack_times(times: Times, stride: int = 1) -> tuple[dict, bytes]:
     large = np.flatnonzero(steps > np.iinfo(WIDTHS[width]).max)
     exceptions = [[int(index), int(steps[index])] for index in large]
     steps[large] = 0
-    return description | {"width": width, "unit": str(unit), "exceptions": exceptions}, steps.astype(
-        WIDTHS[width]
-    ).tobytes()
+    description |= {"width": width, "unit": str(unit), "exceptions": exceptions}
+    return description, steps.astype(WIDTHS[width]).tobytes()
 
 
 def _in_units(ticks: np.ndarray) -> tuple[int, np.ndarray]:

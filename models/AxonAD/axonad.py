@@ -19,6 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.network import in_evaluation_mode
+
 from .config import AxonADConfig
 from .official import from_official
 from .score import RobustScale, divergence, mismatch
@@ -108,14 +110,10 @@ class AxonAD(nn.Module):
         loss = (-alpha).exp() * reconstruction_loss + alpha + (-beta).exp() * query_loss + beta
         return AxonADOutput(loss, reconstruction_loss, query_loss, reconstruction)
 
-    @torch.no_grad()
+    @in_evaluation_mode
     def reconstruct(self, x: Tensor) -> Tensor:
-        """Return x̂ (B, T, C) of windows x; the model is in evaluation mode meanwhile, and no gradient is kept."""
-        was_training = self.training
-        self.eval()
-        reconstruction = self.decode(*self.encoder.embed(x))
-        self.train(was_training)
-        return reconstruction
+        """Return x̂ (B, T, C) of windows x."""
+        return self.decode(*self.encoder.embed(x))
 
     def decode(self, h: Tensor, n: Tensor) -> Tensor:
         """Return x̂ (B, T, C) from embedded points h and the same normalised, both (B, T, d)."""
@@ -139,15 +137,12 @@ class AxonAD(nn.Module):
         for own, online in zip(self.target.parameters(), self.encoder.parameters(), strict=True):
             own.lerp_(online, 1 - self.config.momentum)
 
-    @torch.no_grad()
+    @in_evaluation_mode
     def represent(self, x: Tensor) -> Tensor:
         """Return the quantities that score windows x of shape (B, T, C), a tensor (B, columns).
 
-        The error has a column for each channel, mismatch and divergence have one each, if the score uses them. The
-        model is in evaluation mode meanwhile, and no gradient is kept.
+        The error has a column for each channel, mismatch and divergence have one each, if the score uses them.
         """
-        was_training = self.training
-        self.eval()
         terms, first = self.config.terms, self.config.first_scored
         h, n = self.encoder.embed(x)
         columns = []
@@ -165,7 +160,6 @@ class AxonAD(nn.Module):
             sharpness = self.log_sharpness.exp().clamp(0.25, 4)
             found = divergence(queries[:, :, first:], predicted.transpose(1, 2), keys, self.config.horizon, sharpness)
             columns.append(found.mean((1, 2))[:, None])
-        self.train(was_training)
         return torch.cat(columns, dim=1)
 
     def calibrate(self, batches: Iterable[Tensor]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from models.settings import ConfigError
+from models.official import check_official, renamed
 
 _RENAMED = [
     (r"^encoder\.embedding\.", "embed."),
@@ -34,9 +34,7 @@ _OUTPUT = "attn.q_pred_net.net.12.weight"  # a 1 × 1 convolution in the publish
 
 def official_name(key: str) -> str:
     """Return the published name of this network's tensor `key`."""
-    for pattern, replacement in _RENAMED:
-        key = re.sub(pattern, replacement, key)
-    return _CONVOLUTION.sub(lambda found: f"attn.q_pred_net.net.{3 * int(found[1])}.conv.", key)
+    return _CONVOLUTION.sub(lambda found: f"attn.q_pred_net.net.{3 * int(found[1])}.conv.", renamed(key, _RENAMED))
 
 
 def from_official(official: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -45,22 +43,10 @@ def from_official(official: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> 
     Raises
     ------
     ConfigError
-        When a key is missing or unknown, or has another shape.
+        As for `check_official`.
     """
     statistics = {key: torch.zeros_like(tensor) for key, tensor in own.items() if key.startswith("scale.")}
     names = {key: official_name(key) for key in own if key not in statistics}
-    filled = {}
-    for key, name in names.items():
-        if name not in official:
-            raise ConfigError(f"the checkpoint has no {name!r}: it belongs to another configuration")
-        expected = (*own[key].shape, 1) if name == _OUTPUT else tuple(own[key].shape)
-        if official[name].shape != expected:
-            raise ConfigError(
-                f"the checkpoint's {name!r} has shape {tuple(official[name].shape)}, configuration and data require "
-                f"{expected}: it belongs to different ones"
-            )
-        filled[key] = official[name].view_as(own[key])
-    unknown = sorted(official.keys() - names.values())
-    if unknown:
-        raise ConfigError(f"the checkpoint's {unknown[0]!r} is unknown to the configuration: it belongs to another one")
-    return filled | statistics
+    shapes = {name: (*own[key].shape, 1) if name == _OUTPUT else own[key].shape for key, name in names.items()}
+    check_official(official, shapes)
+    return {key: official[name].view_as(own[key]) for key, name in names.items()} | statistics

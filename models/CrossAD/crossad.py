@@ -30,6 +30,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.network import in_evaluation_mode
+
 from .config import CrossADConfig
 from .fast import CrossAttention, DroppedActivation, DroppedSum, SelfAttention, in_parts, nearest, take
 from .norms import make_norm
@@ -113,28 +115,15 @@ class CrossAD(nn.Module):
         target = torch.cat(scales[1:], dim=1)
         return target, reconstruction.float(), distance  # errors in full precision, whatever the network's precision
 
-    @torch.no_grad()
+    @in_evaluation_mode
     def score(self, x: Tensor) -> Tensor:
-        """Return the anomaly score of every point and channel of windows x, both of shape (B, T, C).
+        """Return the anomaly score of every point and channel of windows x, both of shape (B, T, C)."""
+        return self._unfold(in_parts(self._score, self._fold(x)), x)
 
-        The model is in evaluation mode meanwhile, and no gradient is kept.
-        """
-        was_training = self.training
-        self.eval()
-        scores = in_parts(self._score, self._fold(x))
-        self.train(was_training)
-        return self._unfold(scores, x)
-
-    @torch.no_grad()
+    @in_evaluation_mode
     def reconstruct(self, x: Tensor) -> Tensor:
-        """Return X̂_m, what the coarser scales make of windows x, both of shape (B, T, C).
-
-        The model is in evaluation mode meanwhile, and no gradient is kept.
-        """
-        was_training = self.training
-        self.eval()
+        """Return X̂_m, what the coarser scales make of windows x, both of shape (B, T, C)."""
         windows = in_parts(lambda x_m: self._reconstruct(x_m)[1][:, -self.config.seq_len :], self._fold(x))
-        self.train(was_training)
         return self._unfold(windows, x)
 
     def _score(self, x_m: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from models.settings import ConfigError
+from models.official import check_official, renamed
 
 from .config import CrossADConfig
 from .scales import sinusoidal_positions
@@ -36,8 +36,7 @@ _JOINED = {"qkv": ("W_Q", "W_K", "W_V"), "key_value": ("W_K", "W_V")}
 
 def official_names(key: str, config: CrossADConfig) -> list[str]:
     """Return the published names of the tensors that, stacked, form this network's tensor `key`."""
-    for pattern, replacement in _RENAMED:
-        key = re.sub(pattern, replacement, key)
+    key = renamed(key, _RENAMED)
     if config.norm == "batchnorm":
         key = re.sub(r"(norm\d?)\.", r"\1.1.", key)
     joined = re.search(r"attention\.(qkv|key_value)\.", key)
@@ -64,20 +63,10 @@ def from_official(
     Raises
     ------
     ConfigError
-        When a key is missing or unknown, or has another shape.
+        As for `check_official`.
     """
     expected = to_official({key: tensor.to("meta") for key, tensor in own.items()}, config)
-    for name, tensor in expected.items():
-        if name not in official:
-            raise ConfigError(f"the checkpoint has no {name!r}: it belongs to another configuration")
-        if official[name].shape != tensor.shape:
-            raise ConfigError(
-                f"the checkpoint's {name!r} has shape {tuple(official[name].shape)}, but the configuration requires "
-                f"{tuple(tensor.shape)}: it belongs to another configuration"
-            )
-    unknown = sorted(official.keys() - expected.keys())
-    if unknown:
-        raise ConfigError(f"the checkpoint's {unknown[0]!r} is unknown to the configuration: it belongs to another one")
+    check_official(official, {name: tensor.shape for name, tensor in expected.items()})
     filled = {}
     for key in own:
         names = official_names(key, config)

@@ -2,8 +2,9 @@
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
+
+from models.network import in_evaluation_mode
 
 from .config import DualSTFConfig
 from .fusion import Fusion
@@ -63,27 +64,17 @@ class DualSTF(nn.Module):
             loss = loss + (term - term.detach())
         return DualSTFOutput(loss, td, rd, reconstruction)
 
-    @torch.no_grad()
+    @in_evaluation_mode
     def score(self, x: Tensor) -> Tensor:
         """Return the anomaly score (B, L, 1) of every point of windows x of shape (B, L, C).
 
-        The method has no scores for single channels. The model is in evaluation mode meanwhile, and no gradient is
-        kept.
+        The method has no scores for single channels.
         """
-        was_training = self.training
-        self.eval()
         output = self(x)
-        self.train(was_training)
         return self.fusion(output.td, output.rd)[..., None]
 
-    @torch.no_grad()
+    @in_evaluation_mode
     def reconstruct(self, x: Tensor) -> Tensor:
-        """Return the reconstruction of windows x, both of shape (B, L, C).
-
-        The model is in evaluation mode meanwhile, and no gradient is kept.
-        """
-        was_training = self.training
-        self.eval()
+        """Return the reconstruction of windows x, both of shape (B, L, C)."""
         reconstruction, _ = self.temporal(x)
-        self.train(was_training)
         return reconstruction

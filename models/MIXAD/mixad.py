@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from models.network import in_evaluation_mode
 from models.settings import ConfigError
 
 from .cells import Decoder, Encoder, truth_probability
@@ -94,18 +95,11 @@ class MIXAD(nn.Module):
         read = Read(*(torch.cat(tensors) for tensors in zip(*reads, strict=True)))
         return MIXADOutput(self._loss(x, reconstruction, read), reconstruction, *read, adjacency)
 
-    @torch.no_grad()
+    @in_evaluation_mode
     def represent(self, x: Tensor) -> Tensor:
-        """Return the attention (B, C, S) to the memory's slots at the last points of windows x of shape (B, T, C).
-
-        The model is in evaluation mode meanwhile, and no gradient is kept.
-        """
-        was_training = self.training
-        self.eval()
+        """Return the attention (B, C, S) to the memory's slots at the last points of windows x of shape (B, T, C)."""
         terms = self._terms(self._graphs())
-        attention = torch.cat([self._read(self.encoder(part, terms)).attention for part in self._parts(x)])
-        self.train(was_training)
-        return attention
+        return torch.cat([self._read(self.encoder(part, terms)).attention for part in self._parts(x)])
 
     def score_sequence(self, representation: Tensor) -> Tensor:
         """Return the divergence between neighbouring points from their representations; see `score.divergences`.

@@ -1,12 +1,11 @@
 """Published checkpoints: mapping of their keys and layout to this network's, used only for loading."""
 
-import re
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
-from models.settings import ConfigError
+from models.official import check_official, renamed
 
 from .cells import merge_identities
 from .config import MIXADConfig
@@ -26,9 +25,7 @@ _RENAMED = [
 
 def official_name(key: str) -> str:
     """Return the published name of this network's tensor `key`."""
-    for pattern, replacement in _RENAMED:
-        key = re.sub(pattern, replacement, key)
-    return key
+    return renamed(key, _RENAMED)
 
 
 def from_official(official: Mapping[str, Tensor], own: Mapping[str, Tensor], config: MIXADConfig) -> dict[str, Tensor]:
@@ -37,29 +34,19 @@ def from_official(official: Mapping[str, Tensor], own: Mapping[str, Tensor], con
     Raises
     ------
     ConfigError
-        When a key is missing or unknown, or has another shape.
+        As for `check_official`.
     """
     terms = config.max_diffusion_step
-    filled = {"batches": torch.zeros_like(own["batches"])}
     names = {key: official_name(key) for key in own if key != "batches"}
+    check_official(official, {name: _official_shape(name, own[key].shape, terms) for key, name in names.items()})
+    filled = {"batches": torch.zeros_like(own["batches"])}
     for key, name in names.items():
-        if name not in official:
-            raise ConfigError(f"the checkpoint has no {name!r}: it belongs to another configuration")
-        expected = _official_shape(name, own[key].shape, terms)
-        if official[name].shape != expected:
-            raise ConfigError(
-                f"the checkpoint's {name!r} has shape {tuple(official[name].shape)}, configuration and data require "
-                f"{expected}: it belongs to different ones"
-            )
         filled[key] = merge_identities(official[name], terms) if name.endswith(".weights") else official[name]
-    unknown = sorted(official.keys() - names.values())
-    if unknown:
-        raise ConfigError(f"the checkpoint's {unknown[0]!r} is unknown to the configuration: it belongs to another one")
     return filled
 
 
 def _official_shape(name: str, own: torch.Size, terms: int) -> tuple[int, ...]:
     if not name.endswith(".weights"):
-        return tuple(own)
+        return own
     outputs, columns = own
     return 2 * terms * (columns // (2 * terms - 1)), outputs

@@ -6,7 +6,6 @@ import pytest
 
 from data_provider import Series
 from data_provider.inspect.__main__ import main
-from data_provider.inspect.events import find_events
 from data_provider.inspect.overview import _find_range, draw_overview
 from data_provider.inspect.report import describe
 from data_provider.read.long_csv import write_long_csv
@@ -30,15 +29,6 @@ def root(tmp_path):
     (tmp_path / "DETECT_META.csv").write_text("file_name,train_lens\nTOY.csv,3\n")
     write_long_csv(tmp_path / "data" / "TOY.csv", series())
     return tmp_path
-
-
-@pytest.mark.parametrize(
-    ("label", "starts", "ends"),
-    [([], [], []), ([0, 0], [], []), ([1, 1], [0], [2]), ([1, 0, 1, 1, 0], [0, 2], [1, 4]), ([0, 1], [1], [2])],
-)
-def test_events(label, starts, ends):
-    found = find_events(np.array(label, np.uint8))
-    assert [part.tolist() for part in found] == [starts, ends]
 
 
 def test_report():

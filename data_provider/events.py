@@ -1,4 +1,4 @@
-"""Events: the runs of anomalous points."""
+"""Events: runs of ones, such as anomalous points or missing values."""
 
 import numpy as np
 
