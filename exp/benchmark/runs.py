@@ -142,7 +142,7 @@ def _read_run(root, folder, metric_files):
     values = {}
     for name in () if has_failed else metric_files:  # left by an earlier attempt or an incomplete run
         try:
-            values |= _measure_values(folder / name)
+            values |= _measure_values(folder / name, info)
         except EvaluationError as error:
             problems.append(str(error))
     if not values and not problems:
@@ -153,7 +153,7 @@ def _read_run(root, folder, metric_files):
     return Run(
         folder=folder.relative_to(root).as_posix(),
         dataset=str(info.get("dataset") or dataset),
-        model=str(info.get("model") or model),
+        model=str(info.get("model") or _model_of(info) or model),
         seed=str(info.get("seed", _seed_of(folder))),
         values=values,
         problems=tuple(problems),
@@ -220,6 +220,13 @@ def _series_info(folder):
     return {**found, "settings": merge(flatten(record.get("config")) for record in records)} if records else {}
 
 
+def _model_of(info):
+    """The model of the configuration in a record, which exp.detect states nowhere else."""
+    config = info.get("config")
+    model = config.get("model") if isinstance(config, dict) else None
+    return model.get("name") if isinstance(model, dict) else None
+
+
 def _seed_of(folder):
     return folder.name.removeprefix("seed_") if folder.name.startswith("seed_") else ""
 
@@ -269,19 +276,19 @@ def _number(path, column, text):
     return number if math.isfinite(number) else None
 
 
-def _threshold_labels(folder):
-    """Map each threshold found without labels to its method and hyperparameter, such as `spot 0.01`."""
-    labels = {}
+def _threshold_labels(folder, info):
+    """Map each threshold found without labels to what to call it: a detector's own, or `spot 0.01`."""
+    labels = {str(info["threshold"]): "own threshold"} if "threshold" in info else {}
     for path in sorted(folder.glob("_*_thres_info.csv")):
         method = path.name.removeprefix("_").removesuffix("_thres_info.csv")
         labels |= {row.get("threshold"): f"{method} {row.get('hyper-parameter')}" for row in _read_rows(path)}
     return labels
 
 
-def _measure_values(path):
+def _measure_values(path, info):
     """The values in an evaluator's file: from metric, or `metric at threshold` for several rows, to Value."""
     rows = _read_rows(path)
-    labels = _threshold_labels(path.parent)
+    labels = _threshold_labels(path.parent, info)
     values = {}
     for measure in MEASURES.values():
         columns = [column for column in measure.columns.split() if column in rows[0]]

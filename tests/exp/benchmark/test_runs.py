@@ -58,6 +58,15 @@ def test_thresholds_found_without_labels_are_called_by_their_parameter(tmp_path)
     assert {"F1_raw at 0.2", "F1_raw at spot 0.01"} <= set(only_run(tmp_path).values)
 
 
+def test_a_run_of_a_detector_on_own_series(tmp_path):
+    """It is called by its model, whatever the folder's name, and its threshold is that of any other detector."""
+    write(tmp_path / "first" / "run.json", '{"threshold": 0.45, "config": {"model": {"name": "PCA"}}}')
+    Evaluator(LABEL, SCORE, tmp_path / "first").evaluate(["f1_raw"], verbose=False, f1_raw=[0.45])
+    run = only_run(tmp_path)
+    assert (run.dataset, run.model) == ("first", "PCA")
+    assert "F1_raw at own threshold" in run.values
+
+
 def test_failed_run_gives_no_figures_even_with_files_left(tmp_path):
     write(tmp_path / "MSL" / "run.json", '{"dataset": "MSL", "status": "failed", "error": "out of memory"}')
     write(tmp_path / "MSL" / "_auc.csv", "AUC_ROC,AUC_PR\n0.75,0.5\n")

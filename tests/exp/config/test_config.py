@@ -205,7 +205,7 @@ def test_errors_name_the_file_and_the_options(file):
     }.items():
         with pytest.raises(UserError, match=re.escape(f"--set {short}: expected section.key=value, such as {full}")):
             load_config(file, [short])
-    with pytest.raises(ConfigError, match="unknown key 'train.lr': did you mean 'learning_rate'"):
+    with pytest.raises(ConfigError, match=r"unknown key 'train\.lr': did you mean 'learning_rate'"):
         load_config(file, ["train.lr=1"])
     with pytest.raises(UserError, match="no such file"):
         load_config(file.parent / "nowhere")
