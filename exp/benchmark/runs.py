@@ -56,6 +56,9 @@ NOTES = {
 }
 
 
+SHOWN = 3  # number of series that a message names
+
+
 class Value(NamedTuple):
     """A run's result: None if undefined, else its mean over `used` of its `total` series."""
 
@@ -304,8 +307,22 @@ def _measure_values(path, info):
     return values
 
 
+def some(names):
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def _by_reason(*reasons):
+    """A line for each reason, with the series that have it, from pairs of a series and a reason."""
+    series = {}
+    for name, reason in reasons:
+        series.setdefault(reason, []).append(str(name))
+    return [f"{some(names)}: {reason}" for reason, names in series.items()]
+
+
 def _series_means(path):
-    """The means of a table of series (metric to Value), a line for each series missing from one, and their number."""
+    """The means of a table of series (metric to Value), a line for each reason to miss in one, and their number."""
     is_ucr = path.name == UCR_TABLE
     identifier, known = ("name", tuple(UCR_NAMES)) if is_ucr else ("file", tuple(TSB_AD_NOTES))
     left_out = path.with_name(NOT_COUNTED)
@@ -323,9 +340,11 @@ def _series_means(path):
         values[UCR_NAMES.get(column, column)] = Value(mean, len(defined), len(rows) + len(others))
         for row, number in zip(rows, numbers, strict=True):
             undefined[row[identifier]] += [column] if number is None else []
-    missing = [f"{name}: undefined: {', '.join(names)}" for name, names in undefined.items() if names]
     explained = [row for row in others if row.get("reason")]
-    missing += [f"{row.get(identifier)}: {row.get('status')}: {row['reason']}" for row in explained]
+    missing = _by_reason(
+        *((name, f"undefined: {', '.join(names)}") for name, names in undefined.items() if names),
+        *((row.get(identifier), f"{row.get('status')}: {row['reason']}") for row in explained),
+    )
     if len(others) > len(explained):
         missing.append(f"{len(others) - len(explained)} series not finished")
     return values, missing, len(rows) + len(others)

@@ -97,18 +97,20 @@ def test_series_are_averaged_over_the_defined_ones(tmp_path):
     write(tmp_path / "UCR" / "ucr.csv", header + rows)
     write(
         tmp_path / "UCR" / "not_counted.csv",
-        "name,status,reason\nd,failed,file is empty\ne,undefined,no anomaly\nf,not run,\n",
+        "name,status,reason\nd,failed,file is empty\ne,undefined,no anomaly\nf,not run,\n"
+        + "".join(f"{name},missing,not in X\n" for name in "ghijk"),
     )
     run = only_run(tmp_path)
     assert run.values == {
-        "accuracy_at_3_percent": Value(0.5, 2, 6),
-        "accuracy_at_10_percent": Value(1.0, 2, 6),
-        "mean_alpha_quantile": Value(pytest.approx(0.03), 2, 6),
+        "accuracy_at_3_percent": Value(0.5, 2, 11),
+        "accuracy_at_10_percent": Value(1.0, 2, 11),
+        "mean_alpha_quantile": Value(pytest.approx(0.03), 2, 11),
     }
     assert run.problems == (
         "c: undefined: 3_alpha, 10_alpha, alpha_quantile",
         "d: failed: file is empty",
         "e: undefined: no anomaly",
+        "g, h, i and 2 more: missing: not in X",
         "1 series not finished",
     )
 
