@@ -78,6 +78,7 @@ class Run(NamedTuple):
     problems: tuple[str, ...]
     of_series: int  # number of series in a table; 0: no table
     settings: dict  # section.key -> value
+    stopped: bool = False  # before the end of its training, by a limit of time
 
     def label(self):
         """Readable name of the run."""
@@ -162,6 +163,7 @@ def _read_run(root, folder, metric_files):
         problems=tuple(problems),
         of_series=0,
         settings=flatten(info.get("config")),
+        stopped="stopped" in info,
     )
 
 
