@@ -74,7 +74,9 @@ def _check(options: argparse.Namespace, config: ExperimentConfig) -> None:
     if options.checkpoint and options.seeds:
         raise UserError("--checkpoint gives all --seeds the same weights: leave one of them out")
     if options.checkpoint and not options.checkpoint.is_file():
-        raise UserError(f"{options.checkpoint}: no such checkpoint: correct --checkpoint")
+        inside = options.checkpoint / "checkpoint.pth"
+        remedy = f"name {inside}" if inside.is_file() else "correct --checkpoint"
+        raise UserError(f"{options.checkpoint}: no such checkpoint: {remedy}")
     if mode == "train":
         for option in ("metrics", "thresholds", "cover_tail"):
             if getattr(options, option):

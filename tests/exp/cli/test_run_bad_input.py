@@ -459,6 +459,9 @@ def test_no_checkpoint(place):
     refuse(place, "--mode", "test", "--checkpoint", nowhere, says=[nowhere, "no such checkpoint"])
     refuse(place, "--mode", "test", "--checkpoint", place.path, says=[place.path, "no such checkpoint"])
     assert not place.save_path.exists()
+    inside = place.path / "checkpoint.pth"
+    inside.touch()
+    refuse(place, "--mode", "test", "--checkpoint", place.path, says=[f"no such checkpoint: name {inside}"])
 
 
 @pytest.mark.parametrize("kept", [0, 1, 10, 1000, 0.5, 0.99])
