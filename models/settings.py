@@ -16,6 +16,9 @@ class ConfigError(ValueError):
 def nearest(name: str, valid: Collection[str]) -> str:
     """Return the remedy for an unknown name: the nearest valid one, or all of them."""
     by_lower_case = {one.casefold(): one for one in valid}
+    initials = {"".join(word[:1] for word in one.split("_")): one for one in valid if "_" in one}
+    if name in initials:
+        return f"did you mean {initials[name]!r}?"
     near = difflib.get_close_matches(name.casefold(), by_lower_case, n=1, cutoff=0.4)
     return f"did you mean {by_lower_case[near[0]]!r}?" if near else "valid are " + ", ".join(valid)
 

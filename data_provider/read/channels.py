@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from data_provider.errors import DataError
-from data_provider.read.columns import MissingColumnsError, exact, is_numeric, is_row_number
+from data_provider.read.columns import MissingColumnsError, exact, is_numeric, is_row_number, listed
 from data_provider.read.dialect import advice
 from data_provider.read.number_times import unix_unit
 
@@ -43,10 +43,10 @@ def choose_channels(
     rising = [name for name in names if unix_unit(numbers := exact(frame[name])) and (np.diff(numbers) > 0).all()]
     if rising:
         notes.append(
-            f"channels that rise like Unix times: {', '.join(rising)}: use --time {rising[0]} if one holds the times"
+            f"channels that rise like Unix times: {listed(rising)}: use --time {rising[0]} if one holds the times"
         )
     if left_out:
-        notes.append(f"not numeric, left out: {', '.join(left_out)}")
+        notes.append(f"not numeric, left out: {listed(left_out)}")
     if not names:
         cells = [(name, cell) for name in left_out for cell in frame[name].dropna().head(1)]
         shown = "".join(f"; {name!r} holds {cell!r}{advice(str(cell), '.')}" for name, cell in cells[:1])

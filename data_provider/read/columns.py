@@ -1,5 +1,6 @@
 """Determines what the columns of a table are, and which of them are the times."""
 
+import difflib
 import re
 from collections.abc import Collection, Sequence
 from datetime import date, time
@@ -28,6 +29,7 @@ HOUR_NAME = re.compile(r"hours?|hr|hh", re.IGNORECASE)
 CLOCK_NAME = re.compile(rf"time|hhmm(ss)?|{HOUR_NAME.pattern}", re.IGNORECASE)
 _ROW_NUMBER_NAME = re.compile(r"|unnamed: 0|index", re.IGNORECASE)  # as pandas writes it
 LOOKED_AT = 100  # number of cells that determine what a column holds
+LISTED = 5  # columns that a message names
 
 
 class Times(NamedTuple):
@@ -52,11 +54,22 @@ class MissingColumnsError(DataError):
     """Columns that a file lacks, given by their `names`."""
 
     def __init__(self, path: Path, names: list[str], columns: Sequence[str]):
-        wanted = f"column {names[0]!r}" if len(names) == 1 else f"columns {', '.join(map(repr, names))}"
-        super().__init__(
-            f"{path}: there {'is' if len(names) == 1 else 'are'} no {wanted}: the columns are {', '.join(columns)}"
-        )
+        is_, column = ("is", "column") if len(names) == 1 else ("are", "columns")
+        super().__init__(f"{path}: there {is_} no {column} {listed(names)}: {_nearest(names[0], columns)}")
         self.names = names
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the first names, in quotes, and how many more there are."""
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(map(repr, names[:LISTED])) + more
+
+
+def _nearest(name: str, columns: Sequence[str]) -> str:
+    """Return the remedy for a name that no column has."""
+    by_lower_case = {column.casefold(): column for column in columns}
+    near = difflib.get_close_matches(name.casefold(), by_lower_case, n=1)
+    return f"did you mean {by_lower_case[near[0]]!r}?" if near else f"the columns are {listed(columns)}"
 
 
 def known(path: Path, frame: pd.DataFrame, name: str) -> str:

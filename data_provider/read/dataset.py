@@ -44,6 +44,8 @@ def read_dataset(root: Path, name: str, *, train_rows: int | None = None) -> Ser
     root = Path(root)
     path = root / "data" / f"{name}.csv"
     command = prepare_command(name, root)
+    if root.name == "data" and (root / path.name).is_file():
+        _check_file(path, f"name the folder above: {root.parent}")
     if command is not None:
         ready = f", or download {name}.csv of the TAB benchmark" if name in TABLES else ""
         _check_file(path, f"create it: {command}{ready} ({GUIDE})")

@@ -15,7 +15,7 @@ from data_provider.read.labels import choose_label, note_possible_labels, read_l
 from data_provider.read.long_frame import as_wide
 from data_provider.read.order import in_order, note_sampling
 from data_provider.read.times import read_times
-from data_provider.read.values import channel_values, check_constants
+from data_provider.read.values import channel_values, check_constants, note_gaps
 
 __all__ = ["MissingColumnsError", "Recording", "read_recording"]
 
@@ -115,9 +115,10 @@ def read_recording(
     names = choose_channels(path, frame, channels, taken, notes)
     if label is None and channels is None:
         note_possible_labels(frame, names, notes)
-    values = np.empty((len(frame), len(names)))
+    values, gaps = np.empty((len(frame), len(names))), {}
     for index, name in enumerate(names):
-        values[:, index] = channel_values(path, frame[name], missing, max_gap, notes)
+        values[:, index] = channel_values(path, frame[name], missing, max_gap, notes, gaps)
+    note_gaps(gaps, len(names), notes)
     check_constants(path, names, values, notes)
     asked = () if channels is None else (*found.names, label, *names)
     left_out = tuple(name for name in frame if asked and name not in asked and not is_row_number(name))

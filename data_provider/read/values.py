@@ -9,7 +9,7 @@ from pandas.api import types
 
 from data_provider.errors import DataError
 from data_provider.events import find_events
-from data_provider.read.columns import as_numbers
+from data_provider.read.columns import LISTED, as_numbers, listed
 from data_provider.read.dialect import advice, is_number
 from data_provider.read.refusals import refuse
 from data_provider.series import LARGEST
@@ -20,7 +20,14 @@ _CODE = re.compile(r"-?9{2,}(\.0|\.9+)?")  # such as -999, 9999 or 99.99
 _CODES = (-32768.0, 32767.0, 65535.0, -2147483648.0, 2147483647.0)
 
 
-def channel_values(path: Path, column: pd.Series, missing: str, max_gap: int | None, notes: list[str]) -> np.ndarray:
+def channel_values(
+    path: Path,
+    column: pd.Series,
+    missing: str,
+    max_gap: int | None,
+    notes: list[str],
+    gaps: dict[str, tuple[int, int]],
+) -> np.ndarray:
     """Return the values of a channel, float64 (n,).
 
     Parameters
@@ -32,6 +39,8 @@ def channel_values(path: Path, column: pd.Series, missing: str, max_gap: int | N
     max_gap : int or None
         Largest number of consecutive points to interpolate.
     notes : list of str
+    gaps : dict of str to (int, int)
+        Gets the number of interpolated points, and the length of the longest gap.
 
     Raises
     ------
@@ -41,7 +50,25 @@ def channel_values(path: Path, column: pd.Series, missing: str, max_gap: int | N
     values = pd.Series(_floats(path, column, notes), column.index, name=column.name)
     _check(path, values, missing)
     _note_codes(values, notes)
-    return _interpolated(path, values, max_gap, notes)
+    return _interpolated(path, values, max_gap, gaps)
+
+
+def note_gaps(gaps: dict[str, tuple[int, int]], channels: int, notes: list[str]) -> None:
+    """Report what was interpolated, for each channel or, if there are many, in all."""
+    if len(gaps) <= LISTED:
+        notes += [f"{name}: {_filled(count)}, {_longest(length)}" for name, (count, length) in gaps.items()]
+        return
+    worst = max(gaps, key=lambda name: gaps[name][1])
+    count = sum(count for count, _ in gaps.values())
+    notes.append(f"{_filled(count)} in {len(gaps)} of {channels} channels, {_longest(gaps[worst][1])} ({worst})")
+
+
+def _filled(count: int) -> str:
+    return f"{count} missing value{'s' * (count != 1)} interpolated"
+
+
+def _longest(length: int) -> str:
+    return f"the longest gap has {length} point{'s' * (length != 1)}"
 
 
 def check_constants(path: Path, names: list[str], values: np.ndarray, notes: list[str]) -> None:
@@ -57,7 +84,7 @@ def check_constants(path: Path, names: list[str], values: np.ndarray, notes: lis
         lost = next((f" ({note})" for note in notes if "whole numbers" in note), "")
         raise DataError(f"{path}: every channel is constant, so there is nothing to learn{lost}: choose other channels")
     if constant:
-        notes.append(f"constant: {', '.join(constant)}")
+        notes.append(f"constant: {listed(constant)}")
 
 
 def _floats(path: Path, column: pd.Series, notes: list[str]) -> np.ndarray:
@@ -136,7 +163,7 @@ def _note_codes(column: pd.Series, notes: list[str]) -> None:
             )
 
 
-def _interpolated(path: Path, column: pd.Series, max_gap: int | None, notes: list[str]) -> np.ndarray:
+def _interpolated(path: Path, column: pd.Series, max_gap: int | None, gaps: dict[str, tuple[int, int]]) -> np.ndarray:
     """Return the values of a column, with missing ones interpolated linearly between their neighbours."""
     values, gap = column.to_numpy(), column.isna().to_numpy()
     if not gap.any():
@@ -149,8 +176,6 @@ def _interpolated(path: Path, column: pd.Series, max_gap: int | None, notes: lis
             f"{path}: column {column.name!r} has a gap of {longest} points from row "
             f"{column.index[starts[lengths.argmax()]]}, more than {max_gap}: fill it, or allow it with --max-gap"
         )
-    count = int(gap.sum())
-    filled = f"{count} missing value{'s' * (count != 1)} interpolated"
-    notes.append(f"{column.name}: {filled}, the longest gap has {longest} point{'s' * (longest != 1)}")
+    gaps[str(column.name)] = int(gap.sum()), longest
     places = np.arange(len(values))
     return np.where(gap, np.interp(places, places[~gap], values[~gap]), values)

@@ -178,8 +178,9 @@ def make_jobs(
     mapping = read_yaml(file)
     for name, kind in {"series": str, "model": dict}.items():
         if not isinstance(mapping.get(name), kind):
-            needed = "a file name" if kind is str else "a section"
-            raise ConfigError(f"{file}: {name!r} must be {needed} for many series: use such a configuration")
+            needed = "the file that lists the series (series: settings.csv)" if kind is str else "a section"
+            one = "" if name in mapping else ", or run a single series with run.py"
+            raise ConfigError(f"{file}: {name!r} must be {needed}: add it, as in configs/UCR/config.yaml{one}")
     table, settings = mapping.pop("series"), mapping.pop("settings", None)
     configs = _configs_by_setting(mapping, settings, overrides, file)
     jobs, rows = [], _read_table(file.parent / table, None if settings is None else configs)

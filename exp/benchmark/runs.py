@@ -48,6 +48,9 @@ NOTES = {
 }
 
 
+SHOWN = 3  # number of series that a message names
+
+
 class Value(NamedTuple):
     """A run's result: None if undefined, else its mean over `used` of its `total` series."""
 
@@ -67,6 +70,7 @@ class Run(NamedTuple):
     problems: tuple[str, ...]
     of_series: int  # number of series in a table; 0: no table
     settings: dict  # section.key -> value
+    stopped: bool = False  # before the end of its training, by a limit of time
 
     def label(self):
         """Readable name of the run."""
@@ -134,7 +138,7 @@ def _read_run(root, folder, metric_files):
     values = {}
     for name in () if has_failed else metric_files:  # left by an earlier attempt or an incomplete run
         try:
-            values |= _measure_values(folder / name)
+            values |= _measure_values(folder / name, info)
         except EvaluationError as error:
             problems.append(str(error))
     if not values and not problems:
@@ -145,12 +149,13 @@ def _read_run(root, folder, metric_files):
     return Run(
         folder=folder.relative_to(root).as_posix(),
         dataset=str(info.get("dataset") or dataset),
-        model=str(info.get("model") or model),
+        model=str(info.get("model") or _model_of(info) or model),
         seed=str(info.get("seed", _seed_of(folder))),
         values=values,
         problems=tuple(problems),
         of_series=0,
         settings=flatten(info.get("config")),
+        stopped="stopped" in info,
     )
 
 
@@ -212,6 +217,13 @@ def _series_info(folder):
     return {**found, "settings": merge(flatten(record.get("config")) for record in records)} if records else {}
 
 
+def _model_of(info):
+    """The model of the configuration in a record, which exp.detect states nowhere else."""
+    config = info.get("config")
+    model = config.get("model") if isinstance(config, dict) else None
+    return model.get("name") if isinstance(model, dict) else None
+
+
 def _seed_of(folder):
     return folder.name.removeprefix("seed_") if folder.name.startswith("seed_") else ""
 
@@ -261,19 +273,19 @@ def _number(path, column, text):
     return number if math.isfinite(number) else None
 
 
-def _threshold_labels(folder):
-    """Map each threshold found without labels to its method and hyperparameter, such as `spot 0.01`."""
-    labels = {}
+def _threshold_labels(folder, info):
+    """Map each threshold found without labels to what to call it: a detector's own, or `spot 0.01`."""
+    labels = {str(info["threshold"]): "own threshold"} if "threshold" in info else {}
     for path in sorted(folder.glob("_*_thres_info.csv")):
         method = path.name.removeprefix("_").removesuffix("_thres_info.csv")
         labels |= {row.get("threshold"): f"{method} {row.get('hyper-parameter')}" for row in _read_rows(path)}
     return labels
 
 
-def _measure_values(path):
+def _measure_values(path, info):
     """The values in an evaluator's file: from metric, or `metric at threshold` for several rows, to Value."""
     rows = _read_rows(path)
-    labels = _threshold_labels(path.parent)
+    labels = _threshold_labels(path.parent, info)
     values = {}
     for measure in MEASURES.values():
         columns = [column for column in measure.columns.split() if column in rows[0]]
@@ -289,8 +301,22 @@ def _measure_values(path):
     return values
 
 
+def some(names):
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def _by_reason(*reasons):
+    """A line for each reason, with the series that have it, from pairs of a series and a reason."""
+    series = {}
+    for name, reason in reasons:
+        series.setdefault(reason, []).append(str(name))
+    return [f"{some(names)}: {reason}" for reason, names in series.items()]
+
+
 def _series_means(path):
-    """The means of a table of series (metric to Value), a line for each series missing from one, and their number."""
+    """The means of a table of series (metric to Value), a line for each reason to miss in one, and their number."""
     is_ucr = path.name == UCR_TABLE
     identifier, known = ("name", tuple(UCR_NAMES)) if is_ucr else ("file", tuple(TSB_AD_NOTES))
     left_out = path.with_name(NOT_COUNTED)
@@ -308,9 +334,11 @@ def _series_means(path):
         values[UCR_NAMES.get(column, column)] = Value(mean, len(defined), len(rows) + len(others))
         for row, number in zip(rows, numbers, strict=True):
             undefined[row[identifier]] += [column] if number is None else []
-    missing = [f"{name}: undefined: {', '.join(names)}" for name, names in undefined.items() if names]
     explained = [row for row in others if row.get("reason")]
-    missing += [f"{row.get(identifier)}: {row.get('status')}: {row['reason']}" for row in explained]
+    missing = _by_reason(
+        *((name, f"undefined: {', '.join(names)}") for name, names in undefined.items() if names),
+        *((row.get(identifier), f"{row.get('status')}: {row['reason']}") for row in explained),
+    )
     if len(others) > len(explained):
         missing.append(f"{len(others) - len(explained)} series not finished")
     return values, missing, len(rows) + len(others)

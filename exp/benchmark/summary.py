@@ -28,6 +28,7 @@ class Row(NamedTuple):
     runs: tuple[int, int]  # used, of
     series: tuple[int, int] | None
     published: float | None
+    stopped: int = 0  # runs whose training a limit of time ended
 
 
 def summarise(runs):
@@ -81,6 +82,7 @@ def _row(key, metric, group, published):
         runs=(len(numbers), len(group)),
         series=series,
         published=published.get(metric.partition(" ")[0]),
+        stopped=sum(run.stopped for run in group if metric in run.values),
     )
 
 
@@ -132,7 +134,7 @@ def format_summary(rows, problems, kind="text"):
         (Column("published", ".4f"), [row.published for row in rows]),
         (Column("difference", "+.4f"), [_difference(row) for row in rows]),
         # The column has room only for the word before the colon, the line below the table for all of it.
-        (Column("note"), notes if kind == "csv" else [note.partition(":")[0] for note in notes]),
+        (Column("note"), [_note(row, note, kind) for row, note in zip(rows, notes, strict=True)]),
     ]
     if kind == "csv":
         table.append((Column("missing"), ["; ".join(problems.get(row[:3], ())) for row in rows]))
@@ -142,6 +144,12 @@ def format_summary(rows, problems, kind="text"):
         below += [f"missing in {' '.join(filter(None, key))}: {text}" for text in texts]
     columns, cells = zip(*table, strict=True)
     return render(columns, list(zip(*cells, strict=True)), below, kind=kind)
+
+
+def _note(row, note, kind):
+    """What a reader needs to know about a metric, and about the runs."""
+    stopped = f"{row.stopped} of {row.runs[1]} runs stopped early" if row.stopped else ""
+    return "; ".join(filter(None, [note if kind == "csv" else note.partition(":")[0], stopped]))
 
 
 def _counts(name, pairs, kind):

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from data_provider.read.columns import listed
 from data_provider.read.recording import MissingColumnsError, Recording, read_recording
 from data_provider.series import check_range, check_training_range, fit_scaler
 from exp.cli.detect_options import form_options, given_texts, is_float
@@ -120,8 +121,8 @@ def _check_same_channels(path: Path, recording: Recording, first_path: Path, fir
     missing = [name for name in first.channels if name not in recording.channels]
     others = [name for name in recording.channels if name not in first.channels]
     if missing or others:
-        fault = f"lacks {', '.join(missing)}, which {first_path} has" if missing else ""
-        fault = fault or f"has {', '.join(others)}, which {first_path} lacks"
+        fault = f"lacks {listed(missing)}, which {first_path} has" if missing else ""
+        fault = fault or f"has {listed(others)}, which {first_path} lacks"
         raise UserError(
             f"{path}: {fault}, but all files of a training set need the same channels: rename the columns, leave "
             "the file out, or choose with --channels"
@@ -154,11 +155,11 @@ def read_file(path: Path, options: argparse.Namespace, detector: CrossADDetector
         recording = read(channels=list(detector.feature_names_in_))
     except MissingColumnsError as error:
         raise UserError(
-            f"{path}: lacks {', '.join(error.names)} of the channels that the detector was trained on: "
+            f"{path}: lacks {listed(error.names)} of the channels that the detector was trained on: "
             "rename the columns, or retrain"
         ) from None
     if recording.left_out:
-        names = ", ".join(recording.left_out)
+        names = listed(recording.left_out)
         recording.notes.append(f"left out, as the detector was not trained on them: {names}")
     return recording
 
@@ -177,8 +178,8 @@ def check_channels(options: argparse.Namespace, detector: CrossADDetector) -> No
     others = [name for name in options.channels or () if name not in wanted]
     missing = [name for name in wanted if options.channels and name not in options.channels]
     if others or missing:
-        fault = f"was not trained on {', '.join(others)}" if others else f"also needs {', '.join(missing)}"
-        raise UserError(f"--channels: the detector {fault}: leave the option out, or name {' '.join(wanted)}")
+        fault = f"was not trained on {listed(others)}" if others else f"also needs {listed(missing)}"
+        raise UserError(f"--channels: the detector {fault}: leave the option out")
 
 
 def check_values(recording: Recording, detector: CrossADDetector | None, train_end: int | None, path: Path) -> None:

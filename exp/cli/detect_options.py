@@ -33,7 +33,9 @@ def check_options(options: argparse.Namespace) -> None:
             f"--time {' '.join(options.time)}: includes the file, if there is one: put the file before --time"
         )
     if not given_texts(options) or options.out is None:
-        raise UserError(f"give a file and an output folder: {options.program} SERIES.csv --out DIR")
+        raise UserError(
+            f"give a file, before the options, and an output folder: {options.program} SERIES.csv --out DIR"
+        )
     stream_alone = _given(options, STREAM)
     if stream_alone:
         raise UserError(f"{' and '.join(stream_alone)} need --stream: add it, or leave them out")

@@ -68,7 +68,9 @@ def _check(options: argparse.Namespace, config: ExperimentConfig) -> None:
     if options.checkpoint and options.seeds:
         raise UserError("--checkpoint gives all --seeds the same weights: leave one of them out")
     if options.checkpoint and not options.checkpoint.is_file():
-        raise UserError(f"{options.checkpoint}: no such checkpoint: correct --checkpoint")
+        inside = options.checkpoint / "checkpoint.pth"
+        remedy = f"name {inside}" if inside.is_file() else "correct --checkpoint"
+        raise UserError(f"{options.checkpoint}: no such checkpoint: {remedy}")
     if mode == "train":
         for option in ("metrics", "thresholds", "cover_tail"):
             if getattr(options, option):
@@ -111,7 +113,7 @@ def _idle_settings(options: argparse.Namespace, config: ExperimentConfig) -> dic
 
 
 def _check_training_settings(options: argparse.Namespace, config: ExperimentConfig, folder: RunFolder) -> None:
-    """Refuse training settings that differ from those with which the weights to score with were trained."""
+    """Refuse given training settings that differ from those of the weights to score with; report others that do."""
     keys = {change.partition("=")[0].strip().removeprefix("train.") for change in options.set}
     keys |= {"seed"} if options.seed is not None else set()
     now = config.to_dict()["train"]
@@ -124,6 +126,10 @@ def _check_training_settings(options: argparse.Namespace, config: ExperimentConf
                 f"{folder.path}: its weights were trained with train.{key} {then[key]}, not {now[key]}: leave it out, "
                 "or retrain with it"
             )
+    other = [key for key in then if now.get(key, then[key]) != then[key] and key not in {*SCORING_SETTINGS, "compile"}]
+    if other and not options.checkpoint:
+        differing = ", ".join(f"train.{key} {then[key]}, not {now[key]}" for key in other)
+        logger.warning("%s: its weights were trained with %s", folder.path, differing)
 
 
 def _check_thresholds(options: argparse.Namespace, config: ExperimentConfig) -> None:

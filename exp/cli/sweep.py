@@ -17,7 +17,7 @@ from data_provider.read.missing import prepare_series_command
 from exp.benchmark.jobs import Job, Outcome, finished, make_jobs, select
 from exp.benchmark.provenance import digest_file
 from exp.benchmark.run_folder import RunFolder, results_folder
-from exp.benchmark.runs import NOT_COUNTED
+from exp.benchmark.runs import NOT_COUNTED, some
 from exp.benchmark.seeds import summarise_seeds
 from exp.benchmark.suites import Benchmark, summarise
 from exp.benchmark.work import run_job
@@ -38,7 +38,6 @@ IDLE = {
     "data.file": "on a suite, whose table names the files",
 }
 del IDLE["evaluation.cover_tail"]
-SHOWN = 3  # number of series that a message names
 
 
 def main(benchmark: Benchmark, program: str, arguments: list[str] | None = None) -> int:
@@ -79,6 +78,9 @@ def _check(benchmark: Benchmark, options: argparse.Namespace, jobs: list[Job]) -
             check_abilities(device, precision=train.precision, compiled=train.compile)
     root = options.root_path
     command = prepare_series_command(root) or prepare_series_command(benchmark.root)
+    if root.is_file():
+        source = command.partition(" --download")[0] + f" --source {root}"
+        raise UserError(f"{root}: is a file: unpack the series: {source} (see dataset/README.md)")
     if not root.is_dir():
         raise UserError(f"{root}: no such folder: create it: {command} (see dataset/README.md)")
     if not any(job.file.is_file() or job.has_result for job in jobs):
@@ -102,7 +104,7 @@ def _check_tables(benchmark: Benchmark, jobs: list[Job], chosen: list[Job], fold
         lost = _series_in(table, column) - series
         if lost:
             raise UserError(
-                f"{table}: is the only place with results of {len(lost)} series ({_some(sorted(lost))}), and would "
+                f"{table}: is the only place with results of {len(lost)} series ({some(sorted(lost))}), and would "
                 "be replaced: name another --save_path, or delete it"
             )
 
@@ -199,7 +201,7 @@ def _say_what_is_missing(jobs: list[Job], missing: list[Job], root: Path) -> Non
     total = _n_series(jobs)
     logger.warning(
         "%d of %d series are in %s, %d are not: %s",
-        total - len(absent), total, root, len(absent), _some(list(absent)),
+        total - len(absent), total, root, len(absent), some(list(absent)),
     )  # fmt: skip
     kept = len(absent) - _n_series(missing)
     if kept:
@@ -210,12 +212,6 @@ def _say_what_was_done_again(outcomes: Iterable[Outcome]) -> None:
     """Report for how many series something has changed."""
     for note, count in Counter(outcome.note for outcome in outcomes if outcome.note).items():
         logger.warning("%d %s: %s", count, "job" if count == 1 else "jobs", note)
-
-
-def _some(names: list[str]) -> str:
-    """Return the first names, and how many more there are."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
 
 
 def default_workers(device: str, per_device: int = 1) -> int:

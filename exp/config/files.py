@@ -11,9 +11,9 @@ from pathlib import Path
 import yaml
 
 from data_provider.shipped import CONFIGS
-from exp.config.schema import ExperimentConfig
+from exp.config.schema import DataConfig, EvaluationConfig, ExperimentConfig, TrainConfig
 from exp.errors import UserError
-from models import ConfigError
+from models import DETECTORS, ConfigError, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -134,7 +134,8 @@ def resolve(mapping: dict, overrides: Iterable[str], source: str) -> ExperimentC
 def _apply(override: str, mapping: dict) -> None:
     match = re.fullmatch(r"(\w+)\.(\w+)=(.*)", override, re.DOTALL)
     if match is None:
-        raise UserError(f"--set {override}: expected section.key=value, such as train.batch_size=64")
+        like = _with_section(override, mapping) or "train.batch_size=64"
+        raise UserError(f"--set {override}: expected section.key=value, such as {like}")
     section, key, text = match.groups()
     try:
         value = yaml.load(text, _Loader)
@@ -143,6 +144,16 @@ def _apply(override: str, mapping: dict) -> None:
     if not isinstance(mapping.setdefault(section, {}), dict):
         raise ConfigError(f"section {section!r} must hold keys with values")
     mapping[section][key] = value
+
+
+def _with_section(override: str, mapping: dict) -> str | None:
+    """Return an override that names a key without its section, with it."""
+    model = mapping.get("model")
+    detector = DETECTORS.get(str(model.get("name"))) if isinstance(model, dict) else None
+    sections: dict[str, type[Settings]] = {"train": TrainConfig, "evaluation": EvaluationConfig, "data": DataConfig}
+    sections |= {"model": detector.config} if detector else {}
+    key = override.partition("=")[0]
+    return next((f"{name}.{override}" for name, kind in sections.items() if key in kind.model_fields), None)
 
 
 def differences(first: dict, second: dict, prefix: str = "") -> list[str]:

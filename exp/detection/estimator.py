@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from data_provider import DataError
+from data_provider.read.columns import listed
 from data_provider.series import check_range, check_training_range, fit_scaler
 from exp.config import resolve
 from exp.detection import storage
@@ -373,7 +374,7 @@ class AnomalyDetector(Decisions):
     def _tell_constants(self, X: np.ndarray) -> None:
         names = [name for name, span in zip(self._channel_names(), np.ptp(X, axis=0), strict=True) if not span]
         if names:
-            logger.info("constant in the training part, so any change is an anomaly: %s", ", ".join(names))
+            logger.info("constant in the training part, so any change is an anomaly: %s", listed(names))
 
     def _weights(self) -> dict[str, np.ndarray]:
         return {name: tensor.cpu().numpy().copy() for name, tensor in self.network_.state_dict().items()}

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from data_provider.read.columns import CLOCK_NAME, HOUR_NAME, TIME_NAME, join_parts, parts_of_times
+from data_provider.read.columns import CLOCK_NAME, HOUR_NAME, TIME_NAME, join_parts, listed, parts_of_times
 from data_provider.read.date_text import is_date, is_time_of_day
 from data_provider.read.dialect import is_number
 from exp.errors import UserError
@@ -68,7 +68,7 @@ def columns_by_name(cells: list[str], channels: list[str], time: tuple[str, ...]
         if cells.count(name) > 1:
             raise UserError(f"line 1: column {name!r} occurs twice: rename one")
         if name not in cells:
-            raise UserError(f"line 1: has no column {name!r} for --time: the columns are {', '.join(cells)}")
+            raise UserError(f"line 1: has no column {name!r} for --time: the columns are {listed(cells)}")
         if name in channels and name in time:
             raise UserError(f"--time {name}: the detector was trained on this column as a channel: name another")
     others = [cell for cell in cells if cell not in channels]

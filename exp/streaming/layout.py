@@ -11,6 +11,7 @@ import pandas as pd
 
 from data_provider import DataError
 from data_provider.read import dialect as dialects
+from data_provider.read.columns import listed
 from data_provider.read.date_text import canonical, is_date, is_time_of_day
 from data_provider.read.dialect import Dialect, is_missing, is_number
 from data_provider.read.number_times import unix_unit
@@ -313,7 +314,7 @@ class Layout:
             return
         missing = [name for name in self.names if name not in cells]
         raise UserError(
-            f"line 1 names columns, but not {', '.join(missing)} of the channels that the detector was trained on: "
+            f"line 1 names columns, but not {listed(missing)} of the channels that the detector was trained on: "
             "rename the columns, name the separator with --sep or the encoding with --encoding, or leave out the line "
             "if the channels are in the order of training"
         )

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
+from data_provider.read.columns import listed
 from exp.config import differences
 from exp.detection.estimator import CrossADDetector
 from exp.detection.inputs import check_numbers
@@ -177,14 +178,16 @@ class StreamingDetector:
         Parameters
         ----------
         points : array_like of shape (k, C), (C,) for a single point, or (series, k, C)
+            A DataFrame's columns are the channels, in the order of the fit.
         times : sequence of k numbers or dates, optional
             A point that is not later than the last accepted one is skipped, and has no row.
 
         Raises
         ------
         ValueError
-            When the shape is wrong, a value is NaN, masked, infinite or too far from the training values, or a time is
-            missing or of a different kind from the last one; then no point is accepted. When the stream has ended.
+            When the shape or a name is wrong, a value is NaN, masked, infinite or too far from the training values, or
+            a time is missing or of a different kind from the last one; then no point is accepted. When the stream has
+            ended.
         UserError
             When `gap` is a duration, but the times are numbers.
         """
@@ -289,8 +292,23 @@ class StreamingDetector:
         if self._ended:
             raise ValueError("the stream has ended: start another one")
 
+    def _check_names(self, points) -> None:
+        """Refuse a DataFrame, or a Series for one point, whose names are not those of the fit in their order."""
+        known = list(getattr(self.detector, "feature_names_in_", ()))
+        if not known or not isinstance(points, (pd.DataFrame, pd.Series)):
+            return
+        if isinstance(points, pd.DataFrame):
+            names = list(points.columns)
+            named = any(isinstance(name, str) for name in names)
+        else:
+            names = list(points.index)
+            named = not set(names).isdisjoint(known)  # otherwise it may be the index of times
+        if named and names != known:
+            raise ValueError(f"points must have the channels in the order of the fit: {listed(known)}")
+
     def _checked(self, points) -> np.ndarray:
         check_numbers(points)
+        self._check_names(points)
         points = np.asarray(points, dtype=np.float64)
         if self._single:
             points = (points[None] if points.ndim == 1 else points)[None]

@@ -95,6 +95,12 @@ def test_a_missing_dataset_names_the_command_that_makes_it(root, name, command):
         expect(message, read_dataset, folder, name, train_rows=3)
 
 
+def test_the_folder_of_the_tables_in_place_of_the_one_above(root):
+    (root / "data" / "MSL.csv").write_text("a,label\n1,0\n")
+    folder = root / "data"
+    expect(f"{folder / 'data' / 'MSL.csv'}: no such file; name the folder above: {root}", read_dataset, folder, "MSL")
+
+
 @pytest.mark.parametrize(
     ("folder", "command"),
     [

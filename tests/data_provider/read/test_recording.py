@@ -410,6 +410,12 @@ def test_the_note_on_interpolated_values(csv, cells, note):
     assert note in read_recording(path, missing="interpolate").notes
 
 
+def test_one_note_on_the_interpolated_values_of_many_channels(csv):
+    rows = ["1,1,1,1,1,1,1", ",,,,,,2", ",3,3,3,3,3,3", "4,4,4,4,4,,4", "5,5,5,5,5,5,5"]
+    recording = read_recording(csv("\n".join(["a,b,c,d,e,f,g", *rows])), missing="interpolate")
+    assert recording.notes == ["8 missing values interpolated in 6 of 7 channels, the longest gap has 2 points (a)"]
+
+
 def test_the_longest_gap_that_is_interpolated(csv):
     path = csv("a,b\n1,1\n2,\n3,3\n4,\n5,\n6,\n7,7\n")
     assert read_recording(path, missing="interpolate", max_gap=3).values[:, 1].tolist() == [1, 2, 3, 4, 5, 6, 7]
@@ -436,7 +442,7 @@ def test_constant_channels(csv):
     assert recording.channels == ("a", "b", "c")
     (note,) = recording.notes
     assert "constant" in note
-    assert "b, c" in note
+    assert "'b', 'c'" in note
     refuse(csv("a,b\n1,5\n1,5\n"), says=["constant", "choose"])
     refuse(csv("a,b\n1,5\n1,7\n"), channels=["a"], says=["constant", "choose"])
     refuse(csv("a\n1\n"), says=["constant"])
@@ -449,7 +455,14 @@ def test_constant_channels(csv):
 def test_unknown_columns(csv):
     path = csv("time,a,b\n1,2,3\n2,3,4\n")
     for options in ({"time": "when"}, {"channels": ["a", "when"]}, {"label": "when"}):
-        refuse(path, **options, says=["'when'", "time, a, b"])
+        refuse(path, **options, says=["there", "'when'", "the columns are 'time', 'a', 'b'"])
+    refuse(path, time="Times", says=["there is no column 'Times': did you mean 'time'?"])
+    path = csv("time," + ",".join(f"c{i}" for i in range(40)) + "\n" + "1," * 40 + "2\n")
+    refuse(
+        path,
+        channels=["x", "y"],
+        says=["no columns 'x', 'y': the columns are 'time', 'c0', 'c1', 'c2', 'c3' and 36 more"],
+    )
 
 
 def test_no_column_of_numbers(csv):

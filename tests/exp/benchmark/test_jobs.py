@@ -60,6 +60,14 @@ def test_a_configuration_of_another_kind_is_refused(many, section, value):
         jobs_of(many)
 
 
+def test_a_configuration_of_a_single_series_is_refused(many):
+    many.config.write_text("model: {name: CrossAD}\n")
+    with pytest.raises(
+        ConfigError, match=r"'series' must be .*: add it, as in .*, or run a single series with run\.py"
+    ):
+        jobs_of(many)
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [

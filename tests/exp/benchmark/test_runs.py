@@ -58,6 +58,15 @@ def test_thresholds_found_without_labels_are_called_by_their_parameter(tmp_path)
     assert {"F1_raw at 0.2", "F1_raw at spot 0.01"} <= set(only_run(tmp_path).values)
 
 
+def test_a_run_of_a_detector_on_own_series(tmp_path):
+    """It is called by its model, whatever the folder's name, and its threshold is that of any other detector."""
+    write(tmp_path / "first" / "run.json", '{"threshold": 0.45, "config": {"model": {"name": "PCA"}}}')
+    Evaluator(LABEL, SCORE, tmp_path / "first").evaluate(["f1_raw"], verbose=False, f1_raw=[0.45])
+    run = only_run(tmp_path)
+    assert (run.dataset, run.model) == ("first", "PCA")
+    assert "F1_raw at own threshold" in run.values
+
+
 def test_failed_run_gives_no_figures_even_with_files_left(tmp_path):
     write(tmp_path / "MSL" / "run.json", '{"dataset": "MSL", "status": "failed", "error": "out of memory"}')
     write(tmp_path / "MSL" / "_auc.csv", "AUC_ROC,AUC_PR\n0.75,0.5\n")
@@ -88,18 +97,20 @@ def test_series_are_averaged_over_the_defined_ones(tmp_path):
     write(tmp_path / "UCR" / "ucr.csv", header + rows)
     write(
         tmp_path / "UCR" / "not_counted.csv",
-        "name,status,reason\nd,failed,file is empty\ne,undefined,no anomaly\nf,not run,\n",
+        "name,status,reason\nd,failed,file is empty\ne,undefined,no anomaly\nf,not run,\n"
+        + "".join(f"{name},missing,not in X\n" for name in "ghijk"),
     )
     run = only_run(tmp_path)
     assert run.values == {
-        "accuracy_at_3_percent": Value(0.5, 2, 6),
-        "accuracy_at_10_percent": Value(1.0, 2, 6),
-        "mean_alpha_quantile": Value(pytest.approx(0.03), 2, 6),
+        "accuracy_at_3_percent": Value(0.5, 2, 11),
+        "accuracy_at_10_percent": Value(1.0, 2, 11),
+        "mean_alpha_quantile": Value(pytest.approx(0.03), 2, 11),
     }
     assert run.problems == (
         "c: undefined: 3_alpha, 10_alpha, alpha_quantile",
         "d: failed: file is empty",
         "e: undefined: no anomaly",
+        "g, h, i and 2 more: missing: not in X",
         "1 series not finished",
     )
 

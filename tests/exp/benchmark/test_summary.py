@@ -94,6 +94,15 @@ def test_series_of_a_seed_without_any_result_count(tmp_path):
     assert [(row.dataset, row.runs, row.series) for row in rows] == [("A", (1, 2), (2, 4)), ("B", (0, 1), (0, 2))]
 
 
+def test_runs_that_were_stopped_early_are_said(tmp_path):
+    add_run(tmp_path / "a", dataset="MSL", model="CrossAD", seed=1, stopped="after 6 epochs, when the time was up")
+    add_run(tmp_path / "b", dataset="MSL", model="CrossAD", seed=2)
+    rows, problems = summarise(find_runs(tmp_path))
+    assert [row.stopped for row in rows] == [1, 1]
+    for kind in ("text", "csv", "markdown"):
+        assert format_summary(rows, problems, kind).count("1 of 2 runs stopped early") == 2
+
+
 def test_other_models_are_not_compared_with_the_published_figures(tmp_path):
     add_run(tmp_path / "a", dataset="MSL", model="CrossAD")
     add_run(tmp_path / "b", dataset="MSL", model="MIXAD")

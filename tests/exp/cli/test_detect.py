@@ -509,18 +509,18 @@ def test_a_constant_training_part(tmp_path, series, refuse):
 def test_unknown_columns(tmp_path, series, refuse):
     path = series()
     for option in ("--channels", "--time", "--label"):
-        refuse(path, "--out", tmp_path / "out", option, "presure", says=[path, "'presure'", "time, flow, heat, label"])
+        refuse(path, "--out", tmp_path / "out", option, "presure", says=[path, "'presure'", "'time', 'flow', 'heat'"])
 
 
 def test_other_channels_than_in_training(trained, tmp_path, series, refuse):
     model = ["--out", tmp_path / "out", "--model", trained / "out" / "detector"]
     path = series(drop=["heat"])
-    refuse(path, *model, says=[path, "lacks heat", "train"])
+    refuse(path, *model, says=[path, "lacks 'heat'", "train"])
     path = series(drop=["flow", "heat"], x=range(ROWS))
-    refuse(path, *model, says=[path, "lacks flow, heat"])
+    refuse(path, *model, says=[path, "lacks 'flow', 'heat'"])
     path = series(extra=range(ROWS))
-    refuse(path, *model, "--channels", "flow", "heat", "extra", says=["not trained on extra", "name flow heat"])
-    refuse(path, *model, "--channels", "flow", says=["also needs heat", "name flow heat"])
+    refuse(path, *model, "--channels", "flow", "heat", "extra", says=["not trained on 'extra'", "leave the option out"])
+    refuse(path, *model, "--channels", "flow", says=["also needs 'heat'", "leave the option out"])
 
 
 @pytest.mark.parametrize("named", [[], ["--channels", "heat", "flow"]])
@@ -531,9 +531,9 @@ def test_more_columns_than_the_detector_needs_are_left_out_and_said(trained, tmp
     frame.to_csv(path, index=False) if form == "csv" else frame.to_parquet(path)
     assert run(path, "--out", tmp_path / "out", "--model", trained / "out" / "detector", *named) == 0
     assert (tmp_path / "out" / "scores.csv").read_bytes() == (trained / "out" / "scores.csv").read_bytes()
-    assert f"{path}: left out, as the detector was not trained on them: extra, comment, more" in caplog.messages
+    assert f"{path}: left out, as the detector was not trained on them: 'extra', 'comment', 'more'" in caplog.messages
     (note,) = json.loads((tmp_path / "out" / "run.json").read_text())["notes"]
-    assert note.endswith("extra, comment, more")
+    assert note.endswith("'extra', 'comment', 'more'")
 
 
 @pytest.mark.parametrize(("cell", "says"), [("inf", "finite"), ("", "--missing interpolate"), ("high", "not a number")])

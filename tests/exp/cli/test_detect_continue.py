@@ -63,7 +63,7 @@ def test_several_files(trained, tmp_path):
         (["--continue", "model", "--config", "auto"], "--config is set by the detector of --continue"),
         (["--continue", "model", "--set", "model.seq_len=8"], "--set model.seq_len=8: a continued training"),
         (["--continue", "model", "--set", "train.nothing=8"], "unknown key 'train.nothing'"),
-        (["--continue", "model", "--channels", "flow"], "--channels: the detector also needs heat"),
+        (["--continue", "model", "--channels", "flow"], "--channels: the detector also needs 'heat'"),
         (["--continue", "model", "--train-until", "30"], "30 points to train on are fewer than two windows"),
         (["--continue", "model", "--risk", "3"], "risk is 3.0"),
         (["--continue", "out/detector"], "would replace the one given to --continue"),
@@ -86,5 +86,5 @@ def test_other_channels(trained, tmp_path, capsys):
     options = ["--out", tmp_path / "out", "--continue", trained / "model"]
     for files in ([tmp_path / "lacks.csv"], [trained / "new.csv", tmp_path / "lacks.csv"]):
         assert run(*files, *options) == 2
-        assert f"{tmp_path / 'lacks.csv'}: lacks heat of the channels" in capsys.readouterr().err
+        assert f"{tmp_path / 'lacks.csv'}: lacks 'heat' of the channels" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

@@ -143,7 +143,7 @@ def test_a_file_that_cannot_be_scored_does_not_keep_the_others(trained, tmp_path
     assert f"5 of 8 files could not be scored, {', '.join(map(str, names))}: " in error
     summary = pd.read_csv(tmp_path / "out" / "summary.csv").set_index("file")
     assert summary["points"].dropna().tolist() == [240, 120, 200]
-    for name, reason in zip(names, ["heat", "too far", "lacks heat", "10 points", "no such file"], strict=True):
+    for name, reason in zip(names, ["heat", "too far", "lacks 'heat'", "10 points", "no such file"], strict=True):
         assert str(name) in summary.loc[str(name), "error"]
         assert reason in summary.loc[str(name), "error"]
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"a", "b", "c", "summary.csv"}
@@ -211,7 +211,7 @@ class TestRefused:
         table = pd.read_csv(data / "more.csv").assign(level=1.0 * np.arange(210))
         table.to_csv(data / "more.csv", index=False)
         before = files_below(tmp_path)
-        for name, fault in (("lacks", "lacks heat"), ("more", "has level")):
+        for name, fault in (("lacks", "lacks 'heat'"), ("more", "has 'level'")):
             files = [data / "a.csv", data / f"{name}.csv"]
             error = error_of(capsys, *files, "--out", tmp_path / "out", *SMALL)
             assert f"{files[1]}: {fault}, which {files[0]}" in error
@@ -227,7 +227,7 @@ class TestRefused:
             (["a.csv", "nowhere.csv"], "nowhere.csv: no such file"),
             (["a.csv", "short.csv"], "short.csv: 10 points to train on are fewer than a window of 24"),
             (["a.csv", "far.csv"], "far.csv: channel 'flow' holds 1e+30 at time 2024-01-01 07:00:00"),
-            (["a.csv", "text.csv"], "text.csv: lacks heat, which"),
+            (["a.csv", "text.csv"], "text.csv: lacks 'heat', which"),
         ],
     )
     def test_files(self, tmp_path, capsys, files, says):

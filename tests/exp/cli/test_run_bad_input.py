@@ -357,6 +357,14 @@ def test_settings_of_another_training_than_that_of_the_weights(copied, mode, opt
     refuse(copied, "--mode", mode, *options.split(), says=[copied.results, says])
     ended = copied.run("--mode", mode, "--seed", "2025", "--set", "train.learning_rate=1e-3", "train.batch_size=16")
     assert ended.returncode == 0, ended.stderr
+    assert "its weights" not in ended.stderr
+
+
+def test_a_configuration_with_another_training_than_that_of_the_weights(copied):
+    copied.configure(train__learning_rate=0.5)
+    ended = copied.run("--mode", "test")
+    assert ended.returncode == 0, ended.stderr
+    assert f"{copied.results}: its weights were trained with train.learning_rate 0.001, not 0.5\n" in ended.stderr
 
 
 def write_events(place, *events):
@@ -451,6 +459,9 @@ def test_no_checkpoint(place):
     refuse(place, "--mode", "test", "--checkpoint", nowhere, says=[nowhere, "no such checkpoint"])
     refuse(place, "--mode", "test", "--checkpoint", place.path, says=[place.path, "no such checkpoint"])
     assert not place.save_path.exists()
+    inside = place.path / "checkpoint.pth"
+    inside.touch()
+    refuse(place, "--mode", "test", "--checkpoint", place.path, says=[f"no such checkpoint: name {inside}"])
 
 
 @pytest.mark.parametrize("kept", [0, 1, 10, 1000, 0.5, 0.99])

@@ -206,6 +206,7 @@ def test_running_accuracy(finished, many, caplog):
         (["--jobs", "0"], "--jobs 0: give at least 1"),
         (["--series", "9"], "--series 9: matches none of the 4 series"),
         (["--root_path", "nowhere"], "nowhere: no such folder"),
+        (["--root_path", __file__], "is a file: unpack the series: python -m data_provider.prepare UCR --source"),
         (["--config", "nowhere"], "nowhere: no such file"),
         (["--set", "train.sead=1"], "did you mean 'seed'?"),
         (["--device", "tpu"], "--device tpu"),

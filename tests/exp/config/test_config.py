@@ -1,4 +1,5 @@
 import copy
+import re
 
 import pytest
 import yaml
@@ -195,7 +196,16 @@ def test_differences():
 def test_errors_name_the_file_and_the_options(file):
     with pytest.raises(ConfigError, match=r"config\.yaml with --set train\.batch_size=0: train\.batch_size"):
         load_config(file, ["train.batch_size=0"])
-    with pytest.raises(UserError, match=r"--set seed=1: expected section\.key=value"):
-        load_config(file, ["seed=1"])
+    for short, full in {
+        "seed=1": "train.seed=1",
+        "window=7": "evaluation.window=7",
+        "seq_len=8": "model.seq_len=8",
+        "x=1": "train.batch_size=64",
+        "train.seed": "train.batch_size=64",
+    }.items():
+        with pytest.raises(UserError, match=re.escape(f"--set {short}: expected section.key=value, such as {full}")):
+            load_config(file, [short])
+    with pytest.raises(ConfigError, match=r"unknown key 'train\.lr': did you mean 'learning_rate'"):
+        load_config(file, ["train.lr=1"])
     with pytest.raises(UserError, match="no such file"):
         load_config(file.parent / "nowhere")

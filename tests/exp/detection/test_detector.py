@@ -363,7 +363,7 @@ class TestConfig:
         caplog.set_level(logging.INFO)
         x = pd.DataFrame({"still": np.ones(200), "moving": waves(200)[:, 0]})
         CrossADDetector("PCA").fit(x)
-        assert "constant in the training part, so any change is an anomaly: still" in caplog.messages
+        assert "constant in the training part, so any change is an anomaly: 'still'" in caplog.messages
         caplog.clear()
         CrossADDetector("PCA").fit(waves(200))
         assert not [message for message in caplog.messages if message.startswith("constant")]

@@ -147,10 +147,10 @@ class TestColumns:
     @pytest.mark.parametrize(
         ("header", "message"),
         [
-            ("time,cpu,memory", "line 1 names columns, but not disk of the channels"),
-            ("CPU,DISK", "line 1 names columns, but not cpu, disk of the channels"),
-            ("cpu", "line 1 names columns, but not disk of the channels"),
-            ("time;cpu,disk;b", "line 1 names columns, but not cpu, disk of the channels"),
+            ("time,cpu,memory", "line 1 names columns, but not 'disk' of the channels"),
+            ("CPU,DISK", "line 1 names columns, but not 'cpu', 'disk' of the channels"),
+            ("cpu", "line 1 names columns, but not 'disk' of the channels"),
+            ("time;cpu,disk;b", "line 1 names columns, but not 'cpu', 'disk' of the channels"),
             ("cpu,disk,cpu", "line 1: column 'cpu' occurs twice: rename one"),
         ],
     )

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -21,7 +22,7 @@ from exp.detection.estimator import CrossADDetector
 from exp.errors import UserError
 from exp.streaming.stream import StreamingDetector, StreamScores
 from exp.streaming.thresholds import MAX_EXCESSES
-from tests.support.detector_cases import CONFIG, STRIDE, WINDOW, fitted, unfitted, waves
+from tests.support.detector_cases import CONFIG, STRIDE, WINDOW, fitted, fitted_to_names, unfitted, waves
 from tests.support.paths import SHARED
 from ts_ad_evaluation import SPOT, EvaluationError
 
@@ -286,6 +287,15 @@ class TestPoints:
         scores = run(StreamingDetector(detector, mode=mode), x)
         assert np.isfinite(scores.channel_scores).all()
         assert scores.alarm[scores.rows >= 20].any()
+
+    def test_names_are_those_of_the_fit_in_their_order(self):
+        x = pd.DataFrame(waves(40), columns=["cpu", "disk"])
+        stream = StreamingDetector(fitted_to_names("cpu", "disk"))
+        for wrong in (x[["disk", "cpu"]], x[["disk", "cpu"]].iloc[0], x.rename(columns={"cpu": "heat"})):
+            with pytest.raises(ValueError, match="in the order of the fit: 'cpu', 'disk'"):
+                stream.update(wrong)
+        parts = [stream.update(x.iloc[0]), stream.update(x[1:]), stream.finish()]
+        equal_streams(joined(parts), run(StreamingDetector(fitted_to_names("cpu", "disk")), x.to_numpy()))
 
     def test_no_points(self):
         stream = StreamingDetector(fitted())
