@@ -89,7 +89,7 @@ def write_findings(
     """
     names, values = _channels_of(recording, detector)
     score, threshold = detector.point_scores(channel_errors), detector.threshold_
-    _note_remembered(recording, detector, score)
+    _note_remembered(recording, detector, values, score)
     channel_scores = detector.combined(channel_errors)
     added = detector.aggregation_.by_channel(channel_scores)  # what each channel adds to the score
     events = detector.rank_events(score, channel_scores, merge_gap=merge_gap, min_length=min_length)
@@ -140,12 +140,12 @@ def _channels_of(recording: Recording, detector: CrossADDetector) -> tuple[list[
     return names, recording.values if same else recording.values[:, order]
 
 
-def _note_remembered(recording: Recording, detector: CrossADDetector, score: np.ndarray) -> None:
+def _note_remembered(recording: Recording, detector: CrossADDetector, values: np.ndarray, score: np.ndarray) -> None:
     """Add a note to the recording if the detector knows its points from the training."""
-    if known := detector.known_points(score):
+    if known := detector.known_points(values, score):
         recording.notes.append(
-            f"{known} of {len(score)} points score next to nothing, as the detector remembers them from its training: "
-            "they cannot be in an event; for another threshold on this series, train again"
+            f"{known} of {len(score)} points are known to the detector from its training, so that they score lower "
+            "than new ones, most often next to nothing: for another threshold on this series, train again"
         )
 
 

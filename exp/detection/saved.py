@@ -6,6 +6,7 @@ import numpy as np
 
 from exp.config import ExperimentConfig
 from exp.detection.aggregation import Aggregation
+from exp.detection.training_scores import Fingerprint
 from exp.training.provenance import versions
 
 AGGREGATIONS, LEARNED = ("aggregation_", "causal_aggregation_"), ("scale", "levels")
@@ -21,6 +22,7 @@ def describe(detector: Any) -> tuple[dict, dict[str, np.ndarray]]:
         "reasons": detector.reasons_,
         "channels": list(getattr(detector, "feature_names_in_", [])),
         "n_features": detector.n_features_in_,
+        "series": {name: one._asdict() for name, one in detector._series.items()},
         "score_channels": detector.score_channels_,
         "threshold": detector.threshold_,
         "spans": detector.aggregation_.spans,
@@ -48,6 +50,7 @@ def restore(kind: type, content: dict, arrays: dict[str, np.ndarray], *, device:
     loaded = kind(**{**parameters, "overrides": tuple(parameters["overrides"])})
     loaded.config_ = ExperimentConfig.from_dict(content["config"])
     loaded.reasons_, loaded.epochs_, loaded._known = content["reasons"], content["epochs"], {}
+    loaded._series = {name: Fingerprint(**one) for name, one in content.get("series", {}).items()}
     loaded.n_features_in_ = content["n_features"]
     loaded.score_channels_ = content.get("score_channels", loaded.n_features_in_)
     if content["channels"]:

@@ -37,27 +37,30 @@ class Part(NamedTuple):
     detector: Detector
 
 
+class Fingerprint(NamedTuple):
+    """By which a series of `fit` is recognised: its number of points, and the digest of its values."""
+
+    points: int
+    sha256: str
+
+    def begins(self, values: np.ndarray) -> bool:
+        """Return whether a series (m, C) begins with this one."""
+        return self.points <= len(values) and digest_values(values[: self.points]) == self.sha256
+
+
 class Known(NamedTuple):
-    """What is known of a series of `fit`.
+    """What is known of a series of `fit`, until the detector is saved or copied.
 
     Attributes
     ----------
-    digest : str
-        Of its values.
     errors : float32 array of shape (n, K · C)
         Of its channels; read-only, as they are given away.
     held_out : list of HeldOut
         Which scorer they are from in which rows.
     """
 
-    digest: str
     errors: np.ndarray
     held_out: list[HeldOut]
-
-    def begins(self, values: np.ndarray) -> bool:
-        """Return whether a series (m, C) begins with this one."""
-        points = len(self.errors)
-        return points <= len(values) and digest_values(values[:points]) == self.digest
 
 
 class TrainingScores(Looking):
@@ -74,7 +77,8 @@ class TrainingScores(Looking):
     risk: float
     quantile: float
     contamination: float | None
-    _known: dict[str, Known]  # the series of `fit`, by their names
+    _series: dict[str, Fingerprint]  # the series of `fit`, by their names
+    _known: dict[str, Known]  # the same
 
     def _score_training(self, series: TrainingSet) -> None:
         """Score the series of the training, each by itself, and set the threshold by their scores."""
@@ -82,7 +86,9 @@ class TrainingScores(Looking):
         parts = [part for parts in by_series for part in parts]
         by_channel = [part.detector.score(part.values, stride=self.stride, name=SERIES) for part in parts]
         by_channel = [scores.astype(np.float32) for scores in by_channel]
-        self._known = _known(series, by_series, iter(by_channel))
+        each = zip(series.names, series.each(series.values), strict=True)
+        self._series = {name: Fingerprint(len(values), digest_values(values)) for name, values in each}
+        self._known = dict(zip(series.names, _known(by_series, iter(by_channel)), strict=True))
         self.score_channels_ = by_channel[0].shape[1] // self.detector_.model.errors
         self.aggregation_ = self._aggregation(by_channel)
         self.decision_scores_ = np.concatenate([self.point_scores(one) for one in by_channel])
@@ -144,7 +150,7 @@ class TrainingScores(Looking):
         """
         check_is_fitted(self)
         values, known = self._checked(X, reset=False), self._known.get(series)
-        begins = known is not None and known.begins(values)
+        begins = series in self._series and self._series[series].begins(values)
         if known is not None and begins and len(known.errors) == len(values):
             return known.errors
         scores = self.channel_errors(X)
@@ -184,19 +190,25 @@ class TrainingScores(Looking):
             )
         return self._known[series]
 
-    def known_points(self, score: np.ndarray) -> int:
-        """Return how many points of a series the detector was fitted to, as far as their scores reveal it.
+    def known_points(self, values: np.ndarray, score: np.ndarray) -> int:
+        """Return how many points of a series a model in closed form was fitted to, as far as that can be seen.
 
-        Next to nothing is the score of a point whose windows are remembered, whatever it was in the training, where a
-        detector of the other folds scored it (see `channel_errors_of_training`).
+        They score lower than in the training, where detectors of the other folds scored them (see
+        `channel_errors_of_training`). A detector that was saved or copied recognises a series that begins with one of
+        the fit; else next to nothing is the score of a point whose windows are remembered.
 
         Parameters
         ----------
+        values : array of shape (n, C)
+            In the units of the series of `fit`.
         score : array of shape (n,)
             From `point_scores`.
         """
         if not self.detector_.model.closed_form:
             return 0
+        begun = [one.points for name, one in self._series.items() if name not in self._known and one.begins(values)]
+        if begun:
+            return max(begun)
         bound = NOTHING * np.median(self.decision_scores_)
         known, usual = int((score <= bound).sum()), float((self.decision_scores_ <= bound).mean())
         return known if known > (usual + UNUSUAL) * len(score) else 0
@@ -247,14 +259,12 @@ class TrainingScores(Looking):
         return scores[min(self.causal_aggregation_.behind, len(scores) // 2) :]
 
 
-def _known(series: TrainingSet, parts: list[list[Part]], scores: Iterator[np.ndarray]) -> dict[str, Known]:
-    """Return what is known of each training series, from its parts and the scores of all parts in their order."""
-    known = {}
-    for name, values, own in zip(series.names, series.each(series.values), parts, strict=True):
+def _known(parts: list[list[Part]], scores: Iterator[np.ndarray]) -> Iterator[Known]:
+    """Yield what is known of each training series, from its parts and the scores of all parts in their order."""
+    for own in parts:
         errors = np.concatenate([next(scores) for _ in own]) if len(own) > 1 else next(scores)
         errors.flags.writeable = False
-        known[name] = Known(digest_values(values), errors, [HeldOut(part.rows, part.detector.scorer) for part in own])
-    return known
+        yield Known(errors, [HeldOut(part.rows, part.detector.scorer) for part in own])
 
 
 def _score_last(scorer: Scorer, every: np.ndarray, chosen: np.ndarray) -> np.ndarray:
