@@ -39,7 +39,7 @@ TABLES = readme_tables()
 
 
 def test_nothing_is_missing():
-    assert [len(table) for table in TABLES.values()] == [21, 9, 3, 9, 8, 76, 6, 58, 21, 6, len(rows_of(SPEED)), 14]
+    assert [len(table) for table in TABLES.values()] == [21, 9, 3, 9, 8, 76, 7, 71, 21, 6, len(rows_of(SPEED)), 14]
     servers = {row["server"] for row in TABLES["server", "model"]}
     assert {run.dataset for run in find_runs(RESULTS)} == {"GECCO", "MSL", "SMAP", "UCR", "UCR_published"} | servers
 
