@@ -88,6 +88,8 @@ class Results:
         _hit_rate(run, self.work.parent / "dataset" / "interpretation" / f"{run.dataset}.txt", target)
         record = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
         record["git_commit"] = self.commit or record.get("git_commit")
+        if "checkpoint" in record:  # read on other machines
+            record["checkpoint"] = Path(record["checkpoint"]).relative_to(self.work.parent).as_posix()
         if status == "stopped":
             record |= _progress(run.folder / "training_state.pth")
         with replacing(target / "run.json") as temporary:

@@ -75,7 +75,8 @@ def test_everything_on_the_cpu(data, tmp_path):
     tables = out / "test_results"
     run = tables / "omi-1" / "seed_1"
     assert {path.name for path in run.iterdir()} >= {"run.json", "_vus.csv", "_affiliation.csv", "_hit_rate.csv"}
-    assert json.loads((run / "run.json").read_text())["status"] == "evaluated"
+    record = json.loads((run / "run.json").read_text())
+    assert (record["status"], record["checkpoint"]) == ("evaluated", "results/omi-1/seed_1/checkpoint.pth")
     assert [row["hit_rate"] for row in rows_of(run / "_hit_rate.csv")] == ["1.0", "1.0"]
     assert (tables / "auto" / "omi-1" / "seed_2" / "_vus.csv").is_file()
     assert rows_of(tables / "omi-1" / "seeds.csv")[0].keys() >= {"mean", "1", "2"}

@@ -44,6 +44,12 @@ def test_nothing_is_missing():
     assert {run.dataset for run in find_runs(RESULTS)} == {"GECCO", "MSL", "SMAP", "UCR", "UCR_published"} | servers
 
 
+def test_records_name_no_folder_of_a_machine():
+    files = sorted(RESULTS.rglob("*.json"))
+    assert files
+    assert [file for file in files if '"/' in file.read_text(encoding="utf-8")] == []
+
+
 @pytest.mark.parametrize("row", TABLES["dataset", "measure"], ids=lambda row: f"{row['dataset']} {row['measure']}")
 def test_measures(row):
     found = next(
