@@ -41,7 +41,7 @@ def as_table(X: Any) -> Any:
 
 
 def check_numbers(X: Any) -> None:
-    """Refuse what would silently become other numbers: masked values, and times, which would become nanoseconds.
+    """Refuse masked values and times, which would silently become other numbers, and columns of text.
 
     Raises
     ------
@@ -51,8 +51,16 @@ def check_numbers(X: Any) -> None:
     if np.ma.is_masked(X):
         raise DataError("some values are masked: fill them, or leave their rows out")
     if isinstance(X, pd.DataFrame):
-        named = next((name for name, dtype in X.dtypes.items() if dtype.kind in TIMES), None)
-        if named is not None:
-            raise DataError(f"column {named!r} holds times: leave it out, or make it the index")
+        for name, column in X.items():
+            text = _first_text(column) if column.dtype.kind == "O" else None
+            if text is not None or column.dtype.kind in TIMES:
+                held = "times" if text is None else f"text, such as {text!r}"
+                raise DataError(f"column {name!r} holds {held}: leave it out, or make it the index")
     elif getattr(getattr(X, "dtype", None), "kind", None) in TIMES:
         raise DataError("the values are times: give those of the channels")
+
+
+def _first_text(column: pd.Series) -> Any:
+    """Return the first cell that is not a number, or None."""
+    text = column[pd.to_numeric(column, errors="coerce").isna() & column.notna()]
+    return text.iloc[0] if len(text) else None

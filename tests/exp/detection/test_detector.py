@@ -521,9 +521,10 @@ class TestInput:
             (pd.Series(pd.date_range("2024", periods=100)), "the values are times"),
             (np.arange(100).astype("m8[s]")[:, None], "the values are times"),
             (frame(100).assign(at=pd.date_range("2024", periods=100, tz="UTC")), "column 'at' holds times"),
+            (frame(100).assign(at=["1.5", "at 9"] * 50), "column 'at' holds text, such as 'at 9': leave it out"),
         ],
     )
-    def test_what_would_silently_become_other_numbers(self, x, message):
+    def test_what_is_not_numbers(self, x, message):
         for method in (unfitted().fit, fitted().decision_function, lambda x: unfitted().fit([x])):
             with pytest.raises(DataError, match=message):
                 method(x)
