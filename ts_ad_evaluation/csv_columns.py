@@ -63,7 +63,7 @@ def load_column(path: Path, choose: Callable[[list[str]], str]) -> Floats:
     table = _split(path, lines)
     table.index += len(text) - len(text.lstrip("\n"))  # blank lines above
     first = [str(cell).strip() for cell in table.iloc[0]]
-    counted = first[0] == "" and first[1:] == [str(place) for place in range(len(first) - 1)]
+    counted = len(first) > 1 and first[0] == "" and first[1:] == [str(place) for place in range(len(first) - 1)]
     has_header = counted or not all(_is_number(cell) or not cell for cell in first)
     if any(_is_number(cell) for cell in first):
         kept = "taken as the column names" if has_header else "read as data: the file has no header"

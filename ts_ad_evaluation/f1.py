@@ -321,7 +321,8 @@ def harmonic_mean(precision: float, recall: float) -> float:
 
 def _at_best_level(level: Levels, n: int) -> tuple[int, F1]:
     """The index of the level with the largest F1, the lowest among ties, and the prediction `score >= level`."""
-    best = int(np.argmax(2 * level.precision * level.recall / (level.precision + level.recall)))
+    precision, recall = level.precision, level.recall
+    best = int(np.argmax(2 * precision * recall / (precision + recall)))
     counts = int(level.hits[0]), int(level.predicted[best]), int(level.hits[best])
     return best, _point_wise(float(level.score[best]), n, *counts)
 

@@ -124,7 +124,8 @@ def find_period(series: ArrayLike, *, default: int | None = DEFAULT_PERIOD, leas
 def _standard_f1(label: Mask, score: Floats) -> float:
     """Largest point-wise F1, with the benchmark's 1e-5 in the denominator."""
     level = anomalous_levels(label, score)
-    return float(np.max(2 * level.precision * level.recall / (level.precision + level.recall + 1e-5)))
+    precision, recall = level.precision, level.recall
+    return float(np.max(2 * precision * recall / (precision + recall + 1e-5)))
 
 
 def _autocovariance(series: Floats, n_lags: int) -> Floats:

@@ -23,6 +23,7 @@ def folder(tmp_path):
     (tmp_path / "bare.csv").write_text("7,0.25\n8,-1.5\n9,3\n")
     (tmp_path / "pandas.csv").write_text(",0\n0,0.25\n1,-1.5\n2,3\n")
     (tmp_path / "gap.csv").write_text("score\n0.25\nhigh\n3\n")
+    (tmp_path / "first.csv").write_text('""\n0.25\n3\n')
     (tmp_path / "empty.csv").write_text("")
     (tmp_path / "damaged.csv").write_bytes(b"\xff\xfe\x00\x00")
     (tmp_path / "damaged.npz").write_bytes(b"PK\x03\x04 no archive")
@@ -69,6 +70,7 @@ def test_keeps_several_channels(folder):
         ("two.csv:value", "has no column value, only date, score"),
         ("two.csv:date", "holds '2020-01-01' on line 2, which is not a number"),
         ("gap.csv", "score holds 'high' on line 3, which is not a number"),
+        ("first.csv", "is empty on line 1"),
         ("empty.csv", "is not a CSV file"),
         ("damaged.csv", "is not a CSV file"),
     ],
