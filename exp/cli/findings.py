@@ -145,7 +145,7 @@ def _note_remembered(recording: Recording, detector: CrossADDetector, values: np
     if known := detector.known_points(values, score):
         recording.notes.append(
             f"{known} of {len(score)} points are known to the detector from its training, so that they score lower "
-            "than new ones, most often next to nothing: for another threshold on this series, train again"
+            "than they did there, remembered ones next to nothing: for another threshold on this series, train again"
         )
 
 

@@ -1,7 +1,7 @@
 """The scores of the training series, by which points are scored and the threshold is set."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,9 +43,10 @@ class Fingerprint(NamedTuple):
     points: int
     sha256: str
 
-    def begins(self, values: np.ndarray) -> bool:
-        """Return whether a series (m, C) begins with this one."""
-        return self.points <= len(values) and digest_values(values[: self.points]) == self.sha256
+    @classmethod
+    def of(cls, values: np.ndarray) -> "Fingerprint":
+        """Return that of a series (n, C)."""
+        return cls(len(values), digest_values(values))
 
 
 class Known(NamedTuple):
@@ -87,7 +88,7 @@ class TrainingScores(Looking):
         by_channel = [part.detector.score(part.values, stride=self.stride, name=SERIES) for part in parts]
         by_channel = [scores.astype(np.float32) for scores in by_channel]
         each = zip(series.names, series.each(series.values), strict=True)
-        self._series = {name: Fingerprint(len(values), digest_values(values)) for name, values in each}
+        self._series = {name: Fingerprint.of(values) for name, values in each}
         self._known = dict(zip(series.names, _known(by_series, iter(by_channel)), strict=True))
         self.score_channels_ = by_channel[0].shape[1] // self.detector_.model.errors
         self.aggregation_ = self._aggregation(by_channel)
@@ -150,7 +151,7 @@ class TrainingScores(Looking):
         """
         check_is_fitted(self)
         values, known = self._checked(X, reset=False), self._known.get(series)
-        begins = series in self._series and self._series[series].begins(values)
+        begins = series in self._series and self._begins_with({self._series[series]}, values) > 0
         if known is not None and begins and len(known.errors) == len(values):
             return known.errors
         scores = self.channel_errors(X)
@@ -206,12 +207,18 @@ class TrainingScores(Looking):
         """
         if not self.detector_.model.closed_form:
             return 0
-        begun = [one.points for name, one in self._series.items() if name not in self._known and one.begins(values)]
-        if begun:
-            return max(begun)
+        loaded = {one for name, one in self._series.items() if name not in self._known}
+        if begun := self._begins_with(loaded, values):
+            return begun
         bound = NOTHING * np.median(self.decision_scores_)
         known, usual = int((score <= bound).sum()), float((self.decision_scores_ <= bound).mean())
         return known if known > (usual + UNUSUAL) * len(score) else 0
+
+    @staticmethod
+    def _begins_with(series: Set[Fingerprint], values: np.ndarray) -> int:
+        """Return the number of points of the longest of the series with which values (n, C) begin, 0 if with none."""
+        lengths = sorted({one.points for one in series if one.points <= len(values)}, reverse=True)
+        return next((points for points in lengths if Fingerprint.of(values[:points]) in series), 0)
 
     @property
     def threshold_rule(self) -> ThresholdRule:

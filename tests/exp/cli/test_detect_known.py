@@ -53,6 +53,17 @@ def test_points_of_the_training_are_noted_wherever_they_stand(tmp_path, caplog):
     assert pd.read_csv(tmp_path / "again" / "scores.csv")["score"].median() < 1e-5
 
 
+def test_of_several_series_the_longest_counts(tmp_path, caplog):
+    table = plant()
+    for name, rows in (("short", ROWS // 2), ("long", ROWS - 10)):
+        table[:rows].to_csv(tmp_path / f"{name}.csv", index=False)
+    table.to_csv(tmp_path / "whole.csv", index=False)
+    files = [tmp_path / "short.csv", tmp_path / "long.csv"]
+    assert run(*files, "--out", tmp_path / "out", "--detector", "PCA") == 0
+    assert run(tmp_path / "whole.csv", "--out", tmp_path / "new", "--model", tmp_path / "out" / "detector") == 0
+    assert f"{ROWS - 10} of {ROWS} points are {KNOWN}" in caplog.text
+
+
 def test_another_series_is_not_known(tmp_path, caplog):
     for seed in range(2):
         plant(seed=seed).to_csv(tmp_path / f"plant_{seed}.csv", index=False)
