@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from data_provider.errors import DataError
-from data_provider.read.columns import MissingColumnsError, exact, is_numeric, is_row_number, listed
+from data_provider.errors import DataError, listed
+from data_provider.read.columns import MissingColumnsError, exact, is_numeric, is_row_number
 from data_provider.read.dialect import advice
 from data_provider.read.number_times import unix_unit
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from data_provider.errors import DataError
+from data_provider.errors import DataError, listed
 from data_provider.read.date_text import is_date, is_time_of_day
 from data_provider.read.dialect import number_pattern
 from data_provider.read.labels import is_label_name
@@ -29,7 +29,6 @@ HOUR_NAME = re.compile(r"hours?|hr|hh", re.IGNORECASE)
 CLOCK_NAME = re.compile(rf"time|hhmm(ss)?|{HOUR_NAME.pattern}", re.IGNORECASE)
 _ROW_NUMBER_NAME = re.compile(r"|unnamed: 0|index", re.IGNORECASE)  # as pandas writes it
 LOOKED_AT = 100  # number of cells that determine what a column holds
-LISTED = 5  # columns that a message names
 
 
 class Times(NamedTuple):
@@ -57,12 +56,6 @@ class MissingColumnsError(DataError):
         is_, column = ("is", "column") if len(names) == 1 else ("are", "columns")
         super().__init__(f"{path}: there {is_} no {column} {listed(names)}: {_nearest(names[0], columns)}")
         self.names = names
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return the first names, in quotes, and how many more there are."""
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return ", ".join(map(repr, names[:LISTED])) + more
 
 
 def _nearest(name: str, columns: Sequence[str]) -> str:

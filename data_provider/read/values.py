@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from data_provider.errors import DataError
+from data_provider.errors import LISTED, DataError, listed
 from data_provider.events import find_events
-from data_provider.read.columns import LISTED, as_numbers, listed
+from data_provider.read.columns import as_numbers
 from data_provider.read.dialect import advice, is_number
 from data_provider.read.refusals import refuse
 from data_provider.series import LARGEST

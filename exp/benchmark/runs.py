@@ -35,6 +35,7 @@ UCR_NAMES = {
 OF_AREAS = {"AUC": "", "VUS": MEASURES["vus"].note}
 TSB_AD_NOTES = {name: OF_AREAS.get(name[:3], ORACLE) for name in TSB_AD_MEASURES}
 NOT_COUNTED = "not_counted.csv"
+SHOWN = 3  # number of series that a message names
 UCR_TABLE = UCR.table
 # Ranks and thresholds of different series or runs have no mean.
 UNAVERAGED = {"topk", "total_len", "thre_best", "thre_best_PA"} | {
@@ -46,9 +47,6 @@ NOTES = {
     **dict.fromkeys(UCR_NAMES.values(), ""),
     **TSB_AD_NOTES,
 }
-
-
-SHOWN = 3  # number of series that a message names
 
 
 class Value(NamedTuple):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from data_provider.read.columns import listed
+from data_provider.errors import listed
 from data_provider.read.recording import MissingColumnsError, Recording, read_recording
 from data_provider.series import check_range, check_training_range, fit_scaler
 from exp.cli.detect_options import form_options, given_texts, is_float

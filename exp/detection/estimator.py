@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from data_provider import DataError
-from data_provider.read.columns import listed
+from data_provider.errors import listed
 from data_provider.series import check_range, check_training_range, fit_scaler
 from exp.config import resolve
 from exp.detection import storage

@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from data_provider.read.columns import CLOCK_NAME, HOUR_NAME, TIME_NAME, join_parts, listed, parts_of_times
+from data_provider.errors import listed
+from data_provider.read.columns import CLOCK_NAME, HOUR_NAME, TIME_NAME, join_parts, parts_of_times
 from data_provider.read.date_text import is_date, is_time_of_day
 from data_provider.read.dialect import is_number
 from exp.errors import UserError

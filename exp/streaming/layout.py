@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from data_provider import DataError
+from data_provider.errors import listed
 from data_provider.read import dialect as dialects
-from data_provider.read.columns import listed
 from data_provider.read.date_text import canonical, is_date, is_time_of_day
 from data_provider.read.dialect import Dialect, is_missing, is_number
 from data_provider.read.number_times import unix_unit

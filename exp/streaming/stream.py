@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from data_provider.read.columns import listed
+from data_provider.errors import listed
 from exp.config import differences
 from exp.detection.estimator import CrossADDetector
 from exp.detection.inputs import check_numbers
